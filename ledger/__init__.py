@@ -1,0 +1,1 @@
+"""A git-native, versioned experiment ledger for people who train models."""
