@@ -1,0 +1,1 @@
+"""Storage: records and files, the spool, the chains, the index."""
