@@ -1,0 +1,154 @@
+"""The project's settings: `.ledger/config.toml`, which comes with a clone, and git's own configuration.
+
+What may be captured and published is the user's to say: the file can narrow what git's configuration allows
+(`ledger.snapshot`, `ledger.snapshotMaxBytes`, `ledger.environment`), never widen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import ConfigError
+from ledger.git.process import Repository, discover
+from ledger.model import Author
+
+CONFIG_FORMAT = 1
+DEFAULT_SNAPSHOT_BYTES = 10 * 1024 * 1024
+FOLDER = ".ledger"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    schema: str | None = None
+    """Name of the schema that runs are validated against; None: the only one there is, if there is one."""
+    code_paths: tuple[str, ...] = ()
+    default_branch: str | None = None
+    snapshot: bool = True
+    snapshot_max_bytes: int = DEFAULT_SNAPSHOT_BYTES
+    snapshot_untracked: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    log_metrics: tuple[str, ...] = ()
+    author: Author = field(default_factory=Author)
+    pager: str | None = None
+    color: str = "auto"
+
+
+def load(repository: Repository, environ: Mapping[str, str]) -> Config:
+    """Both sources, read once. Raises ConfigError that lists every fault of the file."""
+    return build(read_file(repository.work_tree), git_settings(repository), environ)
+
+
+def git_settings(repository: Repository) -> dict[str, str]:
+    """Git's configuration of the sections that matter here; the last value of a key counts."""
+    words = ("config", "-z", "--get-regexp", r"^(ledger|user|author|core\.pager|pager|color)(\.|$)")
+    output = repository.git(*words, accept=(0, 1)).decode("utf-8", "surrogateescape")
+    pairs = (token.partition("\n") for token in output.split("\0") if token)
+    return {key.lower(): value for key, _, value in pairs}
+
+
+def read_file(top: Path | None) -> dict[str, Any]:
+    path = top / FOLDER / "config.toml" if top else None
+    if path is None or not path.is_file():
+        return {}
+    import tomllib
+
+    try:
+        data = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: {error}", hint="`ledger init --help` shows what the file may hold"
+        ) from error
+    from ledger.schema import formats
+
+    version = (
+        data.get("ledger", {}).get("format", CONFIG_FORMAT)
+        if isinstance(data.get("ledger", {}), dict)
+        else None
+    )
+    if isinstance(version, int) and version > CONFIG_FORMAT:
+        raise ConfigError(
+            f"{path}: format {version} is newer than this ledger reads ({CONFIG_FORMAT})",
+            hint="upgrade ledger",
+        )
+    faults = formats.check("config", data, file=str(path))
+    if faults:
+        raise ConfigError(f"{path}: {len(faults)} faults", details=tuple(map(str, faults)))
+    return data
+
+
+def build(file: Mapping[str, Any], git: Mapping[str, str], environ: Mapping[str, str]) -> Config:
+    code, record = file.get("code", {}), file.get("record", {})
+    limit = _integer(git.get("ledger.snapshotmaxbytes"), DEFAULT_SNAPSHOT_BYTES)
+    allowed_names = tuple(git.get("ledger.environment", "").replace(",", " ").split())
+    return Config(
+        schema=file.get("ledger", {}).get("schema"),
+        code_paths=tuple(code.get("paths", ())),
+        default_branch=code.get("default_branch"),
+        snapshot=_boolean(git.get("ledger.snapshot"), default=True) and code.get("snapshot", True),
+        snapshot_max_bytes=min(limit, code.get("snapshot_max_bytes", limit)),
+        snapshot_untracked=tuple(git.get("ledger.snapshotuntracked", "").split()),
+        params=tuple(record.get("params", ())),
+        metrics=tuple(record.get("metrics", ())),
+        environment=_narrowed(allowed_names, record.get("environment")),
+        packages=tuple(record.get("packages", ())),
+        log_metrics=tuple(file.get("log", {}).get("metrics", ())),
+        author=_author(git, environ),
+        pager=git.get("pager.ledger") or git.get("core.pager"),
+        color=git.get("color.ledger") or git.get("color.ui") or "auto",
+    )
+
+
+def _narrowed(allowed: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(allowed) if wanted is None else tuple(name for name in allowed if name in set(wanted))
+
+
+def _author(git: Mapping[str, str], environ: Mapping[str, str]) -> Author:
+    """As git finds it; without an identity a run is recorded all the same."""
+    name = environ.get("GIT_AUTHOR_NAME") or git.get("author.name") or git.get("user.name")
+    email = environ.get("GIT_AUTHOR_EMAIL") or git.get("author.email") or git.get("user.email")
+    return Author(name=name or "ledger", email=email or "ledger@localhost")
+
+
+def _integer(text: str | None, default: int) -> int:
+    if not text:
+        return default
+    scale = {"k": 1024, "m": 1024**2, "g": 1024**3}.get(text[-1].lower(), 1)
+    digits = text[:-1] if scale > 1 else text
+    if not digits.strip().isdigit():
+        raise ConfigError(
+            f"git config ledger.snapshotMaxBytes: not a size: {text}", hint="a number, with k, m or g"
+        )
+    return int(digits) * scale
+
+
+def _boolean(text: str | None, *, default: bool) -> bool:
+    return default if text is None else text.lower() not in ("false", "no", "off", "0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Where a command works: the repository, its settings, and the world outside, passed in and never looked up."""
+
+    repository: Repository
+    config: Config
+    environ: Mapping[str, str]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def schemas(self) -> Path | None:
+        """The folder of schema files; None in a bare repository."""
+        top = self.repository.work_tree
+        return top / FOLDER / "schemas" if top else None
+
+
+def open_workspace(start: Path, environ: Mapping[str, str]) -> Workspace:
+    """Find the repository around `start` and read its settings. Raises RepositoryError, ConfigError."""
+    repository = discover(start, environ)
+    return Workspace(repository=repository, config=load(repository, environ), environ=environ)

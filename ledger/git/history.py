@@ -1,0 +1,161 @@
+"""The history of the code: commits in git's order, what revisions mean, patch ids, reachability."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.errors import GitError, NotFoundError, UsageError
+from ledger.git.process import Repository
+
+_PAIR = re.compile(r"(?:^|(?<=[\0\n]))[0-9a-f]{40,64} [0-9a-f]{40,64}\n")
+_FORMAT = "%H%x00%T%x00%P%x00%at%x00%aI%x00%an%x00%s%x00"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCommit:
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    seconds: int
+    """Author time since 1970."""
+    date: str
+    """Author time, ISO 8601."""
+    author: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """A revision range resolved to ids."""
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+
+    def words(self) -> tuple[str, ...]:
+        return (*self.include, *(f"^{commit}" for commit in self.exclude))
+
+
+def resolve(repository: Repository, revision: str) -> str:
+    """The commit that one revision names. Raises NotFoundError."""
+    try:
+        return (
+            repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+            .decode()
+            .strip()
+        )
+    except GitError as error:
+        raise NotFoundError(
+            f"no such revision: {revision}",
+            hint="name a branch, a tag or a commit (`git log --oneline` lists them)",
+        ) from error
+
+
+def resolve_range(repository: Repository, revisions: Sequence[str], *, everything: bool = False) -> Range:
+    """What `main`, `main..exp/lr`, `a...b` or `^a b` stand for; nothing stands for HEAD.
+
+    `everything` means all branches, tags and remote branches, as `git log --all` without ledger's own refs.
+    """
+    for word in revisions:
+        if word.startswith("-"):
+            raise UsageError(f"not a revision: {word}", hint="options come before revisions")
+    words = [
+        *(["--branches", "--tags", "--remotes"] if everything else []),
+        *(revisions or ([] if everything else ["HEAD"])),
+    ]
+    flags = [word for word in words if word.startswith("--")]
+    names = [word for word in words if not word.startswith("--")]
+    try:
+        # rev-parse prints an unknown word back instead of failing unless it is told that only revisions may come.
+        output = repository.git("rev-parse", "--revs-only", *flags, *_verified(names), "--")
+    except GitError as error:
+        known = " ".join(revisions) or "HEAD"
+        raise NotFoundError(
+            f"no such revision: {known}", hint="paths come after `--`: ledger log --metric f1 -- src/"
+        ) from error
+    ids = output.decode().split()
+    if names and not ids:
+        raise NotFoundError(f"no such revision: {' '.join(names)}", hint="`git branch -a` lists the branches")
+    return Range(
+        include=tuple(dict.fromkeys(word for word in ids if not word.startswith("^"))),
+        exclude=tuple(dict.fromkeys(word[1:] for word in ids if word.startswith("^"))),
+    )
+
+
+def _verified(names: Sequence[str]) -> list[str]:
+    """`--end-of-options` before the first name: git then takes no name for an option."""
+    return ["--end-of-options", *names] if names else []
+
+
+def walk(
+    repository: Repository, revisions: Range, *, options: Sequence[str] = (), paths: Sequence[str] = ()
+) -> list[CodeCommit]:
+    """Commits of a range in git's order. `options` are git's own, chosen by us from a closed list."""
+    if not revisions.include:
+        return []
+    words = (
+        "log",
+        f"--format={_FORMAT}",
+        "--no-show-signature",
+        *options,
+        "--end-of-options",
+        *revisions.words(),
+    )
+    output = repository.git(*words, "--", *paths).decode("utf-8", "replace")
+    fields = output.split("\0")
+    return [
+        CodeCommit(
+            fields[i].lstrip("\n"), fields[i + 1], tuple(fields[i + 2].split()), int(fields[i + 3] or 0),
+            fields[i + 4], fields[i + 5], fields[i + 6],
+        )
+        for i in range(0, len(fields) - 7, 7)
+    ]  # fmt: skip
+
+
+def tree_of(repository: Repository, commit: str) -> str:
+    return repository.git("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").decode().strip()
+
+
+def merge_base(repository: Repository, one: str, other: str) -> str | None:
+    output = repository.git("merge-base", "--end-of-options", one, other, accept=(0, 1)).decode().split()
+    return output[0] if output else None
+
+
+def patch_id(repository: Repository, base: str, tip: str) -> str | None:
+    """Stable patch id of base..tip (git-patch-id); None when they do not differ."""
+    diff = repository.git("diff-tree", "-p", "--no-ext-diff", "--no-textconv", "--end-of-options", base, tip)
+    if not diff:
+        return None
+    words = repository.git("patch-id", "--stable", stdin=diff).decode().split()
+    return words[0] if words else None
+
+
+def not_reached(repository: Repository, commits: Sequence[str], tips: Sequence[str]) -> list[str]:
+    """Those of `commits` that none of `tips` reaches."""
+    lines = [*commits, *(f"^{tip}" for tip in tips)]
+    output = repository.git(
+        "rev-list", "--no-walk=unsorted", "--stdin", stdin=("\n".join(lines) + "\n").encode()
+    )
+    return output.decode().split()
+
+
+def differing_paths(repository: Repository, pairs: Sequence[tuple[str, str]]) -> list[frozenset[str] | None]:
+    """Paths in which two trees differ, pair by pair; None where git's answer could not be told apart."""
+    if not pairs:
+        return []
+    asked = "".join(f"{one} {other}\n" for one, other in pairs).encode()
+    words = ("diff-tree", "--stdin", "-r", "-z", "--name-only", "--no-renames")
+    output = repository.git(*words, stdin=asked).decode("utf-8", "surrogateescape")
+    # Each pair is repeated as `<one> <other>` and a newline; its paths follow, each ended by a NUL.
+    paths: list[frozenset[str] | None] = [
+        frozenset(part.split("\0")[:-1]) for part in _PAIR.split(output)[1:]
+    ]
+    return paths if len(paths) == len(pairs) else [None] * len(pairs)
+
+
+def partial_tree(repository: Repository, tree: str, paths: Sequence[str]) -> str:
+    """One id for what a tree holds below some paths: a tree object of just those entries, by their full names."""
+    listed = repository.git("ls-tree", "-z", "--full-tree", tree, "--", *(path.rstrip("/") for path in paths))
+    digest = "".join(sorted(entry.replace("\t", " ") + "\n" for entry in listed.decode("utf-8", "replace").split("\0") if entry))
+    return repository.git("hash-object", "--stdin", stdin=digest.encode()).decode().strip()

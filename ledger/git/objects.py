@@ -1,0 +1,195 @@
+"""Git objects: built and named here as values, written and read by git.
+
+The ids are computed here so that a whole batch is known before anything is written; the bytes then go to git
+in one pack, and git checks, stores and fsyncs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ledger.errors import FormatError
+from ledger.git.process import Process, Repository
+from ledger.model import Author
+
+REGULAR = b"100644"
+_PACK_TYPES = {"commit": 1, "tree": 2, "blob": 3}
+_ALL_SYNCED = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=batch")
+_LOOSE_LIMIT = 100
+"""Objects above this stay a pack; git's own transfer.unpackLimit draws the line at the same number."""
+
+
+@dataclass(frozen=True, slots=True)
+class GitObject:
+    id: str
+    kind: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    mode: bytes
+    name: str
+    id: str
+
+
+def make(kind: str, body: bytes, object_format: str) -> GitObject:
+    digest = hashlib.new(object_format, b"%s %d\0" % (kind.encode(), len(body)), usedforsecurity=False)
+    digest.update(body)
+    return GitObject(digest.hexdigest(), kind, body)
+
+
+def flat_tree(entries: Mapping[str, str], object_format: str) -> GitObject:
+    """A tree of regular files: name → blob id."""
+    body = b"".join(
+        REGULAR + b" " + name + b"\0" + bytes.fromhex(blob_id)
+        for name, blob_id in sorted((name.encode(), blob_id) for name, blob_id in entries.items())
+    )
+    return make("tree", body, object_format)
+
+
+def commit(
+    *, tree: str, parents: Sequence[str], author: Author, seconds: int, message: str, object_format: str
+) -> GitObject:
+    """A commit whose author and committer are one; `seconds` since 1970, shown in UTC."""
+    who = f"{_ident(author.name) or 'ledger'} <{_ident(author.email)}> {max(seconds, 0)} +0000"
+    heads = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
+    text = "\n".join(heads) + "\n\n" + message.replace("\0", "")
+    return make("commit", text.encode(), object_format)
+
+
+def _ident(text: str) -> str:
+    """Without the characters that would end the field, and without the crud that git strips at its ends."""
+    return "".join(c for c in text if c not in "<>\n\r\0").strip(" .,:;\"'\\")
+
+
+def pack(objects: Sequence[GitObject], object_format: str, level: int) -> bytes:
+    """A version 2 packfile of whole objects (gitformat-pack), compressed at a zlib level."""
+    parts = [b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")]
+    for item in objects:
+        parts.append(_entry_head(_PACK_TYPES[item.kind], len(item.body)))
+        parts.append(zlib.compress(item.body, level))
+    body = b"".join(parts)
+    return body + hashlib.new(object_format, body, usedforsecurity=False).digest()
+
+
+def _entry_head(kind: int, size: int) -> bytes:
+    byte = (kind << 4) | (size & 15)
+    size >>= 4
+    out = bytearray()
+    while size:
+        out.append(byte | 0x80)
+        byte = size & 0x7F
+        size >>= 7
+    out.append(byte)
+    return bytes(out)
+
+
+def write(repository: Repository, objects: Sequence[GitObject], *, keep: tuple[int, ...] = ()) -> None:
+    """Have git store and fsync objects: loose when few, else as a pack. Objects already there are refreshed."""
+    if not objects:
+        return
+    if len(objects) <= _LOOSE_LIMIT:
+        data = pack(objects, repository.object_format, 0)  # git compresses loose objects itself
+        repository.git(*_ALL_SYNCED, "unpack-objects", "-q", stdin=data, keep=keep)
+    else:
+        data = pack(objects, repository.object_format, 1)
+        repository.git(*_ALL_SYNCED, "index-pack", "--stdin", stdin=data, keep=keep)
+
+
+def missing(repository: Repository, ids: Iterable[str], *, keep: tuple[int, ...] = ()) -> list[str]:
+    """Those of `ids` that the repository does not hold."""
+    names = "".join(f"{name}\n" for name in ids).encode()
+    lines = (
+        repository.git("cat-file", "--batch-check=", "--buffer", stdin=names, keep=keep).decode().splitlines()
+    )
+    return [line.split(" ")[0] for line in lines if line.endswith(" missing")]
+
+
+def read(repository: Repository, names: Sequence[str]) -> list[GitObject | None]:
+    """Objects by name (ids, or `<rev>:<path>`), in order; None where one is missing. For tens, not for millions."""
+    if not names:
+        return []
+    asked = "".join(f"{name}\n" for name in names).encode()
+    output = repository.git("cat-file", "--batch", "--buffer", stdin=asked)
+    found: list[GitObject | None] = []
+    position = 0
+    for _ in names:
+        end = output.index(b"\n", position)
+        head = output[position:end].decode("utf-8", "replace").split(" ")
+        position = end + 1
+        if len(head) != 3 or not head[2].isdigit():  # noqa: PLR2004 - `<id> <kind> <size>`, else missing or ambiguous
+            found.append(None)
+            continue
+        size = int(head[2])
+        found.append(GitObject(head[0], head[1], output[position : position + size]))
+        position += size + 1
+    return found
+
+
+def parse_tree(body: bytes, object_format: str) -> list[TreeEntry]:
+    """Entries of a raw tree object. Raises FormatError for bytes that are no tree."""
+    width = 20 if object_format == "sha1" else 32
+    entries = []
+    position = 0
+    while position < len(body):
+        end = body.find(b"\0", position)
+        mode, space, name = body[position:end].partition(b" ")
+        if end < 0 or not space or end + 1 + width > len(body):
+            raise FormatError("a tree object that can't be read")
+        entries.append(
+            TreeEntry(mode, name.decode("utf-8", "replace"), body[end + 1 : end + 1 + width].hex())
+        )
+        position = end + 1 + width
+    return entries
+
+
+class Reader:
+    """Reads very many objects through one long-lived `cat-file`; an object above a limit is passed over unread."""
+
+    _PART = 500
+    """Questions asked at once: few enough for a pipe to hold them while git waits for its answers to be read."""
+
+    def __init__(self, process: Process, max_bytes: int) -> None:
+        self._process = process
+        self._max_bytes = max_bytes
+
+    def read(self, names: Sequence[str]) -> list[GitObject | None]:
+        """In order; None where an object is missing or larger than the limit."""
+        found: list[GitObject | None] = []
+        for start in range(0, len(names), self._PART):
+            part = names[start : start + self._PART]
+            asked = "".join(f"contents {name}\n" for name in part)
+            self._process.stdin.write(f"{asked}flush\n".encode())
+            self._process.stdin.flush()
+            found.extend(self._answer() for _ in part)
+        return found
+
+    def _answer(self) -> GitObject | None:
+        head = self._process.stdout.readline().decode("utf-8", "replace").split()
+        if len(head) != 3 or not head[2].isdigit():  # noqa: PLR2004
+            return None
+        size = int(head[2])
+        if size <= self._max_bytes:
+            return GitObject(head[0], head[1], self._process.stdout.read(size + 1)[:-1])
+        while size > 0:
+            size -= len(self._process.stdout.read(min(size, 1 << 20)))
+        self._process.stdout.read(1)
+        return None
+
+
+@contextmanager
+def reader(repository: Repository, *, max_bytes: int) -> Iterator[Reader]:
+    with repository.conversation("cat-file", "--batch-command", "--buffer") as process:
+        yield Reader(process, max_bytes)
+
+
+def sizes(repository: Repository, names: Sequence[str]) -> list[int | None]:
+    """Sizes in bytes, in order; None where an object is missing."""
+    asked = "".join(f"{name}\n" for name in names).encode()
+    output = repository.git("cat-file", "--batch-check=%(objectsize)", "--buffer", stdin=asked).decode()
+    return [int(line) if line.isdigit() else None for line in output.splitlines()]

@@ -1,0 +1,225 @@
+"""Runs git: the only module that starts it, with a C locale, a scrubbed environment and typed errors.
+
+Short verbs run git directly, since importing GitPython costs as much as a whole `ledger record`; long
+conversations (bulk reads) go through GitPython's command interface. See docs/design/dependencies.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from ledger.errors import ContentionError, GitError, RefMovedError, RepositoryError, StorageError
+
+LOCAL_VARIABLES = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+    "GIT_EXTERNAL_DIFF",
+)
+"""What `git rev-parse --local-env-vars` lists, and friends: set inside hooks, and meant for another command.
+
+GIT_CONFIG_PARAMETERS and GIT_CONFIG_COUNT stay: they are how `git -c name=value ledger` reaches us.
+"""
+
+_FIXED = {
+    "LC_ALL": "C",
+    "LANGUAGE": "C",
+    "GIT_NO_REPLACE_OBJECTS": "1",  # `git replace` could show other metrics than were recorded
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",  # reading must not write the user's index
+}
+
+_OPTIONS = ("--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+
+_MOVED = re.compile(
+    r"cannot lock ref .*(is at [0-9a-f]+ but expected|reference already exists|unable to resolve)"
+)
+_LOCKED = re.compile(r"Unable to create '(?P<path>[^']+\.lock)': File exists")
+_DISK = re.compile(r"No space left on device|Disk quota exceeded|File too large", re.IGNORECASE)
+_READ_ONLY = re.compile(r"Read-only file system|Permission denied|insufficient permission", re.IGNORECASE)
+
+
+class LockedError(ContentionError):
+    """git found a `*.lock` file where it wanted to make one: `path` is held, or left by a dead process."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is held by another process", hint="try again in a moment")
+        self.path = path
+
+
+class Process(Protocol):
+    """A running git: what a bulk reader needs of it."""
+
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+
+    def wait(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """A git repository that was found and that git agreed to use."""
+
+    git_dir: Path
+    """Of this work tree; a linked work tree has its own."""
+    common_dir: Path
+    """Shared by all work trees: refs, objects, and ledger's own folder."""
+    work_tree: Path | None
+    object_format: str = "sha1"
+    shallow: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where ledger keeps its own files: never a work tree's private folder."""
+        return self.common_dir / "ledger"
+
+    @property
+    def zeros(self) -> str:
+        """The id that means "does not exist"."""
+        return "0" * (40 if self.object_format == "sha1" else 64)
+
+    def git(
+        self,
+        *words: str,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (0,),
+        keep: tuple[int, ...] = (),
+    ) -> bytes:
+        """Run git to its end and return its standard output.
+
+        `keep` are file descriptors that the child inherits: a lock held through one of them outlives us
+        exactly as long as the child does. Raises GitError and its relatives for an exit code not in `accept`.
+        """
+        return _run(
+            (*self._argv(), *words), words, stdin, {**self.environ, **(env or {})}, accept, keep, self._cwd()
+        )
+
+    @contextmanager
+    def conversation(self, *words: str) -> Iterator[Process]:
+        """A git process to talk to (`cat-file --batch`); it is gone when the block ends, whatever happens."""
+        import git
+
+        unset = [word for name in sorted(set(os.environ) & set(LOCAL_VARIABLES)) for word in ("-u", name)]
+        argv = [*(["env", *unset] if unset else []), *self._argv(), *words]
+        process = git.Git(str(self._cwd())).execute(
+            argv, as_process=True, istream=subprocess.PIPE, env=dict(_FIXED), universal_newlines=False
+        )
+        try:
+            yield cast("Process", process)
+        finally:
+            process.stdin.close()
+            process.stdout.close()
+            process.__del__()  # GitPython's guard: ends the child if it still runs, and reaps it
+
+    def _cwd(self) -> Path:
+        return self.work_tree or self.git_dir
+
+    def _argv(self) -> tuple[str, ...]:
+        tree = (f"--work-tree={self.work_tree}",) if self.work_tree else ()
+        return ("git", *_OPTIONS, f"--git-dir={self.git_dir}", *tree)
+
+
+def discover(start: Path, environ: Mapping[str, str]) -> Repository:
+    """The repository that `git` itself would use from `start` (GIT_DIR and GIT_WORK_TREE are respected here).
+
+    Raises RepositoryError with git's own message when there is none, or when git refuses it.
+    """
+    clean = scrubbed(environ)
+    asked = {name: environ[name] for name in ("GIT_DIR", "GIT_WORK_TREE") if name in environ}
+    what = "--git-dir --git-common-dir --show-object-format --is-shallow-repository --is-inside-work-tree --show-cdup"
+    words = ("rev-parse", "--path-format=absolute", *what.split())
+    try:
+        lines = (
+            _run(("git", *_OPTIONS, *words), words, None, {**clean, **asked}, (0,), (), start)
+            .decode()
+            .split("\n")
+        )
+    except GitError as error:
+        raise _refused(error, start) from error
+    git_dir, common_dir, object_format, shallow, inside, up = [*lines, ""][:6]
+    return Repository(
+        git_dir=Path(git_dir),
+        common_dir=Path(common_dir),
+        work_tree=Path(os.path.normpath(start / up)) if inside == "true" else None,
+        object_format=object_format,
+        shallow=shallow == "true",
+        environ=clean,
+    )
+
+
+def _refused(error: GitError, start: Path) -> RepositoryError:
+    if "not a git repository" in error.stderr:
+        return RepositoryError(
+            f"not a git repository: {start}", hint="run ledger inside one, or make one with `git init`"
+        )
+    # Dubious ownership and the like: git says best what to do about it.
+    lines = error.stderr.strip().splitlines()
+    return RepositoryError(f"git refuses this repository: {lines[0]}", details=tuple(lines[1:]))
+
+
+def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
+    """A copy without the variables that are meant for another command, and with those that make git predictable."""
+    return {**{k: v for k, v in environ.items() if k not in LOCAL_VARIABLES}, **_FIXED}
+
+
+def _run(
+    argv: tuple[str, ...],
+    words: tuple[str, ...],
+    stdin: bytes | None,
+    env: Mapping[str, str],
+    accept: tuple[int, ...],
+    keep: tuple[int, ...],
+    cwd: Path,
+) -> bytes:
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            env=env,
+            cwd=cwd,
+            pass_fds=keep,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        missing = "git is not installed" if cwd.is_dir() else f"no such folder: {cwd}"
+        raise RepositoryError(missing, hint="ledger needs git 2.36 or later on the PATH") from error
+    if done.returncode in accept:
+        return done.stdout
+    raise _typed(words, done.returncode, done.stderr.decode("utf-8", "replace"))
+
+
+def _typed(words: tuple[str, ...], code: int, stderr: str) -> Exception:
+    locked = _LOCKED.search(stderr)
+    if locked:
+        return LockedError(Path(locked["path"]))
+    if _MOVED.search(stderr):
+        return RefMovedError(words, code, stderr)
+    if _DISK.search(stderr):
+        return StorageError(
+            "the disk is full", hint="make room and run the command again", details=(stderr.strip(),)
+        )
+    if _READ_ONLY.search(stderr):
+        return StorageError("the repository can't be written", details=(stderr.strip(),))
+    return GitError(words, code, stderr)

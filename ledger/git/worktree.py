@@ -1,0 +1,171 @@
+"""The state of the code: what is checked out, what is changed, and a snapshot of it that touches nothing of the user's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.errors import LedgerError
+from ledger.git.process import Repository
+
+SOURCE_SUFFIXES = frozenset(
+    [".py", ".pyx", ".ipynb", ".r", ".jl", ".sh", ".c", ".cc", ".cpp", ".cu", ".h", ".hpp", ".rs", ".go", ".java", ".scala", ".js", ".ts", ".lua", ".m", ".yaml", ".yml", ".toml", ".cfg", ".ini"]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkTree:
+    """What `git status` says, without the run's own files and `.ledger/`."""
+
+    commit: str | None
+    """None: no commit yet."""
+    branch: str | None
+    """None: detached HEAD."""
+    changed: tuple[str, ...]
+    """Tracked paths that differ from HEAD, staged or not, from the top."""
+    submodules: tuple[str, ...]
+    """Those of `changed` that are submodules: recorded as dirty, never snapshot."""
+    untracked_sources: tuple[str, ...]
+
+
+def status(repository: Repository, *, ignored: Sequence[str] = (), paths: Sequence[str] = ()) -> WorkTree:
+    """`ignored` are paths from the top that do not count; `paths` narrow what counts (a monorepo's own part)."""
+    words = (
+        "status",
+        "--porcelain=v2",
+        "--branch",
+        "-z",
+        "--untracked-files=normal",
+        "--ignore-submodules=none",
+    )
+    output = repository.git(*words, "--no-renames", "--", *_scope(paths)).decode("utf-8", "surrogateescape")
+    heads: dict[str, str] = {}
+    changed: list[tuple[str, bool]] = []
+    untracked: list[str] = []
+    for token in output.split("\0"):
+        if token.startswith("# branch."):
+            key, _, value = token[len("# branch.") :].partition(" ")
+            heads[key] = value
+        elif token.startswith("? "):
+            untracked.append(token[2:])
+        elif token[:2] in ("1 ", "u "):
+            changed.append(_changed(token))
+    own = frozenset(ignored)
+    counted = [
+        (path, is_module)
+        for path, is_module in changed
+        if path not in own and not path.startswith(".ledger/")
+    ]
+    return WorkTree(
+        commit=None if heads.get("oid", "(initial)") == "(initial)" else heads["oid"],
+        branch=None if heads.get("head") == "(detached)" else heads.get("head"),
+        changed=tuple(path for path, _ in counted),
+        submodules=tuple(path for path, is_module in counted if is_module),
+        untracked_sources=tuple(
+            p for p in untracked if Path(p).suffix.lower() in SOURCE_SUFFIXES and p not in own
+        ),
+    )
+
+
+def _changed(token: str) -> tuple[str, bool]:
+    """`1 XY sub mH mI mW hH hI path` or `u XY sub m1 m2 m3 mW h1 h2 h3 path`."""
+    fields = token.split(" ", 8 if token[0] == "1" else 10)
+    return fields[-1], fields[2].startswith("S")
+
+
+def _scope(paths: Sequence[str]) -> list[str]:
+    return [f":(top,literal){path}" for path in paths]
+
+
+class SnapshotTooLargeError(LedgerError):
+    kind = "snapshot"
+
+
+def snapshot(
+    repository: Repository,
+    tree: WorkTree,
+    *,
+    ignored: Sequence[str],
+    untracked: Sequence[str],
+    max_bytes: int,
+) -> tuple[str, str]:
+    """(commit, tree) of the tracked changes, made through a copy of the index; the same state gives the same ids.
+
+    `untracked` are glob patterns of files to take along. Raises SnapshotTooLargeError, GitError.
+    """
+    top = repository.work_tree
+    if top is None or tree.commit is None:
+        raise LedgerError("a snapshot needs a work tree and a commit")
+    _check_size(top, tree.changed, max_bytes)
+    folder = Path(tempfile.mkdtemp(prefix="ledger-index-"))
+    try:
+        index = folder / "index"
+        own = repository.git_dir / "index"
+        if own.exists():
+            shutil.copyfile(own, index)
+        env = {"GIT_INDEX_FILE": str(index)}
+        own_files = [f":(top,exclude,literal){path}" for path in (*ignored, ".ledger")]
+        repository.git("add", "-u", "--ignore-errors", "--", ":(top)", *own_files, env=env, accept=(0, 1))
+        if untracked:
+            _add_untracked(repository, untracked, own_files, env, top, max_bytes)
+        tree_id = repository.git("write-tree", env=env).decode().strip()
+        return _commit(repository, tree_id, tree.commit), tree_id
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _add_untracked(
+    repository: Repository,
+    globs: Sequence[str],
+    own_files: Sequence[str],
+    env: dict[str, str],
+    top: Path,
+    limit: int,
+) -> None:
+    patterns = [f":(top,glob){pattern}" for pattern in globs]
+    listed = repository.git(
+        "ls-files", "-z", "--others", "--exclude-standard", "--full-name", "--", *patterns, *own_files
+    )
+    paths = [path for path in listed.decode("utf-8", "surrogateescape").split("\0") if path]
+    _check_size(top, paths, limit)
+    if paths:
+        repository.git("add", "--", *(f":(top,literal){path}" for path in paths), env=env)
+
+
+def _check_size(top: Path, paths: Sequence[str], limit: int) -> None:
+    total = 0
+    for path in paths:
+        try:
+            total += os.lstat(top / path).st_size
+        except OSError:
+            continue  # deleted: nothing to store
+    if total > limit:
+        raise SnapshotTooLargeError(
+            f"{total:,} bytes changed, the limit is {limit:,} (ledger.snapshotMaxBytes)"
+        )
+
+
+def _commit(repository: Repository, tree_id: str, parent: str) -> str:
+    """HEAD's date and a fixed identity: the same dirty state gives the same commit in every run of a sweep."""
+    seconds = repository.git("show", "-s", "--format=%ct", "--end-of-options", parent).decode().split()[0]
+    env = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in (("NAME", "ledger"), ("EMAIL", "ledger@localhost"), ("DATE", f"@{seconds} +0000"))
+    }
+    words = (
+        "-c",
+        "core.fsync=all",
+        "commit-tree",
+        "--no-gpg-sign",
+        tree_id,
+        "-p",
+        parent,
+        "-m",
+        "ledger: uncommitted changes",
+    )
+    return repository.git(*words, env=env).decode().strip()

@@ -1,0 +1,163 @@
+"""The code of a run: captured from the work tree, or named as a revision. It never costs a run its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.config import Workspace
+from ledger.errors import LedgerError, RefusedError
+from ledger.git import history, refs, worktree
+from ledger.git.process import Repository
+from ledger.model import Code
+from ledger.store.slug import normal
+
+CI_BRANCH_VARIABLES = (
+    "GITHUB_HEAD_REF",
+    "GITHUB_REF_NAME",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
+    "CI_COMMIT_REF_NAME",
+    "BUILDKITE_BRANCH",
+    "CIRCLE_BRANCH",
+    "TRAVIS_PULL_REQUEST_BRANCH",
+    "TRAVIS_BRANCH",
+    "BITBUCKET_BRANCH",
+    "DRONE_SOURCE_BRANCH",
+    "CHANGE_BRANCH",
+    "BRANCH_NAME",
+    "BUILD_SOURCEBRANCHNAME",
+)
+"""Where CI systems say which branch a detached HEAD stands for, the more specific first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    code: Code
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def keep_alive(self) -> tuple[str, ...]:
+        """Commits that must not be collected while the run is there."""
+        return (self.code.snapshot,) if self.code.snapshot else (self.code.commit,)
+
+
+def capture(workspace: Workspace, *, own_files: Sequence[str], moment: str = "end") -> Captured:
+    """The code as it is in the work tree now. Raises RefusedError where there is no commit to tie a run to."""
+    repository, config = workspace.repository, workspace.config
+    ignored = own_paths(repository, own_files)
+    state = worktree.status(repository, ignored=ignored, paths=config.code_paths)
+    if state.commit is None:
+        raise RefusedError("no commit yet: a run is tied to the code that made it", hint="git add and git commit first")
+    warnings = [f"untracked source file, not part of the recorded code: {path}" for path in state.untracked_sources[:5]]
+    if len(state.untracked_sources) > len(warnings):
+        warnings.append(f"and {len(state.untracked_sources) - len(warnings)} more untracked source files")
+    snapshot, problem = _snapshot(workspace, state, ignored)
+    if problem:
+        warnings.append(f"uncommitted changes were not kept: {problem}")
+    code = Code(
+        commit=state.commit,
+        branch=state.branch,
+        dirty=bool(state.changed),
+        captured=moment,
+        snapshot=snapshot[0] if snapshot else None,
+        snapshot_tree=snapshot[1] if snapshot else None,
+        ignored=ignored,
+        problem=problem,
+        **_facts(workspace, state.commit, state.branch),
+    )
+    return Captured(code=code, warnings=tuple(warnings))
+
+
+def of_revision(workspace: Workspace, revision: str) -> Captured:
+    """The code as a commit has it: for runs that are recorded afterwards, or elsewhere."""
+    commit = history.resolve(workspace.repository, revision)
+    code = Code(commit=commit, captured="start", **_facts(workspace, commit, None))
+    return Captured(code=code)
+
+
+def own_paths(repository: Repository, files: Sequence[str]) -> tuple[str, ...]:
+    """Files that were given to a run, as sorted paths from the top; those outside the work tree don't matter."""
+    top = repository.work_tree
+    if top is None:
+        return ()
+    inside = set()
+    for name in files:
+        path = Path(name) if Path(name).is_absolute() else Path.cwd() / name
+        try:
+            inside.add(path.resolve().relative_to(top.resolve()).as_posix())
+        except (ValueError, OSError):
+            continue
+    return tuple(sorted(inside))
+
+
+def _snapshot(
+    workspace: Workspace, state: worktree.WorkTree, ignored: Sequence[str]
+) -> tuple[tuple[str, str] | None, str | None]:
+    if not state.changed:
+        return None, None
+    if not workspace.config.snapshot:
+        return None, "ledger.snapshot is off"
+    try:
+        made = worktree.snapshot(
+            workspace.repository,
+            state,
+            ignored=ignored,
+            untracked=workspace.config.snapshot_untracked,
+            max_bytes=workspace.config.snapshot_max_bytes,
+        )
+    except (LedgerError, OSError) as error:
+        return None, str(error)
+    note = "changes inside submodules are not part of it" if state.submodules else None
+    return made, note
+
+
+_known_facts: dict[tuple[Path, str, str | None, str | None], Mapping[str, str | None]] = {}
+
+
+def _facts(workspace: Workspace, commit: str, branch: str | None) -> dict[str, str]:
+    """Tree, merge base and patch id of a commit: they never change while the default branch stands still."""
+    repository = workspace.repository
+    default, tip = _default_branch(workspace)
+    key = (repository.common_dir, commit, branch, tip)
+    if key not in _known_facts:
+        base = commit if branch and branch == default else None
+        if base is None and tip is not None:
+            base = history.merge_base(repository, commit, tip)
+        patch = history.patch_id(repository, base, commit) if base and base != commit else None
+        _known_facts[key] = {"tree": _tree(workspace, commit), "base": base, "patch_id": patch}
+    return dict(_known_facts[key])  # type: ignore[arg-type]
+
+
+def _tree(workspace: Workspace, commit: str) -> str:
+    paths = workspace.config.code_paths
+    whole = history.tree_of(workspace.repository, commit)
+    return history.partial_tree(workspace.repository, whole, paths) if paths else whole
+
+
+def _default_branch(workspace: Workspace) -> tuple[str | None, str | None]:
+    """Name and tip of the branch that others start from: the setting, the remote's HEAD, main or master."""
+    configured = workspace.config.default_branch
+    asked = [f"refs/heads/{configured}"] if configured else ["refs/heads/main", "refs/heads/master"]
+    found = refs.tips(workspace.repository, "refs/remotes/origin/HEAD", *asked)
+    head = None if configured else found.get("refs/remotes/origin/HEAD")
+    if head is not None:
+        return head.symbolic.rpartition("/")[2] or None, head.id
+    for ref in asked:
+        if ref in found:
+            return ref.removeprefix("refs/heads/"), found[ref].id
+    return None, None
+
+
+def experiment_name(asked: str | None, branch: str | None, environ: Mapping[str, str]) -> str:
+    """The experiment that a run belongs to: asked for, set for the process, the branch, or what CI calls it.
+
+    Raises RefusedError when nothing says it.
+    """
+    ci = next((environ[name] for name in CI_BRANCH_VARIABLES if environ.get(name)), None) if not branch else None
+    name = asked or environ.get("LEDGER_EXPERIMENT") or branch or ci
+    if not name:
+        raise RefusedError(
+            "detached HEAD: no branch says which experiment this is", hint="give it a name: --experiment NAME"
+        )
+    return normal(name)

@@ -1,0 +1,196 @@
+"""What follows a write, and what a dead writer left: missing objects, stale locks, the second look."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from ledger.errors import ContentionError, FormatError, GitError
+from ledger.git import objects, refs
+from ledger.git.objects import GitObject
+from ledger.git.process import Repository
+from ledger.store.lock import Held
+from ledger.store.slug import RUNS
+from ledger.store.spool import SUFFIX, Sealed, Spool, read, sync_folder
+
+RECORD_TRAILER = "Ledger-Record"
+_HOUR = 3600
+_LOOK_EVERY_SECONDS = 600
+_LOOK_AT_MOST = 256
+_STALE_SECONDS = 600
+_REWRITES = 20
+
+
+def complete(repository: Repository, written: Sequence[GitObject], *, keep: tuple[int, ...]) -> None:
+    """See to it that objects which a ref now needs exist: a `gc --prune=now` may have taken them before it stood.
+
+    Raises ContentionError when they keep vanishing.
+    """
+    by_id = {item.id: item for item in written}
+    for attempt in range(_REWRITES):
+        gone = objects.missing(repository, by_id, keep=keep)
+        if not gone:
+            return
+        objects.write(repository, [by_id[name] for name in gone], keep=keep)
+        time.sleep(0.005 * attempt)
+    raise ContentionError(
+        "objects vanish as fast as they are written", hint="is `git gc --prune=now` looping?"
+    )
+
+
+def mend(repository: Repository, spool: Spool, held: Held) -> frozenset[str]:
+    """Finish or undo what the last holder left; return ids of pending records that are on a chain already."""
+    before = held.predecessor
+    if not (before.died or before.rebooted):
+        return frozenset()
+    for intent in before.intents:
+        _remove_left_lock(repository, intent.ref)
+        if intent.code_ref:
+            _remove_left_lock(repository, intent.code_ref)
+    return _pending_on_chains(repository, spool)
+
+
+def _pending_on_chains(repository: Repository, spool: Spool) -> frozenset[str]:
+    found: set[str] = set()
+    for slug, records in _records_by_slug(spool.pending()).items():
+        on_chain = chained_records(repository, RUNS + slug)
+        already = [item for item in records if item.record in on_chain]
+        # Their objects may be among what gc took: write again what is missing before the files are set aside.
+        for item in already:
+            complete(repository, _objects_of(item, repository.object_format), keep=())
+        found |= {item.record for item in already}
+    return frozenset(found)
+
+
+def _objects_of(item: Sealed, object_format: str) -> list[GitObject]:
+    blobs = {name: objects.make("blob", data, object_format) for name, data in item.files.items()}
+    tree = objects.flat_tree({name: blob.id for name, blob in blobs.items()}, object_format)
+    return [*blobs.values(), tree]
+
+
+def _records_by_slug(paths: Sequence[Path]) -> dict[str, list[Sealed]]:
+    out: dict[str, list[Sealed]] = {}
+    for path in paths:
+        with suppress(FormatError, FileNotFoundError):
+            for item in read(path):
+                out.setdefault(item.slug, []).append(item)
+    return out
+
+
+def chained_records(repository: Repository, ref: str, *, limit: int | None = None) -> frozenset[str]:
+    """Record ids on a chain, from its commits' trailers; `limit` counts from the tip."""
+    form = f"--format=%(trailers:key={RECORD_TRAILER},valueonly,separator=%x20)"
+    newest = ("-n", str(limit)) if limit else ()
+    try:
+        return frozenset(repository.git("log", form, *newest, "--end-of-options", ref, "--").decode().split())
+    except GitError:
+        return frozenset()  # no such ref yet
+
+
+def require_chain(repository: Repository, ref: str, tip: refs.Tip) -> None:
+    """Raises FormatError when the ref holds something that ledger didn't make; nothing is ever put on top of it."""
+    known = _chains.get((repository.common_dir, ref)) == tip.id
+    if not known and (tip.kind != "commit" or tip.symbolic or not _has_run(repository, tip.id)):
+        raise FormatError(
+            f"{ref} holds something that is not a ledger; records for it stay in the spool",
+            hint=f"move it away (`git update-ref -d {ref} {tip.id[:12]}...`) and run `ledger recover`",
+        )
+    _chains[repository.common_dir, ref] = tip.id
+
+
+_chains: dict[tuple[Path, str], str] = {}
+
+
+def _has_run(repository: Repository, commit: str) -> bool:
+    return not objects.missing(repository, [f"{commit}:run.json"])
+
+
+def remove_stale(repository: Repository, path: Path) -> None:
+    """Remove a ref's lock file that nobody can hold any more: old, and of ledger's own refs."""
+    own = any(
+        str(path).startswith(f"{repository.common_dir}/{folder}") for folder in ("refs/runs/", "refs/ledger/")
+    )
+    with suppress(OSError):
+        if own and time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            path.unlink()
+
+
+def _remove_left_lock(repository: Repository, ref: str) -> None:
+    """The lock of a ref that a dead holder of the chain lock was about to write.
+
+    git's own `pack-refs` also takes such locks, for moments: one that changes while we look is not ours.
+    """
+    path = repository.common_dir / f"{ref}.lock"
+    with suppress(OSError):
+        seen = path.stat()
+        time.sleep(0.05)
+        again = path.stat()
+        if (seen.st_ino, seen.st_mtime_ns) == (again.st_ino, again.st_mtime_ns):
+            path.unlink()
+
+
+def set_aside(spool: Spool, path: Path) -> None:
+    """A sealed file whose records are chained: kept for a second look before it is deleted."""
+    folder = spool.chained / str(int(time.time() // _HOUR))
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        try:
+            path.rename(folder / path.name)
+        except OSError:  # the fallback spool may be on another disk
+            path.unlink()
+
+
+def second_look(repository: Repository, spool: Spool, held: Held) -> None:
+    """Delete sealed files that were chained an hour or more ago, if what they hold is still on its chain.
+
+    What is not goes back into the spool. A bounded number a call, a call every ten minutes: amortised to nothing.
+    """
+    for path in islice(_due(spool), _LOOK_AT_MOST):
+        with suppress(FileNotFoundError):
+            _look(repository, spool, path, held)
+
+
+def _due(spool: Spool) -> list[Path]:
+    stamp = spool.chained / ".looked"
+    with suppress(OSError):
+        if time.time() - stamp.stat().st_mtime < _LOOK_EVERY_SECONDS:
+            return []
+    now_hour = int(time.time() // _HOUR)
+    try:
+        hours = sorted(
+            name for name in os.listdir(spool.chained) if name.isdigit() and int(name) < now_hour - 1
+        )
+        stamp.touch()
+    except OSError:
+        return []
+    for hour in hours:
+        files = [
+            path for path in islice((spool.chained / hour).iterdir(), _LOOK_AT_MOST) if path.suffix == SUFFIX
+        ]
+        if files:
+            return files
+        with suppress(OSError):
+            (spool.chained / hour).rmdir()
+    return []
+
+
+def _look(repository: Repository, spool: Spool, path: Path, held: Held) -> None:
+    try:
+        records = read(path)
+    except FormatError:
+        return  # never delete what can't be read
+    keep = (held.descriptor,)
+    for slug in {item.slug for item in records}:
+        mine = {item.record for item in records if item.slug == slug}
+        near = chained_records(repository, RUNS + slug, limit=_LOOK_AT_MOST * 40)
+        if not mine <= near and not mine <= chained_records(repository, RUNS + slug):
+            path.rename(spool.folder / path.name)
+            sync_folder(spool.folder)
+            return
+    everything = {made.id: made for item in records for made in _objects_of(item, repository.object_format)}
+    complete(repository, list(everything.values()), keep=keep)
+    path.unlink()

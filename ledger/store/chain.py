@@ -1,0 +1,263 @@
+"""Spool → chain: whoever gets the lock chains all sealed records at once, by compare-and-swap."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger.errors import FormatError, GitError, LedgerError, RefMovedError
+from ledger.git import history, objects, refs
+from ledger.git.objects import GitObject
+from ledger.git.process import LockedError, Repository
+from ledger.model import Author, StoreFault
+from ledger.store import aftercare, lock
+from ledger.store.slug import CODE, RUNS, TRACKING
+from ledger.store.spool import Sealed, Spool, read
+
+MAX_BATCH_BYTES = 128 << 20
+_ATTEMPTS = 12
+_CODE_AUTHOR = Author()
+
+
+@dataclass(slots=True)
+class Drained:
+    """What one call did: records chained, and what could not be (each is still in the spool)."""
+
+    records: int = 0
+    busy: bool = False
+    """Another process holds the lock, and will chain what is here."""
+    faults: list[StoreFault] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Sealed files that are chained together, and which of their records already are."""
+
+    files: dict[Path, list[Sealed]] = field(default_factory=dict)
+
+    def by_slug(self) -> dict[str, list[Sealed]]:
+        out: dict[str, list[Sealed]] = defaultdict(list)
+        for records in self.files.values():
+            for item in records:
+                out[item.slug].append(item)
+        return dict(out)
+
+
+def drain(repository: Repository, *, home: str = "origin", wait_seconds: float = 0.0) -> Drained:
+    """Chain what the spool holds. Never loses and never waits for long: what stays is still sealed.
+
+    Records that others seal while the lock is held here are taken along, so that nobody has to wait for it.
+    """
+    spool = Spool.of(repository)
+    result = Drained()
+    stuck: set[Path] = set()
+    while set(spool.pending()) - stuck:
+        with lock.acquire(repository.folder / "lock", wait_seconds=wait_seconds) as held:
+            if held is None:
+                result.busy = True
+                return result
+            done = aftercare.mend(repository, spool, held)
+            stuck |= _round(_Drain(repository, spool, held, home, result), done)
+            aftercare.second_look(repository, spool, held)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Drain:
+    repository: Repository
+    spool: Spool
+    held: lock.Held
+    home: str
+    result: Drained
+
+    @property
+    def keep(self) -> tuple[int, ...]:
+        return (self.held.descriptor,)
+
+
+def _round(drain_: _Drain, done: frozenset[str]) -> set[Path]:
+    """Chain everything sealed by now; return the files that can't be chained."""
+    stuck: set[Path] = set()
+    for batch in _batches(drain_, stuck):
+        failed = set()
+        for slug, records in batch.by_slug().items():
+            fresh = [item for item in records if item.record not in done]
+            try:
+                _chain(drain_, slug, fresh, [path.name for path in batch.files])
+                drain_.result.records += len(fresh)
+            except LedgerError as error:
+                drain_.result.faults.append(
+                    StoreFault(ref=RUNS + slug, commit="", path="", what=error.message)
+                )
+                failed |= {item.record for item in records}
+        for path, items in batch.files.items():
+            if failed.isdisjoint(item.record for item in items):
+                aftercare.set_aside(drain_.spool, path)
+            else:
+                stuck.add(path)
+    return stuck
+
+
+def _batches(drain_: _Drain, stuck: set[Path]) -> Iterable[_Batch]:
+    batch, size = _Batch(), 0
+    for path in drain_.spool.pending():
+        try:
+            batch.files[path] = read(path)
+        except FileNotFoundError:
+            continue  # another host chained it meanwhile
+        except FormatError as error:
+            stuck.add(path)
+            drain_.result.faults.append(StoreFault(ref="", commit="", path=str(path), what=error.message))
+            continue
+        size += path.stat().st_size
+        if size > MAX_BATCH_BYTES:
+            yield batch
+            batch, size = _Batch(), 0
+    if batch.files:
+        yield batch
+
+
+def _chain(drain_: _Drain, slug: str, records: Sequence[Sealed], names: Sequence[str]) -> None:
+    """One compare-and-swap for all records of a slug; when the ref moved, build again on what is there now."""
+    ref, code_ref = RUNS + slug, CODE + slug
+    written: list[GitObject] = []
+    for attempt in range(_ATTEMPTS):
+        tips = refs.tips(drain_.repository, ref, code_ref, f"{TRACKING}{drain_.home}/{slug}")
+        fresh = [item for item in records if item.record not in _since(drain_, attempt, ref, tips)]
+        if not fresh:
+            return
+        parent = _parent(drain_, ref, tips, slug)
+        built = [_build(item, drain_.repository.object_format) for item in fresh]
+        chain = _commits(built, parent, drain_.repository.object_format)
+        code = _code_entries(drain_, slug, fresh, tips.get(code_ref))
+        written = [*_unique(built), *chain, *code]
+        objects.write(drain_.repository, written, keep=drain_.keep)
+        updates = [refs.RefUpdate(ref=ref, new=chain[-1].id, old=_old(tips, ref))]
+        if code:
+            updates.append(refs.RefUpdate(ref=code_ref, new=code[-1].id, old=_old(tips, code_ref)))
+        intent = lock.Intent(
+            ref=ref,
+            old=_old(tips, ref),
+            new=chain[-1].id,
+            code_ref=code_ref if code else None,
+            files=tuple(names),
+        )
+        drain_.held.announce([intent])
+        try:
+            refs.update(drain_.repository, updates, reason=f"ledger: {len(fresh)} recorded", keep=drain_.keep)
+        except (RefMovedError, LockedError) as error:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            _make_way(drain_, error, attempt)
+            continue
+        _reached[drain_.repository.common_dir, code_ref].update(
+            commit for item in fresh for commit in item.code
+        )
+        break
+    aftercare.complete(drain_.repository, written, keep=drain_.keep)
+
+
+def _old(tips: dict[str, refs.Tip], ref: str) -> str | None:
+    return tips[ref].id if ref in tips else None
+
+
+def _since(drain_: _Drain, attempt: int, ref: str, tips: dict[str, refs.Tip]) -> frozenset[str]:
+    """Record ids near the tip, once another writer has been seen: it may have chained the same sealed files."""
+    if attempt == 0 or ref not in tips:
+        return frozenset()
+    return aftercare.chained_records(drain_.repository, ref, limit=10_000)
+
+
+def _make_way(drain_: _Drain, error: LedgerError, attempt: int) -> None:
+    time.sleep(random.uniform(0, min(0.01 * 2**attempt, 1.0)))  # noqa: S311 - jitter, not a secret
+    if isinstance(error, LockedError):
+        aftercare.remove_stale(drain_.repository, error.path)
+
+
+def _parent(drain_: _Drain, ref: str, tips: dict[str, refs.Tip], slug: str) -> str | None:
+    """The chain's tip, or the fetched chain where that only adds to it. Raises FormatError for a foreign ref."""
+    tip = tips.get(ref)
+    if tip is not None:
+        aftercare.require_chain(drain_.repository, ref, tip)
+    fetched = tips.get(f"{TRACKING}{drain_.home}/{slug}")
+    if fetched is None or tip is None:
+        return (fetched or tip).id if (fetched or tip) else None  # type: ignore[union-attr]
+    behind = fetched.id != tip.id and not history.not_reached(drain_.repository, [tip.id], [fetched.id])
+    return fetched.id if behind else tip.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A record with the objects of its tree."""
+
+    item: Sealed
+    tree: GitObject
+    blobs: tuple[GitObject, ...]
+
+
+def _build(item: Sealed, object_format: str) -> _Built:
+    blobs = {name: objects.make("blob", data, object_format) for name, data in item.files.items()}
+    tree = objects.flat_tree({name: blob.id for name, blob in blobs.items()}, object_format)
+    return _Built(item, tree, tuple(blobs.values()))
+
+
+def _unique(records: Sequence[_Built]) -> list[GitObject]:
+    return list({made.id: made for built in records for made in (*built.blobs, built.tree)}.values())
+
+
+def _commits(records: Sequence[_Built], parent: str | None, object_format: str) -> list[GitObject]:
+    chain: list[GitObject] = []
+    for built in records:
+        made = objects.commit(
+            tree=built.tree.id,
+            parents=[parent] if parent else [],
+            author=built.item.author,
+            seconds=built.item.seconds,
+            message=built.item.message,
+            object_format=object_format,
+        )
+        chain.append(made)
+        parent = made.id
+    return chain
+
+
+_reached: dict[tuple[Path, str], set[str]] = defaultdict(set)
+"""Code commits known to be reached by a code ref: refs only grow, so what was reached stays reached."""
+
+
+def _code_entries(
+    drain_: _Drain, slug: str, records: Sequence[Sealed], tip: refs.Tip | None
+) -> list[GitObject]:
+    """Empty commits that keep the runs' code alive: one for each code commit that the code ref does not reach."""
+    known = _reached[drain_.repository.common_dir, CODE + slug] if tip else set()
+    wanted = [c for c in dict.fromkeys(commit for item in records for commit in item.code) if c not in known]
+    if not wanted:
+        return []
+    try:
+        lacking = history.not_reached(drain_.repository, wanted, [tip.id] if tip else [])
+    except GitError:  # a commit that is not here (pruned, shallow): the others still count
+        gone = set(objects.missing(drain_.repository, [*wanted, *([tip.id] if tip else [])]))
+        present = [commit for commit in wanted if commit not in gone]
+        lacking = history.not_reached(drain_.repository, present, [tip.id] if tip else []) if present else []
+    if not lacking:
+        return []
+    seconds = max(item.seconds for item in records)
+    empty = objects.make("tree", b"", drain_.repository.object_format)
+    entries = [empty]
+    parent = tip.id if tip else None
+    for commit in lacking:
+        entry = objects.commit(
+            tree=empty.id,
+            parents=[*([parent] if parent else []), commit],
+            author=_CODE_AUTHOR,
+            seconds=seconds,
+            message=f"keep {commit}\n",
+            object_format=drain_.repository.object_format,
+        )
+        entries.append(entry)
+        parent = entry.id
+    return entries

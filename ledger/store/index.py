@@ -1,0 +1,408 @@
+"""The columnar cache of everything on the chains: brought up to date by readers, safe to delete at any time.
+
+A manifest names the tips that were read and the immutable segments that hold their records. Readers that
+update it at the same time each publish a whole truth; the last one stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ledger.errors import FormatError, GitError, InputError, LedgerError, StorageError
+from ledger.git import objects, refs
+from ledger.git.process import Repository
+from ledger.model import StoreFault, new_id
+from ledger.store import codec, segment
+from ledger.store.segment import Builder, Segment
+from ledger.store.slug import INBOX, RUNS
+from ledger.store.spool import Spool
+from ledger.store.spool import read as read_sealed
+
+INDEX_VERSION = 1
+"""1: the first (2026-11). Another version is rebuilt, never migrated."""
+
+_CHUNK = 4_000
+_BULK = 200
+"""Commits from which a conversation with git is cheaper than single calls."""
+_MAX_ROWS = 1 << 16
+"""Rows of a full segment; fuller ones are never merged again, which bounds what an update can cost."""
+_TIER = 8
+
+
+class Told(Protocol):
+    """Hears how far a long update has come."""
+
+    def __call__(self, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manifest:
+    tips: Mapping[str, str] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Run commits that a rewound ref no longer reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    ref: str
+    id: str
+    tree: str
+
+
+class Index:
+    """All records of a repository, read-only: the chains' segments and, last, what is sealed but not chained."""
+
+    def __init__(
+        self, segments: Sequence[Segment], dropped: Sequence[str], faults: Sequence[StoreFault]
+    ) -> None:
+        self.segments = [part for part in segments if len(part)]
+        self.dropped = frozenset(dropped)
+        self._faults = tuple(faults)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.segments))
+
+    @property
+    def faults(self) -> list[StoreFault]:
+        """Records that can't be read: named, and nothing else is held up by them."""
+        stored = [StoreFault(**fault) for part in self.segments for fault in part.facts["faults"]]
+        return [*stored, *self._faults]
+
+    @property
+    def has_edits(self) -> bool:
+        return any(part.facts["edits"] for part in self.segments)
+
+    def starts(self) -> Iterator[tuple[int, Segment]]:
+        """Segments, each with the number of its first row."""
+        start = 0
+        for part in self.segments:
+            yield start, part
+            start += len(part)
+
+    def names(self, group: str) -> list[str]:
+        """Names of all metrics, params or tags, sorted."""
+        return sorted({name for part in self.segments for name in part.names(group)})
+
+    def find(self, which: str, prefix: str) -> list[int]:
+        """Rows whose `record` or `run` id starts with a prefix."""
+        return [start + row for start, part in self.starts() for row in part.find(which, prefix)]
+
+
+def load(repository: Repository, *, told: Told | None = None) -> Index:
+    """The index, up to date: reads only what came since the last time. Raises StorageError, RepositoryError."""
+    # The spool first: what is chained while we look is then seen in at least one of the two.
+    pending, faults = _pending(repository)
+    tips = {name: tip.id for name, tip in refs.tips(repository, RUNS, INBOX).items() if not tip.symbolic}
+    problems = []
+    for folder in _folders(repository):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            segments, manifest = _current(repository, folder, tips, told)
+            return _with_pending(segments, manifest, pending, faults, folder)
+        except OSError as error:
+            problems.append(f"{folder}: {error.strerror or error}")
+    raise StorageError("no place for the index of the ledger", hint="make room", details=tuple(problems))
+
+
+def _folders(repository: Repository) -> Iterator[Path]:
+    """Beside the data; where that can't be written, the user's cache, then memory or the temporary folder."""
+    name = f"index-v{INDEX_VERSION}"
+    yield repository.folder / name
+    key = hashlib.sha256(str(repository.common_dir).encode()).hexdigest()[:16]
+    environ = repository.environ
+    cache = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/nonexistent')}/.cache"
+    yield Path(cache) / "ledger" / key / name
+    for place in ("/dev/shm", tempfile.gettempdir()):  # noqa: S108 - a private folder is made in it
+        with suppress(OSError), tempfile.TemporaryDirectory(prefix="ledger-index-", dir=place) as folder:
+            yield Path(folder)
+
+
+def _current(
+    repository: Repository, folder: Path, tips: Mapping[str, str], told: Told | None
+) -> tuple[list[Segment], _Manifest]:
+    for attempt in range(4):
+        manifest = _read_manifest(folder)
+        try:
+            if manifest.tips != tips:
+                manifest = _update(repository, folder, manifest, tips, told)
+            segments = [Segment(folder, stem) for stem in manifest.segments]
+            for part in segments:
+                part.open()
+        except (FileNotFoundError, ValueError, KeyError):
+            # Merged away by another reader since the manifest was read; still so at the second try: damaged.
+            if attempt:
+                with suppress(OSError):
+                    (folder / "manifest.json").unlink()
+        else:
+            return segments, manifest
+    raise StorageError(f"the index in {folder} keeps changing", hint="delete that folder; it is made again")
+
+
+def _read_manifest(folder: Path) -> _Manifest:
+    try:
+        data = json.loads((folder / "manifest.json").read_bytes())
+        return _Manifest(tips=data["tips"], segments=tuple(data["segments"]), dropped=tuple(data["dropped"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return _Manifest()
+
+
+def _publish(folder: Path, manifest: _Manifest) -> None:
+    temporary = folder / f".manifest-{new_id()}.tmp"
+    content = {"tips": dict(manifest.tips), "segments": manifest.segments, "dropped": manifest.dropped}
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    temporary.rename(folder / "manifest.json")
+
+
+def _update(
+    repository: Repository, folder: Path, old: _Manifest, tips: Mapping[str, str], told: Told | None
+) -> _Manifest:
+    new, dropped = _differences(repository, old.tips, tips)
+    if new is None:
+        old, (new, dropped) = _Manifest(), _differences(repository, {}, tips)
+    new = new or []
+    existing = [Segment(folder, stem) for stem in old.segments]
+    stems = list(old.segments)
+    for builder in _built(repository, new, existing, told):
+        stem = new_id()
+        segment.write(builder, folder, stem)
+        stems.append(stem)
+        existing.append(Segment(folder, stem))
+    stems, obsolete = _merged(folder, stems)
+    manifest = _Manifest(tips=tips, segments=tuple(stems), dropped=(*old.dropped, *dropped))
+    _publish(folder, manifest)
+    for stem in obsolete:
+        _remove(folder, stem)
+    return manifest
+
+
+def _remove(folder: Path, stem: str) -> None:
+    for kind in ("rows", "values"):
+        with suppress(OSError):
+            (folder / f"{stem}.{kind}.arrow").unlink()
+
+
+def _differences(
+    repository: Repository, old: Mapping[str, str], new: Mapping[str, str]
+) -> tuple[list[_Commit] | None, list[str]]:
+    """Commits that came, oldest first, and ids of those that went; None for the first when it must be all anew."""
+    came: list[_Commit] = []
+    went: list[str] = []
+    for ref in sorted({*old, *new}):
+        before, after = old.get(ref), new.get(ref)
+        if before == after:
+            continue
+        if after is None:
+            return None, []  # a ref was deleted: rare, and rebuilding is always right
+        words = [after] if before is None else [f"{before}...{after}", "--left-right"]
+        form = "%H %T" if before is None else "%m %H %T"
+        try:
+            output = repository.git("log", "--reverse", "--topo-order", f"--format={form}", *words, "--")
+        except GitError as error:
+            if before is None:
+                raise FormatError(f"{ref} can't be read: {error.message}") from error
+            return None, []  # the old tip is gone
+        for line in output.decode().splitlines():
+            mark, commit, tree = line.split(" ") if before else (">", *line.split(" "))
+            if mark == ">":
+                came.append(_Commit(ref, commit, tree))
+            else:
+                went.append(commit)
+    return came, went
+
+
+def _built(
+    repository: Repository, commits: Sequence[_Commit], existing: list[Segment], told: Told | None
+) -> Iterator[Builder]:
+    """Segments' worth of new records: git reads ahead in a thread while this one parses."""
+    builder = Builder()
+    done = 0
+    for chunk, trees, blobs in _read_ahead(repository, commits):
+        for commit, tree in zip(chunk, trees, strict=True):
+            _add(builder, commit, tree, blobs, existing)
+        done += len(chunk)
+        if told:
+            told(done, len(commits))
+        if len(builder) + _CHUNK > _MAX_ROWS:
+            yield builder
+            builder = Builder()
+    if len(builder) or builder.faults:
+        yield builder
+
+
+_Read = tuple[Sequence[_Commit], list["list[objects.TreeEntry] | str"], dict[str, bytes | None]]
+
+
+def _read_ahead(repository: Repository, commits: Sequence[_Commit]) -> Iterator[_Read]:
+    chunks = [commits[start : start + _CHUNK] for start in range(0, len(commits), _CHUNK)]
+    with ExitStack() as stack:
+        if len(commits) >= _BULK:
+            limit = max(codec.MAX_BYTES[name] for name in (codec.RUN, codec.PARAMS, codec.METRICS))
+            get = stack.enter_context(objects.reader(repository, max_bytes=limit)).read
+        else:
+            get = _careful(repository)
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        waiting = [pool.submit(_read_chunk, get, chunk, repository.object_format) for chunk in chunks[:1]]
+        for following in [*chunks[1:], None]:
+            current = waiting.pop().result()
+            if following is not None:
+                waiting.append(pool.submit(_read_chunk, get, following, repository.object_format))
+            yield current
+
+
+def _careful(repository: Repository) -> Any:
+    """Single calls: sizes first, so that nothing huge is read."""
+
+    def get(names: Sequence[str]) -> list[objects.GitObject | None]:
+        limit = max(codec.MAX_BYTES.values())
+        fits = [size is not None and size <= limit for size in objects.sizes(repository, names)]
+        found = iter(objects.read(repository, [name for name, ok in zip(names, fits, strict=True) if ok]))
+        return [next(found) if ok else None for ok in fits]
+
+    return get
+
+
+def _read_chunk(get: Any, chunk: Sequence[_Commit], object_format: str) -> _Read:
+    trees: list[list[objects.TreeEntry] | str] = []
+    wanted: dict[str, bytes | None] = {}
+    for found in get([commit.tree for commit in chunk]):
+        entries = _entries(found, object_format)
+        trees.append(entries)
+        if not isinstance(entries, str):
+            wanted.update((entry.id, None) for entry in entries if entry.name in _PARSED)
+    names = list(wanted)
+    for name, blob in zip(names, get(names), strict=True):
+        wanted[name] = blob.body if blob is not None and blob.kind == "blob" else None
+    return chunk, trees, wanted
+
+
+_PARSED = frozenset((codec.RUN, codec.PARAMS, codec.METRICS))
+
+
+def _entries(found: objects.GitObject | None, object_format: str) -> list[objects.TreeEntry] | str:
+    if found is None or found.kind != "tree":
+        return "the tree is missing"
+    try:
+        entries = objects.parse_tree(found.body, object_format)
+    except FormatError as error:
+        return error.message
+    return codec.check_tree(entries) or entries
+
+
+def _add(
+    builder: Builder,
+    commit: _Commit,
+    tree: list[objects.TreeEntry] | str,
+    blobs: Mapping[str, bytes | None],
+    existing: Sequence[Segment],
+) -> None:
+    try:
+        if isinstance(tree, str):
+            raise FormatError(tree)
+        ids = {entry.name: entry.id for entry in tree}
+        run = _parsed(blobs[ids[codec.RUN]], codec.RUN)
+        codec.check_version(run, what=commit.id[:12])
+        if run["record"] in builder.ids or any(part.find("record", run["record"]) for part in existing):
+            return
+        builder.add(
+            ref=commit.ref,
+            commit=commit.id,
+            run=run,
+            params=_parsed(blobs[ids[codec.PARAMS]], codec.PARAMS),
+            metrics=_parsed(blobs[ids[codec.METRICS]], codec.METRICS),
+            schema=ids.get(codec.SCHEMA),
+            history=any(name.startswith("history") for name in ids),
+        )
+    except (LedgerError, KeyError, TypeError, ValueError, AttributeError) as error:
+        what = (
+            error.message if isinstance(error, LedgerError) else f"not a run: {type(error).__name__}: {error}"
+        )
+        builder.faults.append({"ref": commit.ref, "commit": commit.id, "path": "", "what": what})
+
+
+def _parsed(data: bytes | None, name: str) -> dict[str, Any]:
+    """Fast, not strict: what was recorded was checked when it was; `ledger verify` reads strictly."""
+    if data is None:
+        raise InputError(f"{name} is missing or too large")
+    if len(data) > codec.MAX_BYTES[name]:
+        raise InputError(f"{name}: {len(data):,} bytes")
+    try:
+        value = json.loads(data)
+    except RecursionError as error:
+        raise InputError(f"{name}: nested too deep") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{name} is not a JSON object")
+    return value
+
+
+def _merged(folder: Path, stems: list[str]) -> tuple[list[str], list[str]]:
+    """Merge segments of like size, so that their number grows with the logarithm of the records since a full one."""
+    obsolete: list[str] = []
+    while True:
+        sizes = {stem: len(Segment(folder, stem)) for stem in stems}
+        tiers: dict[int, list[str]] = {}
+        for stem in stems:
+            if sizes[stem] < _MAX_ROWS // 2:
+                tiers.setdefault(max(sizes[stem], 1).bit_length() // 3, []).append(stem)
+        crowded = next((part for part in tiers.values() if len(part) >= _TIER), None)
+        if crowded is None:
+            return stems, obsolete
+        stem = new_id()
+        segment.merge([Segment(folder, part) for part in crowded], folder, stem)
+        obsolete += crowded
+        stems = [*(part for part in stems if part not in crowded), stem]
+
+
+def _pending(repository: Repository) -> tuple[list[tuple[str, dict[str, bytes]]], list[StoreFault]]:
+    """Sealed records that are not chained yet, and sealed files that can't be read."""
+    found: list[tuple[str, dict[str, bytes]]] = []
+    faults: list[StoreFault] = []
+    for path in Spool.of(repository).pending():
+        try:
+            found += [(RUNS + item.slug, dict(item.files)) for item in read_sealed(path)]
+        except FileNotFoundError:
+            continue  # chained meanwhile
+        except FormatError as error:
+            faults.append(StoreFault(ref="", commit="", path=str(path), what=error.message))
+    return found, faults
+
+
+def _with_pending(
+    segments: list[Segment],
+    manifest: _Manifest,
+    pending: list[tuple[str, dict[str, bytes]]],
+    faults: list[StoreFault],
+    folder: Path,
+) -> Index:
+    builder = Builder()
+    for ref, content in pending:
+        with suppress(LedgerError, KeyError, TypeError, ValueError):
+            run = _parsed(content[codec.RUN], codec.RUN)
+            if run["record"] in builder.ids or any(part.find("record", run["record"]) for part in segments):
+                continue
+            builder.add(
+                ref=ref,
+                commit="",
+                run=run,
+                params=_parsed(content[codec.PARAMS], codec.PARAMS),
+                metrics=_parsed(content[codec.METRICS], codec.METRICS),
+                schema=None,
+                history=any(name.startswith("history") for name in content),
+            )
+    if len(builder):
+        stem = f"pending-{os.getpid()}-{new_id()}"
+        segment.write(builder, folder, stem)
+        part = Segment(folder, stem)
+        part.open()  # mapped now: the files may go
+        _remove(folder, stem)
+        segments = [*segments, part]
+    return Index(segments, manifest.dropped, faults)

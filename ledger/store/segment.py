@@ -1,0 +1,411 @@
+"""One immutable piece of the index: rows (one a record) and their values, as two memory-mapped Arrow files.
+
+Values are stored long and grouped by name, so that one metric is one contiguous slice however many names
+there are, and a run with ten thousand metrics costs nobody else anything.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from ledger import canonical
+from ledger.model import Json, utc_time
+
+TEXT_COLUMNS: Final = (
+    "record", "run_id", "base", "commit", "name", "parent", "note", "reason",
+)  # fmt: skip
+CODED_COLUMNS: Final = (
+    "ref", "experiment", "status", "author", "schema", "schema_name",
+    "code_commit", "code_tree", "code_branch", "code_base", "code_patch", "code_snapshot_tree", "code_ignored",
+)  # fmt: skip
+"""Texts that repeat from run to run: dictionary encoded."""
+TIME_COLUMNS: Final = ("recorded", "started", "finished")
+"""Microseconds since 1970, UTC."""
+OTHER_COLUMNS: Final = ("duration", "code_dirty", "code_end", "history")
+COLUMNS: Final = (*TEXT_COLUMNS, *CODED_COLUMNS, *TIME_COLUMNS, *OTHER_COLUMNS)
+
+FLOAT, INTEGER, BOOLEAN, TEXT, NULL, JSON = range(6)
+"""What a value is; integers beyond 2**53, texts and JSON (lists, empty objects) also have their exact text."""
+_EXACT_INTEGER = 2**53
+METRICS, PARAMS, TAGS = "metrics", "params", "tags"
+
+
+@dataclass(slots=True)
+class _Values:
+    """All values of one name."""
+
+    rows: array[int] = field(default_factory=lambda: array("i"))
+    numbers: array[float] = field(default_factory=lambda: array("d"))
+    kinds: bytearray = field(default_factory=bytearray)
+    texts: dict[int, str] = field(default_factory=dict)
+    """By position in `rows`."""
+
+    def add(self, row: int, value: object) -> None:
+        self.rows.append(row)
+        if type(value) is float:
+            self.numbers.append(value)
+            self.kinds.append(FLOAT)
+            return
+        kind, number, text = _described(value)
+        if text is not None:
+            self.texts[len(self.kinds)] = text
+        self.numbers.append(number)
+        self.kinds.append(kind)
+
+
+def _described(value: object) -> tuple[int, float, str | None]:
+    if isinstance(value, bool):
+        return BOOLEAN, float(value), None
+    if isinstance(value, int):
+        exact = abs(value) <= _EXACT_INTEGER
+        return INTEGER, _as_float(value), None if exact else str(value)
+    if isinstance(value, float):
+        return FLOAT, value, None
+    if value is None:
+        return NULL, 0.0, None
+    if isinstance(value, str):
+        return TEXT, 0.0, value
+    return JSON, 0.0, canonical.compact(value)
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+@dataclass(slots=True)
+class Builder:
+    """Collects records until they are written as one segment."""
+
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    values: dict[str, dict[str, _Values]] = field(default_factory=lambda: {METRICS: {}, PARAMS: {}, TAGS: {}})
+    ids: set[str] = field(default_factory=set)
+    faults: list[dict[str, str]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(
+        self,
+        *,
+        ref: str,
+        commit: str,
+        run: Mapping[str, Any],
+        params: Mapping[str, Json],
+        metrics: Mapping[str, Any],
+        schema: str | None,
+        history: bool,
+    ) -> None:
+        """A decoded `run.json` (as a mapping, its version checked), params and metrics of one record."""
+        row = len(self.columns["record"])
+        for name, value in row_of(run).items():
+            self.columns[name].append(value)
+        self.columns["ref"].append(ref)
+        self.columns["commit"].append(commit)
+        self.columns["schema"].append(schema)
+        self.columns["history"].append(history)
+        self.ids.add(run["record"])
+        self._add_values(METRICS, row, metrics)
+        self._add_values(PARAMS, row, flatten(params))
+        self._add_values(TAGS, row, run.get("tags") or {})
+
+    def _add_values(self, group: str, row: int, values: Mapping[str, Any]) -> None:
+        known = self.values[group]
+        as_metric = group == METRICS
+        for name, value in values.items():
+            slot = known.get(name)
+            if slot is None:
+                slot = known[name] = _Values()
+            slot.add(row, canonical.number(value) if as_metric and type(value) is str else value)
+
+
+def row_of(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that `run.json` fills."""
+    code = run.get("code") or {}
+    author = run.get("author") or {}
+    schema = run.get("schema") or {}
+    ignored = code.get("ignored")
+    return {
+        "record": run["record"],
+        "run_id": run["id"],
+        "base": run.get("base"),
+        "name": run.get("name"),
+        "parent": run.get("parent"),
+        "note": run.get("note"),
+        "reason": run.get("reason"),
+        "experiment": run["experiment"],
+        "status": run.get("status"),
+        "author": author.get("name"),
+        "schema_name": schema.get("name"),
+        "code_commit": code.get("commit"),
+        "code_tree": code.get("tree"),
+        "code_branch": code.get("branch"),
+        "code_base": code.get("base"),
+        "code_patch": code.get("patch_id"),
+        "code_snapshot_tree": code.get("snapshot_tree"),
+        "code_ignored": json.dumps(ignored) if ignored else None,
+        "recorded": _micros(run.get("recorded")),
+        "started": _micros(run.get("started")),
+        "finished": _micros(run.get("finished")),
+        "duration": run.get("duration"),
+        "code_dirty": bool(code.get("dirty")),
+        "code_end": code.get("captured") != "start",
+    }
+
+
+def _micros(text: str | None) -> int | None:
+    if not text:
+        return None
+    moment = utc_time(text)
+    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
+
+
+def flatten(params: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
+    """Nested objects → dotted names; lists and empty objects stay values."""
+    flat: dict[str, Json] = {}
+    for key, value in params.items():
+        if isinstance(value, dict) and value:
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def write(builder: Builder, folder: Path, stem: str) -> None:
+    """Write a segment's two files, each under a temporary name first; no fsync: the index can always be rebuilt."""
+    _publish(folder / f"{stem}.rows.arrow", _rows_table(builder))
+    _publish(folder / f"{stem}.values.arrow", _values_table(builder.values))
+
+
+def _publish(path: Path, table: Any) -> None:
+    import pyarrow as pa
+
+    temporary = path.with_suffix(".tmp")
+    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    temporary.rename(path)
+
+
+def _rows_table(builder: Builder) -> Any:
+    import pyarrow as pa
+
+    data = builder.columns
+    columns = {name: pa.array(data[name], pa.string()) for name in TEXT_COLUMNS}
+    # Nothing is coded as the empty text, so that the codes have no nulls and can be read as plain memory.
+    columns |= {
+        name: pa.array([value or "" for value in data[name]], pa.string()).dictionary_encode()
+        for name in CODED_COLUMNS
+    }
+    columns |= {name: pa.array(data[name], pa.int64()) for name in TIME_COLUMNS}
+    columns["duration"] = pa.array(data["duration"], pa.float64())
+    columns |= {name: pa.array(data[name], pa.bool_()) for name in ("code_dirty", "code_end", "history")}
+    columns |= _sorted_ids(data["record"], "record") | _sorted_ids(data["run_id"], "run")
+    table = pa.table(columns)
+    facts = {"faults": builder.faults, "edits": sum(base is not None for base in data["base"])}
+    return table.replace_schema_metadata({b"ledger": json.dumps(facts).encode()})
+
+
+def _sorted_ids(ids: Sequence[str], name: str) -> dict[str, Any]:
+    """Ids in order and the rows they stand in: found by bisection, in any number of rows."""
+    import pyarrow as pa
+
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return {
+        f"{name}_sorted": pa.array([ids[i] for i in order], pa.string()),
+        f"{name}_order": pa.array(order, pa.int32()),
+    }
+
+
+def _values_table(values: Mapping[str, Mapping[str, _Values]]) -> Any:
+    import pyarrow as pa
+
+    rows, numbers, kinds = array("i"), array("d"), bytearray()
+    texts: list[str | None] = []
+    places: dict[str, dict[str, list[int]]] = {}
+    for group, named in values.items():
+        places[group] = {}
+        for name in sorted(named):
+            slot = named[name]
+            places[group][name] = [len(rows), len(rows) + len(slot.rows)]
+            rows += slot.rows
+            numbers += slot.numbers
+            kinds += slot.kinds
+            texts.extend(
+                map(slot.texts.get, range(len(slot.rows))) if slot.texts else [None] * len(slot.rows)
+            )
+    table = pa.table(
+        {
+            "row": pa.Array.from_buffers(pa.int32(), len(rows), [None, pa.py_buffer(rows)]),
+            "number": pa.Array.from_buffers(pa.float64(), len(rows), [None, pa.py_buffer(numbers)]),
+            "kind": pa.Array.from_buffers(pa.int8(), len(rows), [None, pa.py_buffer(bytes(kinds))]),
+            "text": pa.array(texts, pa.string()),
+        }
+    )
+    return table.replace_schema_metadata(
+        {b"ledger": canonical.encode(json.dumps(places, ensure_ascii=False))}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The values of one name in one segment, aligned: in which row, which number, of which kind."""
+
+    rows: Sequence[int]
+    numbers: Sequence[float]
+    kinds: bytes
+    texts: Any
+    """Arrow array of text, or None where no value has one."""
+
+    def values(self) -> Iterator[tuple[int, Json]]:
+        """(row, value as it was recorded)."""
+        for position, (row, number, kind) in enumerate(zip(self.rows, self.numbers, self.kinds, strict=True)):
+            yield row, number if kind == FLOAT else self._exact(position, number, kind)
+
+    def _exact(self, position: int, number: float, kind: int) -> Json:
+        text = self.texts[position].as_py() if self.texts is not None else None
+        if kind == INTEGER:
+            return int(text) if text is not None else int(number)
+        if kind == BOOLEAN:
+            return bool(number)
+        if kind == JSON:
+            return json.loads(text or "null")  # type: ignore[no-any-return]
+        return text if kind == TEXT else None
+
+
+class Segment:
+    """A segment that was written: opening maps it, and only what is asked for is touched."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self.stem = stem
+        self._folder = folder
+
+    def open(self) -> None:
+        """Map both files. Raises OSError, or ValueError where one is damaged."""
+        for table in (self.rows, self._values):
+            if b"ledger" not in (table.schema.metadata or {}):
+                raise ValueError(f"{self.stem} is not a segment")
+
+    @cached_property
+    def rows(self) -> Any:
+        return _open(self._folder / f"{self.stem}.rows.arrow")
+
+    @cached_property
+    def _values(self) -> Any:
+        return _open(self._folder / f"{self.stem}.values.arrow")
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        return json.loads(self.rows.schema.metadata[b"ledger"])  # type: ignore[no-any-return]
+
+    @cached_property
+    def places(self) -> Mapping[str, Mapping[str, list[int]]]:
+        return json.loads(self._values.schema.metadata[b"ledger"])  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        return int(self.rows.num_rows)
+
+    def column(self, name: str) -> list[Any]:
+        return self.rows.column(name).to_pylist()  # type: ignore[no-any-return]
+
+    def codes(self, name: str) -> tuple[Sequence[int], list[str]]:
+        """A coded column: a code a row, and the texts that the codes stand for."""
+        column = self.rows.column(name)
+        if not len(self):
+            return [], []
+        chunk = column.chunk(0)
+        return _plain_chunk(chunk.indices, "i"), chunk.dictionary.to_pylist()
+
+    def slice(self, group: str, name: str) -> Slice | None:
+        place = self.places[group].get(name)
+        if place is None:
+            return None
+        start, end = place
+        part = self._values.slice(start, end - start)
+        texts = part.column("text").combine_chunks() if part.column("text").null_count < end - start else None
+        return Slice(
+            rows=_plain(part.column("row"), "i"),
+            numbers=_plain(part.column("number"), "d"),
+            kinds=bytes(_plain(part.column("kind"), "b")),
+            texts=texts,
+        )
+
+    def find(self, which: str, prefix: str) -> list[int]:
+        """Rows whose `record` or `run` id starts with a prefix."""
+        ids = self.rows.column(f"{which}_sorted").chunk(0) if len(self) else []
+        order = self.rows.column(f"{which}_order")
+        start = bisect_left(_Ids(ids), prefix)
+        found = []
+        for position in range(start, len(ids)):
+            if not ids[position].as_py().startswith(prefix):
+                break
+            found.append(order[position].as_py())
+        return found
+
+    def names(self, group: str) -> list[str]:
+        return list(self.places[group])
+
+
+class _Ids(Sequence[str]):
+    """An Arrow column of text as a sequence that bisection can walk."""
+
+    def __init__(self, column: Any) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._column[position].as_py()
+
+
+def _open(path: Path) -> Any:
+    import pyarrow as pa
+
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _plain(column: Any, code: str) -> Any:
+    """A column without nulls as a typed view of its memory: no object a value."""
+    return _plain_chunk(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0), code)
+
+
+def _plain_chunk(chunk: Any, code: Any) -> Any:
+    width = {"i": 4, "d": 8, "b": 1}[code]
+    view = memoryview(chunk.buffers()[1]).cast("B")
+    return view[chunk.offset * width : (chunk.offset + len(chunk)) * width].cast(code)
+
+
+def merge(segments: Sequence[Segment], folder: Path, stem: str) -> None:
+    """Write the rows of several segments as one."""
+    whole = Builder()
+    offset = 0
+    for segment in segments:
+        for name in COLUMNS:
+            whole.columns[name].extend(segment.column(name))
+        for group in (METRICS, PARAMS, TAGS):
+            for name in segment.names(group):
+                _append(whole.values[group].setdefault(name, _Values()), segment.slice(group, name), offset)
+        whole.faults.extend(segment.facts["faults"])
+        offset += len(segment)
+    write(whole, folder, stem)
+
+
+def _append(slot: _Values, part: Slice | None, offset: int) -> None:
+    if part is None:
+        return
+    start = len(slot.rows)
+    slot.rows.extend([row + offset for row in part.rows])
+    slot.numbers.frombytes(bytes(part.numbers))  # type: ignore[arg-type]
+    slot.kinds += part.kinds
+    if part.texts is not None:
+        texts = part.texts.to_pylist()
+        slot.texts.update({start + i: text for i, text in enumerate(texts) if text is not None})

@@ -1,0 +1,220 @@
+"""Sealed records on local disk: durable from the moment their name appears, whatever happens to git.
+
+A sealed file is a stored zip: `manifest.json` (what git needs to chain each record, and the sha256 of every
+file) and the files' bytes by their sha256, each once. One call seals one file, with one record or thousands:
+all of them are recorded, or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger import canonical
+from ledger.errors import FormatError, StorageError
+from ledger.git.process import Repository
+from ledger.model import Author
+
+SEAL_FORMAT = 1
+"""Version of sealed files. 1: the first (2026-11)."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MANIFEST = "manifest.json"
+SUFFIX = ".zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """One record as it is chained: everything that its commit needs, and nothing that has to be parsed."""
+
+    record: str
+    run: str
+    slug: str
+    author: Author
+    seconds: int
+    message: str
+    code: tuple[str, ...]
+    """Commits that must stay alive: the code commit, or the snapshot of a dirty work tree."""
+    files: Mapping[str, bytes]
+
+
+class Spool:
+    """The folder of sealed files of one repository (all its work trees), and the fallback beside it."""
+
+    def __init__(self, folder: Path, fallback: Path) -> None:
+        self.folder = folder
+        self.fallback = fallback
+
+    @classmethod
+    def of(cls, repository: Repository) -> Spool:
+        environ = repository.environ
+        state = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME", "/tmp"), ".local", "state")  # noqa: S108
+        key = hashlib.sha256(str(repository.common_dir).encode()).hexdigest()[:16]
+        return cls(repository.folder / "spool", Path(state) / "ledger" / key / "spool")
+
+    @property
+    def refused(self) -> Path:
+        return self.folder / "refused"
+
+    @property
+    def chained(self) -> Path:
+        """Sealed files whose records are on a chain, by hour: kept for a second look."""
+        return self.folder.parent / "chained"
+
+    def seal(self, records: Sequence[Sealed], *, name: str) -> Path:
+        """Make records durable and return the file. Raises StorageError where no disk takes them."""
+        return self._store(_zip(records), name + SUFFIX, "")
+
+    def refuse(self, record: Sealed, *, name: str) -> Path:
+        """Keep a record that can't be chained as it is; `ledger record --refused FILE` finishes it."""
+        return self._store(_zip([record]), name + SUFFIX, "refused")
+
+    def _store(self, data: bytes, name: str, inner: str) -> Path:
+        problems = []
+        for folder in (self.folder, self.fallback):
+            try:
+                return write_durably(folder / inner / name, data)
+            except OSError as error:
+                problems.append(f"{folder}: {error.strerror or error}")
+        raise StorageError(
+            "the run could not be stored anywhere",
+            hint="make room or mend the permissions, then record again: the files you gave are untouched",
+            details=tuple(problems),
+        )
+
+    def pending(self) -> list[Path]:
+        """Sealed files that are not known to be chained, oldest first."""
+        return sorted(
+            (path for folder in (self.folder, self.fallback) for path in _listed(folder)),
+            key=lambda path: path.name,
+        )
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    yield from (folder / name for name in names if name.endswith(SUFFIX) and not name.startswith("."))
+
+
+def write_durably(path: Path, data: bytes) -> Path:
+    """Write beside the final name, fsync, rename, fsync the folder: after it returns, a power cut changes nothing."""
+    _make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(path.parent)
+    return path
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir()
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _zip(records: Sequence[Sealed]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        written: set[str] = set()
+        entries = []
+        for item in records:
+            digests = {}
+            for name, data in item.files.items():
+                digest = hashlib.sha256(data).hexdigest()
+                digests[name] = digest
+                if digest not in written:
+                    written.add(digest)
+                    archive.writestr(zipfile.ZipInfo(f"files/{digest}", _EPOCH), data)
+            entries.append(_manifest_entry(item, digests))
+        manifest = json.dumps({"format": SEAL_FORMAT, "records": entries}, ensure_ascii=False)
+        archive.writestr(zipfile.ZipInfo(_MANIFEST, _EPOCH), canonical.encode(manifest))
+    return buffer.getvalue()
+
+
+def _manifest_entry(item: Sealed, digests: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "record": item.record,
+        "run": item.run,
+        "slug": item.slug,
+        "author": [item.author.name, item.author.email],
+        "seconds": item.seconds,
+        "message": item.message,
+        "code": list(item.code),
+        "files": digests,
+    }
+
+
+def read(path: Path) -> list[Sealed]:
+    """The records of a sealed file, every byte checked. Raises FormatError, FileNotFoundError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read(_MANIFEST))
+            version = manifest["format"]
+            if version > SEAL_FORMAT:
+                raise FormatError(
+                    f"{path}: sealed by a newer ledger (format {version})", hint="upgrade ledger"
+                )
+            stored = {
+                name.removeprefix("files/"): archive.read(name)
+                for name in archive.namelist()
+                if name != _MANIFEST
+            }
+            return [_sealed(entry, stored) for entry in manifest["records"]]
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, EOFError) as error:
+        raise FormatError(
+            f"{path}: not a sealed record: {type(error).__name__}: {error}",
+            hint="it is left as it is; nothing else is held up",
+        ) from error
+
+
+def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
+    files = {}
+    for name, digest in entry["files"].items():
+        files[name] = stored[digest]
+        if hashlib.sha256(files[name]).hexdigest() != digest:
+            raise ValueError(f"{name} does not have its checksum")
+    return Sealed(
+        record=str(entry["record"]),
+        run=str(entry["run"]),
+        slug=str(entry["slug"]),
+        author=Author(name=entry["author"][0], email=entry["author"][1]),
+        seconds=int(entry["seconds"]),
+        message=str(entry["message"]),
+        code=tuple(entry["code"]),
+        files=files,
+    )
