@@ -91,6 +91,9 @@ def validate(
     NaN and Infinity count as numbers, to which bounds, `enum`, `const` and `multipleOf` do not apply;
     `"x-ledger": {"finite": true}` refuses them.
     """
+    if _too_deep(params):
+        rule = f"at most {canonical.MAX_DEPTH} levels deep"
+        return (Fault(file=origin("params", ""), path="$.params", value="", rule=rule, hint="flatten it"),)
     instance = {"params": dict(params), "metrics": dict(metrics)}
     rules = _rules(schema.data, schema.strict)
     if rules.accept(instance) and not any(map(non_finite, metrics.values())):
@@ -100,6 +103,20 @@ def validate(
         ("metrics",): schema.metrics,
     }
     return rules.faults(instance, file=lambda path: _origin(path, origin), known=known)
+
+
+def _too_deep(params: Mapping[str, Json]) -> bool:
+    """Both engines recurse, and the compiled one ends the process when its stack is full."""
+    level: list[Any] = [params]
+    for _ in range(canonical.MAX_DEPTH):
+        parts = (part.values() if isinstance(part, Mapping) else part for part in level)
+        level = [value for values in parts for value in values if type(value) in _CONTAINERS]
+        if not level:
+            return False
+    return True
+
+
+_CONTAINERS = frozenset({dict, list, tuple})
 
 
 def _origin(path: Path, origin: Origin) -> str:

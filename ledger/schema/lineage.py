@@ -71,16 +71,16 @@ def _pair(label: str, old: object, new: object) -> Iterator[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted(old.keys() | new.keys()):
             yield from _pair(f"{label}.{key}", old.get(key, _ABSENT), new.get(key, _ABSENT))
-    elif canonical_text(old) != canonical_text(new):
-        yield f"{label} {canonical_text(old)} → {canonical_text(new)}"
+    elif _text(old) != _text(new):
+        yield f"{label} {_text(old)} → {_text(new)}"
 
 
-def canonical_text(value: object) -> str:
+def _text(value: object) -> str:
     """Show a field to people: bare text, lists joined, all else as JSON; what is not there is `(none)`."""
     if value is _ABSENT or value is None or value == ():
         return "(none)"
     if isinstance(value, str):
         return value
     if isinstance(value, tuple):
-        return " or ".join(canonical_text(item) for item in value)
+        return " or ".join(_text(item) for item in value)
     return canonical.jcs(value).decode()

@@ -344,6 +344,15 @@ def test_values_that_json_cannot_hold_do_not_crash() -> None:
     assert len(faults_of(schema, params={"p": time.gmtime})) == 1  # type: ignore[dict-item]
 
 
+def test_endless_nesting_is_a_fault_and_no_crash() -> None:
+    tree = {"additionalProperties": {"$ref": "#/$defs/tree"}}
+    schema = schema_of(params={"model": {"$ref": "#/$defs/tree"}}, **{"$defs": {"tree": tree}})
+    deep: Json = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    assert [fault.rule for fault in faults_of(schema, params={"model": deep})] == ["at most 64 levels deep"]
+
+
 def test_thousands_of_faults_stay_quick() -> None:
     schema = schema_of({f"m{i}": {"type": "number"} for i in range(20)}, **STRICT)
     begun = time.process_time()
