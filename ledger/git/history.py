@@ -154,8 +154,19 @@ def differing_paths(repository: Repository, pairs: Sequence[tuple[str, str]]) ->
     return paths if len(paths) == len(pairs) else [None] * len(pairs)
 
 
-def partial_tree(repository: Repository, tree: str, paths: Sequence[str]) -> str:
-    """One id for what a tree holds below some paths: a tree object of just those entries, by their full names."""
-    listed = repository.git("ls-tree", "-z", "--full-tree", tree, "--", *(path.rstrip("/") for path in paths))
-    digest = "".join(sorted(entry.replace("\t", " ") + "\n" for entry in listed.decode("utf-8", "replace").split("\0") if entry))
-    return repository.git("hash-object", "--stdin", stdin=digest.encode()).decode().strip()
+def scoped_trees(repository: Repository, trees: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
+    """For each tree, one text that two trees share exactly when they hold the same below `paths`."""
+    if not paths:
+        return {tree: tree for tree in trees}
+    unique = list(dict.fromkeys(trees))
+    names = [f"{tree}:{path.strip('/')}" for tree in unique for path in paths]
+    asked = "".join(f"{name}\n" for name in names).encode()
+    lines = (
+        repository.git("cat-file", "--batch-check=%(objectname)", "--buffer", stdin=asked)
+        .decode()
+        .splitlines()
+    )
+    # "<name> missing": the path is not in that tree, which is a state like any other.
+    found = ["-" if line.endswith(" missing") else line for line in lines]
+    width = len(paths)
+    return {tree: " ".join(found[i * width : (i + 1) * width]) for i, tree in enumerate(unique)}

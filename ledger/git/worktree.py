@@ -13,7 +13,33 @@ from ledger.errors import LedgerError
 from ledger.git.process import Repository
 
 SOURCE_SUFFIXES = frozenset(
-    [".py", ".pyx", ".ipynb", ".r", ".jl", ".sh", ".c", ".cc", ".cpp", ".cu", ".h", ".hpp", ".rs", ".go", ".java", ".scala", ".js", ".ts", ".lua", ".m", ".yaml", ".yml", ".toml", ".cfg", ".ini"]
+    [
+        ".py",
+        ".pyx",
+        ".ipynb",
+        ".r",
+        ".jl",
+        ".sh",
+        ".c",
+        ".cc",
+        ".cpp",
+        ".cu",
+        ".h",
+        ".hpp",
+        ".rs",
+        ".go",
+        ".java",
+        ".scala",
+        ".js",
+        ".ts",
+        ".lua",
+        ".m",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".cfg",
+        ".ini",
+    ]
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ledger.config import Workspace
 from ledger.errors import LedgerError, RefusedError
@@ -48,8 +49,13 @@ def capture(workspace: Workspace, *, own_files: Sequence[str], moment: str = "en
     ignored = own_paths(repository, own_files)
     state = worktree.status(repository, ignored=ignored, paths=config.code_paths)
     if state.commit is None:
-        raise RefusedError("no commit yet: a run is tied to the code that made it", hint="git add and git commit first")
-    warnings = [f"untracked source file, not part of the recorded code: {path}" for path in state.untracked_sources[:5]]
+        raise RefusedError(
+            "no commit yet: a run is tied to the code that made it", hint="git add and git commit first"
+        )
+    warnings = [
+        f"untracked source file, not part of the recorded code: {path}"
+        for path in state.untracked_sources[:5]
+    ]
     if len(state.untracked_sources) > len(warnings):
         warnings.append(f"and {len(state.untracked_sources) - len(warnings)} more untracked source files")
     snapshot, problem = _snapshot(workspace, state, ignored)
@@ -115,7 +121,7 @@ def _snapshot(
 _known_facts: dict[tuple[Path, str, str | None, str | None], Mapping[str, str | None]] = {}
 
 
-def _facts(workspace: Workspace, commit: str, branch: str | None) -> dict[str, str]:
+def _facts(workspace: Workspace, commit: str, branch: str | None) -> dict[str, Any]:
     """Tree, merge base and patch id of a commit: they never change while the default branch stands still."""
     repository = workspace.repository
     default, tip = _default_branch(workspace)
@@ -125,14 +131,8 @@ def _facts(workspace: Workspace, commit: str, branch: str | None) -> dict[str, s
         if base is None and tip is not None:
             base = history.merge_base(repository, commit, tip)
         patch = history.patch_id(repository, base, commit) if base and base != commit else None
-        _known_facts[key] = {"tree": _tree(workspace, commit), "base": base, "patch_id": patch}
+        _known_facts[key] = {"tree": history.tree_of(repository, commit), "base": base, "patch_id": patch}
     return dict(_known_facts[key])  # type: ignore[arg-type]
-
-
-def _tree(workspace: Workspace, commit: str) -> str:
-    paths = workspace.config.code_paths
-    whole = history.tree_of(workspace.repository, commit)
-    return history.partial_tree(workspace.repository, whole, paths) if paths else whole
 
 
 def _default_branch(workspace: Workspace) -> tuple[str | None, str | None]:
@@ -154,7 +154,11 @@ def experiment_name(asked: str | None, branch: str | None, environ: Mapping[str,
 
     Raises RefusedError when nothing says it.
     """
-    ci = next((environ[name] for name in CI_BRANCH_VARIABLES if environ.get(name)), None) if not branch else None
+    ci = (
+        next((environ[name] for name in CI_BRANCH_VARIABLES if environ.get(name)), None)
+        if not branch
+        else None
+    )
     name = asked or environ.get("LEDGER_EXPERIMENT") or branch or ci
     if not name:
         raise RefusedError(

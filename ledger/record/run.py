@@ -9,9 +9,20 @@ from pathlib import Path
 from typing import TypeVar
 
 from ledger.config import Workspace
-from ledger.errors import ConfigError, InputError, LedgerError, RefusedError
+from ledger.errors import ConfigError, LedgerError, RefusedError
 from ledger.model import (
-    Artifact, Author, Code, Fault, Json, Metric, Record, Run, SchemaName, Status, new_id, utc_text, utc_time,
+    Artifact,
+    Code,
+    Fault,
+    Json,
+    Metric,
+    Record,
+    Run,
+    SchemaName,
+    Status,
+    new_id,
+    utc_text,
+    utc_time,
 )  # fmt: skip
 from ledger.record import secrets
 from ledger.record.code import Captured, capture, experiment_name, of_revision
@@ -21,7 +32,6 @@ from ledger.schema.document import Schema
 from ledger.store import chain, codec
 from ledger.store.slug import RUNS, slug
 from ledger.store.spool import Sealed, Spool
-
 
 _T = TypeVar("_T")
 
@@ -94,7 +104,9 @@ def seal_and_chain(workspace: Workspace, records: Sequence[Record]) -> frozenset
     try:
         chain.drain(workspace.repository)
     except (LedgerError, OSError):
-        return frozenset()  # durable all the same: the next command chains it, `ledger status` says what is in the way
+        return (
+            frozenset()
+        )  # durable all the same: the next command chains it, `ledger status` says what is in the way
     return frozenset() if path.exists() else frozenset(item.run.record for item in records)
 
 
@@ -158,7 +170,9 @@ class _Session:
         captured = self._attempt(lambda: self._code(draft), faults, hints)
         code = captured.code if captured else None
         experiment = self._attempt(
-            lambda: experiment_name(draft.experiment, code.branch if code else None, self._workspace.environ), faults, hints
+            lambda: experiment_name(draft.experiment, code.branch if code else None, self._workspace.environ),
+            faults,
+            hints,
         ) or ("" if code else draft.experiment or "")
         schema = self._attempt(lambda: self._schema(draft.schema), faults, hints)
         if schema is not None:
@@ -247,7 +261,9 @@ def load_schema(workspace: Workspace, name: str | None) -> Schema | None:
     path = folder / f"{wanted}.json"
     if path.parent != folder or not path.is_file():
         known = ", ".join(sorted(item.stem for item in folder.glob("*.json"))) if folder.is_dir() else ""
-        raise ConfigError(f"no schema {wanted!r}", hint=f"known: {known}" if known else "ledger init makes a first one")
+        raise ConfigError(
+            f"no schema {wanted!r}", hint=f"known: {known}" if known else "ledger init makes a first one"
+        )
     return _parsed_schema(path)
 
 
@@ -327,5 +343,3 @@ def _refused(item: Record) -> Sealed:
         code=(),
         files=codec.files(item),
     )
-
-

@@ -49,7 +49,7 @@ class _Manifest:
     tips: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
-    """Run commits that a rewound ref no longer reaches."""
+    """Records that a rewound ref no longer reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +63,24 @@ class Index:
     """All records of a repository, read-only: the chains' segments and, last, what is sealed but not chained."""
 
     def __init__(
-        self, segments: Sequence[Segment], dropped: Sequence[str], faults: Sequence[StoreFault]
+        self,
+        segments: Sequence[Segment],
+        *,
+        dropped: Sequence[str] = (),
+        faults: Sequence[StoreFault] = (),
+        schemas: Mapping[str, bytes] | None = None,
     ) -> None:
         self.segments = [part for part in segments if len(part)]
         self.dropped = frozenset(dropped)
-        self._faults = tuple(faults)
+        """Records that no ref reaches any more."""
+        self.schemas = dict(schemas or {})
+        """Schema documents of sealed records, by an id of their own: git does not hold them yet."""
+        stored = [StoreFault(**fault) for part in segments for fault in part.facts["faults"]]
+        self.faults = [*stored, *faults]
+        """Records that can't be read: named, and nothing else is held up by them."""
 
     def __len__(self) -> int:
         return sum(map(len, self.segments))
-
-    @property
-    def faults(self) -> list[StoreFault]:
-        """Records that can't be read: named, and nothing else is held up by them."""
-        stored = [StoreFault(**fault) for part in self.segments for fault in part.facts["faults"]]
-        return [*stored, *self._faults]
 
     @property
     def has_edits(self) -> bool:
@@ -172,17 +176,30 @@ def _update(
     new = new or []
     existing = [Segment(folder, stem) for stem in old.segments]
     stems = list(old.segments)
-    for builder in _built(repository, new, existing, told):
+    gone = {*old.dropped, *_records_of(existing, dropped)}
+    for builder in _built(repository, new, existing, gone, told):
         stem = new_id()
         segment.write(builder, folder, stem)
         stems.append(stem)
         existing.append(Segment(folder, stem))
     stems, obsolete = _merged(folder, stems)
-    manifest = _Manifest(tips=tips, segments=tuple(stems), dropped=(*old.dropped, *dropped))
+    manifest = _Manifest(tips=tips, segments=tuple(stems), dropped=tuple(sorted(gone)))
     _publish(folder, manifest)
     for stem in obsolete:
         _remove(folder, stem)
     return manifest
+
+
+def _records_of(segments: Sequence[Segment], commits: Sequence[str]) -> set[str]:
+    wanted = frozenset(commits)
+    if not wanted:
+        return set()
+    return {
+        record
+        for part in segments
+        for record, commit in zip(part.column("record"), part.column("commit"), strict=True)
+        if commit in wanted
+    }
 
 
 def _remove(folder: Path, stem: str) -> None:
@@ -221,14 +238,21 @@ def _differences(
 
 
 def _built(
-    repository: Repository, commits: Sequence[_Commit], existing: list[Segment], told: Told | None
+    repository: Repository,
+    commits: Sequence[_Commit],
+    existing: list[Segment],
+    gone: set[str],
+    told: Told | None,
 ) -> Iterator[Builder]:
-    """Segments' worth of new records: git reads ahead in a thread while this one parses."""
+    """Segments' worth of new records: git reads ahead in a thread while this one parses.
+
+    A record that is read again, on a re-parented commit, is no longer `gone`.
+    """
     builder = Builder()
     done = 0
     for chunk, trees, blobs in _read_ahead(repository, commits):
         for commit, tree in zip(chunk, trees, strict=True):
-            _add(builder, commit, tree, blobs, existing)
+            _add(builder, commit, tree, blobs, existing, gone)
         done += len(chunk)
         if told:
             told(done, len(commits))
@@ -304,6 +328,7 @@ def _add(
     tree: list[objects.TreeEntry] | str,
     blobs: Mapping[str, bytes | None],
     existing: Sequence[Segment],
+    gone: set[str],
 ) -> None:
     try:
         if isinstance(tree, str):
@@ -312,6 +337,7 @@ def _add(
         run = _parsed(blobs[ids[codec.RUN]], codec.RUN)
         codec.check_version(run, what=commit.id[:12])
         if run["record"] in builder.ids or any(part.find("record", run["record"]) for part in existing):
+            gone.discard(run["record"])
             return
         builder.add(
             ref=commit.ref,
@@ -384,6 +410,7 @@ def _with_pending(
     folder: Path,
 ) -> Index:
     builder = Builder()
+    schemas: dict[str, bytes] = {}
     for ref, content in pending:
         with suppress(LedgerError, KeyError, TypeError, ValueError):
             run = _parsed(content[codec.RUN], codec.RUN)
@@ -395,7 +422,7 @@ def _with_pending(
                 run=run,
                 params=_parsed(content[codec.PARAMS], codec.PARAMS),
                 metrics=_parsed(content[codec.METRICS], codec.METRICS),
-                schema=None,
+                schema=_sealed_schema(content, schemas),
                 history=any(name.startswith("history") for name in content),
             )
     if len(builder):
@@ -405,4 +432,13 @@ def _with_pending(
         part.open()  # mapped now: the files may go
         _remove(folder, stem)
         segments = [*segments, part]
-    return Index(segments, manifest.dropped, faults)
+    return Index(segments, dropped=manifest.dropped, faults=faults, schemas=schemas)
+
+
+def _sealed_schema(content: Mapping[str, bytes], schemas: dict[str, bytes]) -> str | None:
+    data = content.get(codec.SCHEMA)
+    if data is None:
+        return None
+    key = f"sealed:{hashlib.sha256(data).hexdigest()}"
+    schemas[key] = data
+    return key

@@ -210,7 +210,11 @@ def _rows_table(builder: Builder) -> Any:
     columns |= {name: pa.array(data[name], pa.bool_()) for name in ("code_dirty", "code_end", "history")}
     columns |= _sorted_ids(data["record"], "record") | _sorted_ids(data["run_id"], "run")
     table = pa.table(columns)
-    facts = {"faults": builder.faults, "edits": sum(base is not None for base in data["base"])}
+    facts = {
+        "faults": builder.faults,
+        "edits": sum(base is not None for base in data["base"]),
+        "dirty": sum(data["code_dirty"]),
+    }
     return table.replace_schema_metadata({b"ledger": json.dumps(facts).encode()})
 
 
@@ -269,6 +273,10 @@ class Slice:
         """(row, value as it was recorded)."""
         for position, (row, number, kind) in enumerate(zip(self.rows, self.numbers, self.kinds, strict=True)):
             yield row, number if kind == FLOAT else self._exact(position, number, kind)
+
+    def at(self, position: int) -> Json:
+        number, kind = self.numbers[position], self.kinds[position]
+        return number if kind == FLOAT else self._exact(position, number, kind)
 
     def _exact(self, position: int, number: float, kind: int) -> Json:
         text = self.texts[position].as_py() if self.texts is not None else None
@@ -337,6 +345,16 @@ class Segment:
             kinds=bytes(_plain(part.column("kind"), "b")),
             texts=texts,
         )
+
+    def value(self, group: str, name: str, row: int) -> Any:
+        """What one row has under a name; Ellipsis where it has nothing."""
+        found = self.slice(group, name)
+        if found is None:
+            return ...
+        position = bisect_left(found.rows, row)
+        if position == len(found.rows) or found.rows[position] != row:
+            return ...
+        return found.at(position)
 
     def find(self, which: str, prefix: str) -> list[int]:
         """Rows whose `record` or `run` id starts with a prefix."""

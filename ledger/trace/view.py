@@ -1,0 +1,183 @@
+"""Runs through one definition: the only place where recorded values become values to show.
+
+Everything that is shown, sorted, filtered, aggregated or exported comes from here; migrations will act here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ledger.config import FOLDER, Workspace
+from ledger.errors import ConfigError, FormatError, GitError, NotFoundError
+from ledger.git import history, objects
+from ledger.model import COMPARABLE, Grade, Metric
+from ledger.schema import document, lineage
+from ledger.schema.definition import Definition
+from ledger.schema.document import Schema
+from ledger.schema.lineage import Comparison
+from ledger.store import index as store_index
+from ledger.store.segment import FLOAT, INTEGER, METRICS
+from ledger.trace.runset import RunSet
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of one run under the target definition of its column."""
+
+    value: Metric
+    """Under the target definition where `grade` says that it is comparable, else as it was recorded."""
+    recorded: Metric
+    grade: Grade
+    reason: str = ""
+
+    @property
+    def comparable(self) -> bool:
+        return self.grade in COMPARABLE
+
+
+_NUMBERS = bytes((FLOAT, INTEGER))
+MISSING = Cell(None, None, Grade.MISSING, "not recorded")
+
+
+@dataclass(frozen=True)
+class View:
+    """All runs, and what their metrics mean now (`schemas`: the target's documents, by name)."""
+
+    workspace: Workspace
+    runs: RunSet
+    schemas: Mapping[str, Schema]
+
+    def target(self, metric: str) -> Definition:
+        """What a column of this name means: as the configured schema says, else the first that declares it."""
+        configured = self.schemas.get(self.workspace.config.schema or "")
+        declaring = (schema for _, schema in sorted(self.schemas.items()) if metric in schema.metrics)
+        chosen = configured if configured and metric in configured.metrics else next(declaring, None)
+        return lineage.target_of(metric, chosen)
+
+    def metric(self, name: str) -> Iterator[tuple[int, Cell]]:
+        """(row, cell) of every run that recorded something under a name."""
+        comparisons = self._comparisons(name)
+        codes = self._coded[0]
+        for row, recorded in self.runs.values(METRICS, name):
+            comparison = comparisons[codes[row]]
+            value = recorded if isinstance(recorded, (int, float)) else None
+            if value is None:
+                yield row, Cell(None, None, Grade.MISSING, "recorded as null")
+            else:
+                yield row, Cell(value, value, comparison.grade, comparison.reason)
+
+    def numbers(self, name: str) -> Iterator[tuple[int, Sequence[int], Sequence[float]] | tuple[int, Cell]]:
+        """What `metric` gives, in bulk where a whole segment is comparable as recorded.
+
+        Either (first row of a segment, rows within it, numbers), or a single (row, cell).
+        """
+        grades = {code: comparison.grade for code, comparison in enumerate(self._comparisons(name))}
+        plain = not self.runs.superseded and all(grade is Grade.IDENTICAL for grade in grades.values())
+        parts = (
+            [(start, part.slice(METRICS, name)) for start, part in self.runs.index.starts()] if plain else []
+        )
+        if plain and all(found is None or not found.kinds.translate(None, _NUMBERS) for _, found in parts):
+            yield from ((start, found.rows, found.numbers) for start, found in parts if found is not None)
+        else:
+            yield from self.metric(name)
+
+    def definition(self, row: int, metric: str) -> Definition | None:
+        """The definition that a run's metric was recorded under; None where no schema declares it."""
+        schema = self._schemas_by_code[self._coded[0][row]]
+        return schema.metrics.get(metric) if schema else None
+
+    def _comparisons(self, name: str) -> list[Comparison]:
+        target = self.target(name)
+        declared = target if target.declared else None
+        return [
+            lineage.compare(schema.metrics.get(name) if schema else None, declared)
+            for schema in self._schemas_by_code
+        ]
+
+    @cached_property
+    def finished(self) -> list[int | None]:
+        """When the run of each row finished, else when it was recorded: microseconds since 1970."""
+        pairs = zip(self.runs.column("finished"), self.runs.column("recorded"), strict=True)
+        return [finished or recorded for finished, recorded in pairs]
+
+    @cached_property
+    def _coded(self) -> tuple[list[int], list[str]]:
+        """For each row a number, and for each number the id of a recorded schema; distinct schemas are few."""
+        ids: dict[str, int] = {}
+        codes: list[int] = []
+        for part in self.runs.index.segments:
+            local, texts = part.codes("schema")
+            known = [ids.setdefault(text, len(ids)) for text in texts]
+            codes.extend([known[code] for code in local] if known != list(range(len(known))) else local)
+        return codes, list(ids)
+
+    @cached_property
+    def _schemas_by_code(self) -> list[Schema | None]:
+        ids = self._coded[1]
+        sealed = self.runs.index.schemas
+        stored = [name for name in ids if name and name not in sealed]
+        found = dict(zip(stored, objects.read(self.workspace.repository, stored), strict=True))
+        data = {name: sealed.get(name) or (found[name].body if found.get(name) else None) for name in ids}  # type: ignore[union-attr]
+        return [_recorded(data[name]) for name in ids]
+
+
+def _recorded(data: bytes | None) -> Schema | None:
+    if data is None:
+        return None
+    try:
+        return document.recorded(data)
+    except FormatError:
+        return None  # no definition can be read from it: its metrics are undeclared; `ledger verify` names it
+
+
+def open_view(workspace: Workspace, *, at: str | None = None, told: store_index.Told | None = None) -> View:
+    """All runs as the work tree defines them, or as revision `at` does. Raises ConfigError, NotFoundError."""
+    return View(
+        workspace, RunSet(store_index.load(workspace.repository, told=told)), target_schemas(workspace, at)
+    )
+
+
+def target_schemas(workspace: Workspace, at: str | None) -> dict[str, Schema]:
+    """The schema files of a revision, or of the work tree; a bare repository has those of its HEAD."""
+    folder = workspace.schemas
+    if at is None and folder is not None:
+        files = (
+            {path.stem: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+            if folder.is_dir()
+            else {}
+        )
+        return {
+            name: document.parse(data, name=name, what=str(folder / f"{name}.json"))
+            for name, data in files.items()
+        }
+    try:
+        commit = history.resolve(workspace.repository, at or "HEAD")
+    except NotFoundError:
+        if at is None:
+            return {}
+        raise
+    return _schemas_at(workspace, commit)
+
+
+def _schemas_at(workspace: Workspace, commit: str) -> dict[str, Schema]:
+    try:
+        listed = workspace.repository.git("ls-tree", "-z", f"{commit}:{FOLDER}/schemas").decode(
+            "utf-8", "replace"
+        )
+    except GitError:
+        return {}  # no such folder then
+    names = [entry.partition("\t")[2] for entry in listed.split("\0")]
+    files = [name for name in names if name.endswith(".json")]
+    blobs = objects.read(workspace.repository, [f"{commit}:{FOLDER}/schemas/{name}" for name in files])
+    found = {}
+    for name, blob in zip(files, blobs, strict=True):
+        if blob is not None:
+            what = f"{commit[:9]}:{FOLDER}/schemas/{name}"
+            try:
+                found[Path(name).stem] = document.parse(blob.body, name=Path(name).stem, what=what)
+            except ConfigError:
+                continue  # a broken schema of the past defines nothing
+    return found
