@@ -1,0 +1,1 @@
+"""Reading runs back: filters, views, attachment to the code history, export."""

@@ -1,0 +1,458 @@
+import fnmatch
+import math
+import operator
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.errors import UsageError
+from ledger.trace.tokens import quoted
+from ledger.trace.where import compiled, matches, names, parse, resolve, resolved, select
+
+TABLE = pa.table(
+    {
+        "run_id": ["a1", "b2", "c3", "d4"],
+        "status": pa.array(["finished", "failed", "finished", None]).dictionary_encode(),
+        "started": ["2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z", None],
+        "code.dirty": [True, False, None, False],
+        "metrics.f1": [0.95, math.nan, None, 0.5],
+        "metrics.val/f1@5": [0.9, 0.6, 0.5, math.inf],
+        "params.epochs": pa.array([10, 2**53 + 1, None, -3]),
+        "params.lr": pa.array([0.1, 0.01, 0.001, None], pa.float32()),
+        "params.none": pa.nulls(4),
+        "tags.stage": ["50%", "a_b", "line\nbreak", "h\u00e9llo"],
+    }
+)
+
+
+def passing(text: str) -> list[str]:
+    found: list[str] = select(resolved(parse(text), TABLE.column_names), TABLE).table["run_id"].to_pylist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("metrics.f1 > 0.9", ["a1"]),
+        ("f1 > 0.9", ["a1"]),
+        ("0.9 < f1", ["a1"]),
+        ("metrics.`val/f1@5` >= 0.6", ["a1", "b2", "d4"]),
+        ("`val/f1@5` >= 0.6 and f1 != 0.95", ["d4"]),
+        ("metrics.f1 > metrics.`val/f1@5`", ["a1"]),
+        ("status = 'finished'", ["a1", "c3"]),
+        ('status == "finished" AND NOT dirty', []),
+        ("status in ('failed', 'lost')", ["b2"]),
+        ("status not in ('failed', 'lost')", ["a1", "c3"]),
+        ("dirty", ["a1"]),
+        ("not dirty", ["b2", "d4"]),
+        ("dirty = false or dirty = true", ["a1", "b2", "d4"]),
+        ("dirty in (true)", ["a1"]),
+        ("epochs = 9007199254740993", ["b2"]),
+        ("epochs = 9007199254740992", []),
+        ("epochs in (10, -3.0, 2.5, 1e300)", ["a1", "d4"]),
+        ("epochs > 2.5", ["a1", "b2"]),
+        ("epochs < 99999999999999999999", ["a1", "b2", "d4"]),
+        ("epochs > f1", ["a1"]),
+        ("started >= '2026-11-02'", ["b2", "c3"]),
+        ("started like '2026-11-0?T*'", ["a1", "b2", "c3"]),
+        ("stage like '50%'", ["a1"]),
+        ("stage like 'a?b'", ["b2"]),
+        ("stage like 'line*'", ["c3"]),
+        ("stage like 'h?llo'", ["d4"]),
+        ("stage like 'llo'", []),
+        (r"stage not like '*\?*'", ["a1", "b2", "c3", "d4"]),
+        ("f1 is null", ["b2", "c3"]),
+        ("f1 is not null", ["a1", "d4"]),
+        ("params.none is null", ["a1", "b2", "c3", "d4"]),
+        ("params.none = 1 or none = 'x' or none in (1) or none like 'x' or none", []),
+        ("not (params.none > 1)", []),
+        ("f1 > 0.9 or epochs > 0", ["a1", "b2"]),
+        ("f1 > 0.9 or f1 <= 0.5 and not dirty", ["a1", "d4"]),
+        ("(f1 > 0.9 or f1 <= 0.5) and not dirty", ["d4"]),
+    ],
+)
+def test_rows_that_pass(text: str, ids: list[str]) -> None:
+    assert passing(text) == ids
+
+
+def test_a_value_that_does_not_compare_leaves_its_row_out_and_is_counted() -> None:
+    for text in ("metrics.f1 > 0.9", "not metrics.f1 > 0.9", "metrics.f1 != 0.9", "metrics.f1 not in (0.9)"):
+        assert select(parse(text), TABLE).unknown == 2, text
+    assert select(parse("metrics.f1 > 0.9 or params.epochs > 0"), TABLE).unknown == 1
+
+
+def test_single_precision_is_compared_as_the_double_that_it_is() -> None:
+    assert passing("params.lr = 0.1") == []
+    assert passing("params.lr > 0.1") == ["a1"]
+
+
+def test_it_is_an_arrow_expression() -> None:
+    import pyarrow.compute as pc
+
+    expression = compiled(parse("metrics.f1 > 0.9"), TABLE.schema)
+    assert isinstance(expression, pc.Expression)
+    assert TABLE.filter(expression)["run_id"].to_pylist() == ["a1"]
+
+
+def test_an_empty_table_and_one_in_chunks_keep_their_rows_in_order() -> None:
+    assert select(parse("metrics.f1 > 0.9"), TABLE.slice(0, 0)).table.num_rows == 0
+    rows = pa.table(
+        {"x": pa.chunked_array([list(range(start, start + 1000)) for start in range(0, 90_000, 1000)])}
+    )
+    assert select(parse("x >= 10"), rows).table["x"].to_pylist() == list(range(10, 90_000))
+
+
+def test_names() -> None:
+    found = names(parse("a > b.c and (not d in (1) or metrics.`x.y`.z is null) and e like 'x' and f"))
+    assert found == {"a", "b.c", "d", "metrics.x.y.z", "e", "f"}
+
+
+# --- names that are wrong -------------------------------------------------------------------------------------
+
+KNOWN = (
+    "run_id",
+    "status",
+    "code.branch",
+    "metrics.f1",
+    "metrics.loss",
+    "params.loss",
+    "metrics.val/f1@5",
+    "tags.branch",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("status", "status"),
+        ("branch", "code.branch"),
+        ("f1", "metrics.f1"),
+        ("val/f1@5", "metrics.val/f1@5"),
+        ("params.loss", "params.loss"),
+    ],
+)
+def test_short_names(name: str, full: str) -> None:
+    assert resolve(name, KNOWN) == full
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("f2", "did you mean metrics.f1?"),
+        ("metrics.F1", "did you mean metrics.f1?"),
+        ("params.f1", "did you mean metrics.f1?"),
+        ("stauts", "did you mean status?"),
+        ("val/f1", "metrics.`val/f1@5`"),
+        ("zzzzzz", "there are code.branch"),
+    ],
+)
+def test_a_wrong_name_suggests_the_right_one(name: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(name, KNOWN)
+    assert hint in caught.value.hint
+
+
+def test_a_short_name_of_two_columns_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"metrics\.loss and params\.loss"):
+        resolve("loss", KNOWN)
+
+
+def test_a_wrong_name_in_a_filter_has_a_caret_under_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        resolved(parse("status = 'x' and metrics.f3 > 1"), KNOWN)
+    text, caret = caught.value.details
+    assert text[caret.index("^") :].startswith("metrics.f3")
+
+
+# --- text that is no filter -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("", 0, "expected a name or a value, found the end"),
+        ("metrics.f1 >", 12, "expected a name or a value, found the end"),
+        ("metrics.f1 >> 0.9", 12, "expected a name or a value"),
+        ("metrics.f1 0.9", 11, "expected a comparison of metrics.f1, found 0.9"),
+        ("f1 > 0.9 f1", 9, "expected 'and', 'or' or the end, found f1"),
+        ("f1 > 0.9 && f1 < 1", 9, "unexpected &"),
+        ("(f1 > 0.9", 9, "expected ')'"),
+        ("f1 > 0.9)", 8, "expected 'and', 'or' or the end"),
+        ("val/f1 > 1", 3, "unexpected /"),
+        ("f1 > 'abc", 5, "no closing '"),
+        ("`abc > 1", 0, "no closing `"),
+        ("f1 = null", 5, "nothing compares with null"),
+        ("f1 in ()", 7, "expected a value"),
+        ("f1 in (1, null)", 10, "nothing compares with null"),
+        ("f1 in 1", 6, "expected '('"),
+        ("f1 not 1", 7, "expected 'in' or 'like'"),
+        ("f1 is 1", 6, "expected 'null'"),
+        ("f1 like x", 8, "expected a pattern in quotes"),
+        ("1 < 2", 0, "two constants"),
+        ("0.1 < f1 < 0.2", 9, "two comparisons in one"),
+        ("'x'", 3, "expected a comparison"),
+        ("f1 > 1e999", 5, "too large"),
+        ("f1 > 1.2.3", 5, "not a number"),
+        ("f1 > 0x10", 5, "not a number"),
+        ("f1 > 10%", 7, "unexpected %"),
+        ("\u65e5\u672c > > 1", 5, "expected a name or a value"),
+        ("__import__('os').system('x')", 10, "expected a comparison"),
+        ("().__class__", 1, "expected a name or a value"),
+        ("f1 > 1; drop", 6, "unexpected ;"),
+        ("f1 > \x1b[2J", 5, "unexpected ?"),
+        ("f1 = '\ud800'", 6, "half a character"),
+    ],
+)
+def test_faults_are_shown_in_place(text: str, place: int, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+        parse(text)
+    shown, caret = caught.value.details
+    wide = sum(character in "\u65e5\u672c" for character in text[:place])
+    assert caret == " " * (place + wide) + "^"
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 10_000,
+        "(" * 10_000 + "f1 > 1" + ")" * 10_000,
+        "not " * 4_000 + "dirty",
+        "f1 > 1 and " * 1_000 + "f1 > 1",
+        f"f1 in ({','.join(['1'] * 5_000)})",
+        "x" * 1_000_000,
+        "1" * 16_000 + "x",
+        "'" * 15_999,
+        "`" * 15_999,
+        "a." * 8_000,
+        "-" * 10_000,
+        "\x00" * 10_000,
+        " " * 16_384,
+        "f1 > " + "9" * 16_000,
+    ],
+    ids=lambda text: f"{text[:12]!a}-{len(text)}",
+)
+def test_hostile_texts_are_refused_at_once(text: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(UsageError):
+        parse(text)
+    assert time.perf_counter() - start < 0.5
+
+
+def test_the_largest_filter_compiles() -> None:
+    text = " or ".join(f"metrics.f1 > {index}" for index in range(1, 501))
+    assert matches(parse(text), TABLE).to_pylist() == [False, None, None, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("metrics.f1 > '0.9'", "metrics.f1 holds numbers, '0.9' is text", "write it without quotes: 0.9"),
+        ("metrics.f1 > 'high'", "metrics.f1 holds numbers, 'high' is text", "compare it with a number"),
+        ("metrics.f1 in (1, 'x')", "metrics.f1 holds numbers, 'x' is text", "compare it with a number"),
+        ("status = 3", "status holds text, 3 is a number", "write it in quotes: '3'"),
+        ("code.dirty = 1", "code.dirty holds true or false, 1 is a number", "compare it with true or false"),
+        ("code.dirty > true", "true and false have no order", "= or !="),
+        ("metrics.f1 = status", "metrics.f1 holds numbers, status holds text", "only columns of one kind"),
+        ("metrics.f1", "metrics.f1 holds numbers, which is no condition", "metrics.f1 > 0"),
+        ("not status", "status holds text, which is no condition", "status = 'text'"),
+        ("metrics.f1 like '0*'", "metrics.f1 holds numbers, which no pattern matches", ""),
+        ("metrics.f9 > 1", "there is no metrics.f9", ""),
+    ],
+)
+def test_values_of_different_kinds_are_refused(text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+        compiled(parse(text), TABLE.schema)
+    assert hint in caught.value.hint
+    assert len(caught.value.details) == 2
+
+
+def test_a_column_of_lists_is_refused() -> None:
+    with pytest.raises(UsageError, match="x can't be filtered by"):
+        select(parse("x = 1"), pa.table({"x": [[1], [2]]}))
+
+
+# --- against a small evaluator in plain Python ----------------------------------------------------------------
+
+Row = dict[str, Any]
+Answer = bool | None
+
+
+@dataclass(frozen=True)
+class Case:
+    text: str
+    answer: Callable[[Row], Answer]
+
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+NUMBERS, TEXTS = ("x", "metrics.val/y", "i"), ("s", "d")
+
+floats = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, 2.5, -1e300]), st.floats(allow_nan=False, allow_infinity=False)
+)
+integers = st.integers(-(2**52), 2**52)
+words = st.text(st.sampled_from("ab*?%_.'\"\\\n\u00e9\u65e5"), max_size=4)
+
+
+def known(value: object) -> bool:
+    return value is not None and value == value  # noqa: PLR0124 - NaN differs from itself
+
+
+def text_of(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def comparing(name: str, sign: str, written: str, value: Callable[[Row], Any]) -> Case:
+    def answer(row: Row) -> Answer:
+        left, right = row[name], value(row)
+        return OPERATORS[sign](left, right) if known(left) and known(right) else None
+
+    return Case(f"{quoted(name)} {sign} {written}", answer)
+
+
+def constant_comparison(name: str, sign: str, value: Any) -> Case:
+    return comparing(name, sign, text_of(value) if isinstance(value, str) else repr(value), lambda _: value)
+
+
+def column_comparison(name: str, sign: str, other: str) -> Case:
+    return comparing(name, sign, quoted(other), lambda row: row[other])
+
+
+def membership(name: str, values: list[Any]) -> Case:
+    written = ", ".join(text_of(value) if isinstance(value, str) else repr(value) for value in values)
+    return Case(
+        f"{quoted(name)} in ({written})", lambda row: row[name] in values if known(row[name]) else None
+    )
+
+
+def like(name: str, pattern: str) -> Case:
+    plain = pattern.replace("\\", "")
+    regex = re.compile(fnmatch.translate(plain.replace("[", "[[]")))
+    return Case(
+        f"{name} like {text_of(plain)}",
+        lambda row: regex.match(row[name]) is not None if known(row[name]) else None,
+    )
+
+
+def is_null(name: str) -> Case:
+    return Case(f"{quoted(name)} is null", lambda row: not known(row[name]))
+
+
+def negation(case: Case) -> Case:
+    def answer(row: Row) -> Answer:
+        inner = case.answer(row)
+        return None if inner is None else not inner
+
+    return Case(f"not ({case.text})", answer)
+
+
+def joined(word: str, cases: list[Case], decisive: bool) -> Case:
+    def answer(row: Row) -> Answer:
+        answers = [case.answer(row) for case in cases]
+        return decisive if decisive in answers else None if None in answers else not decisive
+
+    return Case(f" {word} ".join(f"({case.text})" for case in cases), answer)
+
+
+signs = st.sampled_from(sorted(OPERATORS))
+conditions = st.one_of(
+    st.builds(constant_comparison, st.sampled_from(NUMBERS), signs, st.one_of(floats, integers)),
+    st.builds(constant_comparison, st.sampled_from(TEXTS), signs, words),
+    st.builds(column_comparison, st.sampled_from(NUMBERS), signs, st.sampled_from(NUMBERS)),
+    st.builds(column_comparison, st.sampled_from(TEXTS), signs, st.sampled_from(TEXTS)),
+    st.builds(
+        membership, st.sampled_from(NUMBERS), st.lists(st.one_of(floats, integers), min_size=1, max_size=3)
+    ),
+    st.builds(membership, st.sampled_from(TEXTS), st.lists(words, min_size=1, max_size=3)),
+    st.builds(like, st.sampled_from(TEXTS), words),
+    st.builds(is_null, st.sampled_from((*NUMBERS, *TEXTS, "b", "n"))),
+    st.just(Case("b", lambda row: row["b"])),
+    st.just(Case("n > 1", lambda _: None)),
+)
+filters = st.recursive(
+    conditions,
+    lambda inner: st.one_of(
+        st.builds(negation, inner),
+        st.builds(joined, st.just("and"), st.lists(inner, min_size=2, max_size=3), st.just(False)),
+        st.builds(joined, st.just("or"), st.lists(inner, min_size=2, max_size=3), st.just(True)),
+    ),
+    max_leaves=6,
+)
+any_float = st.one_of(st.none(), st.just(math.nan), st.just(math.inf), st.just(-math.inf), floats)
+rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "x": any_float,
+            "metrics.val/y": any_float,
+            "i": st.one_of(st.none(), integers),
+            "s": st.one_of(st.none(), words),
+            "d": st.one_of(st.none(), words),
+            "b": st.sampled_from([None, True, False]),
+        }
+    ),
+    max_size=6,
+)
+
+
+def table_of(data: list[Row]) -> pa.Table:
+    def column(name: str, kind: Any) -> Any:
+        return pa.array([row[name] for row in data], kind)
+
+    return pa.table(
+        {
+            "x": column("x", pa.float64()),
+            "metrics.val/y": column("metrics.val/y", pa.float64()),
+            "i": column("i", pa.int64()),
+            "s": column("s", pa.string()),
+            "d": column("d", pa.string()).dictionary_encode(),
+            "b": column("b", pa.bool_()),
+            "n": pa.nulls(len(data)),
+        }
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=filters, data=rows)
+def test_agrees_with_three_valued_logic(case: Case, data: list[Row]) -> None:
+    data = [{**row, "n": None} for row in data]
+    expression = parse(case.text)
+    table = table_of(data)
+    answers = [case.answer(row) for row in data]
+    assert matches(expression, table).to_pylist() == answers
+    selection = select(expression, table)
+    assert selection.table.num_rows == answers.count(True)
+    assert selection.unknown == answers.count(None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("ab.`'\"()<>=!,0 19e-+\\\n\u00e9"), max_size=30))
+def test_any_text_is_a_filter_or_a_usage_error(text: str) -> None:
+    try:
+        expression = parse(text)
+    except UsageError as error:
+        assert len(error.details) == 2  # noqa: PT017 - either outcome is right
+    else:
+        assert names(expression)
+
+
+@given(st.text(max_size=10).filter(lambda name: name.isprintable() and "." not in name and name != ""))
+def test_a_quoted_name_is_read_as_itself(name: str) -> None:
+    assert names(parse(f"{quoted('metrics.' + name)} > 1 and {quoted(name)} > 1")) == {
+        f"metrics.{name}",
+        name,
+    }
