@@ -348,8 +348,11 @@ def _is_in(column: _Side, values: Sequence[Value]) -> ArrowExpression:
     import pyarrow.compute as pc
 
     if column.kind == "number" and not column.integer:
-        members = pa.array([float(value) for value in values], pa.float64())
-    elif column.kind == "number":
+        members = pa.array([float(value) + 0.0 for value in values], pa.float64())
+        return pc.is_in(
+            column.column + pa.scalar(0.0), value_set=members
+        )  # -0.0 hashes unlike 0.0, but is equal
+    if column.kind == "number":
         members = pa.array([whole for whole in map(_int64, values) if whole is not None], pa.int64())
     else:
         members = pa.array(values, _arrow_type(column.kind))

@@ -88,6 +88,12 @@ def test_a_value_that_does_not_compare_leaves_its_row_out_and_is_counted() -> No
     assert select(parse("metrics.f1 > 0.9 or params.epochs > 0"), TABLE).unknown == 1
 
 
+def test_both_zeros_are_one() -> None:
+    zeros = pa.table({"x": [0.0, -0.0], "i": [0, 0]})
+    for text in ("x in (0)", "x in (-0.0)", "x = -0.0", "i in (-0.0)", "i = -0.0"):
+        assert matches(parse(text), zeros).to_pylist() == [True, True], text
+
+
 def test_single_precision_is_compared_as_the_double_that_it_is() -> None:
     assert passing("params.lr = 0.1") == []
     assert passing("params.lr > 0.1") == ["a1"]

@@ -1,0 +1,1 @@
+"""How results look: tables, marks, documents, the pager. Values in, text out; nothing here reads a repository."""

@@ -1,0 +1,210 @@
+"""Tables as git prints them: no boxes, two spaces between columns, made line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import islice
+from typing import TypeAlias
+
+from ledger.render.terminal import Style, Terminal, cut, escape, paint, width
+
+GAP = "  "
+ROWS_AT_ONCE = 1000
+"""Widths are found over so many rows at a time, so that the first page appears at once."""
+
+_NUMBER = re.compile(r"([+-]?\d+)(.*)", re.DOTALL)
+
+
+class Align(Enum):
+    LEFT = "left"
+    RIGHT = "right"
+    POINT = "point"
+    """Numbers under one another by their decimal point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    header: str
+    align: Align = Align.LEFT
+    shrink: int = 0
+    """On a narrow terminal columns of words give way in this order, 1 first; 0 never.
+
+    Ids and numbers keep 0: a part of one reads like another.
+    """
+    least: int = 8
+    """The width below which a column does not shrink."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Text from data, raw: it is escaped when it is shown."""
+
+    text: str
+    style: Style = ""
+    mark: str = ""
+    """A sign after the text (a grade), in a lane of its own."""
+    mark_style: Style = ""
+
+
+Row: TypeAlias = Sequence["Cell | str"]
+"""One cell a column; text alone has no style."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    columns: tuple[Column, ...]
+    rows: Iterable[Row]
+
+
+_Cleaned: TypeAlias = "list[Cell | str]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """Widths of one column: its header, its cells before the decimal point and from it on, its marks."""
+
+    header: int = 0
+    head: int = 0
+    tail: int = 0
+    mark: int = 0
+
+    @property
+    def text(self) -> int:
+        return max(self.header, self.head + self.tail)
+
+    @property
+    def total(self) -> int:
+        return self.text + (self.mark + 1 if self.mark else 0)
+
+    def around(self, other: _Lane) -> _Lane:
+        return _Lane(
+            header=max(self.header, other.header),
+            head=max(self.head, other.head),
+            tail=max(self.tail, other.tail),
+            mark=max(self.mark, other.mark),
+        )
+
+    def narrowed(self, columns: int) -> _Lane:
+        return replace(self, header=min(self.header, columns), head=min(self.head, columns))
+
+
+def render(table: Table, terminal: Terminal) -> Iterator[str]:
+    """The table's lines, without line ends; the header first.
+
+    Reads the rows once, as they are needed. On a tty too narrow for all columns those with `shrink` are cut.
+    """
+    lanes = [_Lane(header=width(_escaped(column.header, terminal))) for column in table.columns]
+    rows = iter(table.rows)
+    chunk = [_clean(row, terminal) for row in islice(rows, ROWS_AT_ONCE)]
+    lanes = _grown(lanes, table.columns, chunk)
+    yield _header(table.columns, _places(lanes, table.columns, terminal), terminal)
+    while chunk:
+        places = _places(lanes, table.columns, terminal)
+        yield from (_line(row, places, terminal) for row in chunk)
+        chunk = [_clean(row, terminal) for row in islice(rows, ROWS_AT_ONCE)]
+        lanes = _grown(lanes, table.columns, chunk)
+
+
+def _escaped(text: str, terminal: Terminal) -> str:
+    return escape(text, ascii_only=not terminal.unicode)
+
+
+def _clean(row: Row, terminal: Terminal) -> _Cleaned:
+    return [
+        _escaped(cell, terminal)
+        if isinstance(cell, str)
+        else replace(cell, text=_escaped(cell.text, terminal), mark=_escaped(cell.mark, terminal))
+        for cell in row
+    ]
+
+
+def _grown(lanes: list[_Lane], columns: tuple[Column, ...], rows: list[_Cleaned]) -> list[_Lane]:
+    """The lanes, wide enough for the cells of these rows too."""
+    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return [
+        lane.around(_measured(column, list(down)))
+        for lane, column, down in zip(lanes, columns, cells, strict=True)
+    ]
+
+
+def _measured(column: Column, cells: list[Cell | str]) -> _Lane:
+    texts = [cell if isinstance(cell, str) else cell.text for cell in cells]
+    mark = max((width(cell.mark) for cell in cells if not isinstance(cell, str)), default=0)
+    if column.align is not Align.POINT:
+        return _Lane(head=max(map(width, texts), default=0), mark=mark)
+    parts = [_split(text) for text in texts]
+    head = max((width(before) for before, _ in parts), default=0)
+    return _Lane(head=head, tail=max((width(after) for _, after in parts), default=0), mark=mark)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """A number before its decimal point and from it on; anything else stands before it."""
+    match = _NUMBER.fullmatch(text)
+    return (match[1], match[2]) if match else (text, "")
+
+
+def _fitted(lanes: list[_Lane], columns: tuple[Column, ...], terminal: Terminal) -> list[_Lane]:
+    """Lanes that fit the terminal, as far as the columns that may shrink allow."""
+    if not terminal.tty:
+        return lanes
+    shown = list(lanes)
+    excess = sum(lane.total for lane in lanes) + len(GAP) * (len(lanes) - 1) - terminal.width
+    for _, index in sorted((column.shrink, index) for index, column in enumerate(columns) if column.shrink):
+        given = max(0, min(excess, shown[index].text - columns[index].least))
+        shown[index] = shown[index].narrowed(shown[index].text - given)
+        excess -= given
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a cell goes: a column's alignment and its final widths."""
+
+    align: Align
+    text: int
+    tail: int
+    mark: int
+
+
+def _places(lanes: list[_Lane], columns: tuple[Column, ...], terminal: Terminal) -> list[_Place]:
+    fitted = _fitted(lanes, columns, terminal)
+    return [
+        _Place(column.align, lane.text, lane.tail, lane.mark)
+        for column, lane in zip(columns, fitted, strict=True)
+    ]
+
+
+def _header(columns: tuple[Column, ...], places: list[_Place], terminal: Terminal) -> str:
+    headers = (Cell(text=_escaped(column.header, terminal), style="header") for column in columns)
+    right = (replace(place, align=Align.RIGHT) if place.align is Align.POINT else place for place in places)
+    return _line(list(headers), list(right), terminal)
+
+
+def _line(row: _Cleaned, places: list[_Place], terminal: Terminal) -> str:
+    cells = [_cell(cell, place, terminal) for cell, place in zip(row, places, strict=True)]
+    return GAP.join(cells).rstrip(" ")
+
+
+def _cell(cell: Cell | str, place: _Place, terminal: Terminal) -> str:
+    if isinstance(cell, str):
+        return _padded(cell, "", place, terminal) + (" " * (place.mark + 1) if place.mark else "")
+    text = _padded(cell.text, cell.style, place, terminal)
+    if not place.mark:
+        return text
+    return f"{text} {paint(cell.mark, cell.mark_style, terminal)}{' ' * (place.mark - width(cell.mark))}"
+
+
+def _padded(text: str, style: Style, place: _Place, terminal: Terminal) -> str:
+    taken = width(text)
+    if taken > place.text:
+        text = cut(text, place.text, ellipsis="…" if terminal.unicode else "...")
+        taken = width(text)
+    free = place.text - taken
+    painted = paint(text, style, terminal) if style else text
+    if place.align is Align.LEFT:
+        return painted + " " * free
+    after = place.tail - width(_split(text)[1]) if place.align is Align.POINT else 0
+    return " " * (free - after) + painted + " " * after
