@@ -97,6 +97,14 @@ def record(workspace: Workspace, drafts: Sequence[Draft]) -> list[Recorded]:
     return [_recorded(item, chained) for item in prepared]
 
 
+def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
+    """Everything that `record` would check, recording nothing. Raises what `record` raises."""
+    session = _Session(workspace)
+    faults = [fault for draft in drafts for fault in session.prepare(draft).faults]
+    if faults:
+        raise RefusedError(f"the run would be refused: {faults[0]}", details=tuple(faults) if len(faults) > 1 else ())
+
+
 def seal_and_chain(workspace: Workspace, records: Sequence[Record]) -> frozenset[str]:
     """Make records durable, then chain what can be chained; return the ids of those that are on their chain."""
     spool = Spool.of(workspace.repository)

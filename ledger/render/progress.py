@@ -40,6 +40,11 @@ class Progress:
         if self._enabled and self._clock() >= self._due:
             self._show()
 
+    def reach(self, done: int, total: int) -> None:
+        """So much of so much is done."""
+        self._total = total
+        self.advance(done - self._done)
+
     def close(self) -> None:
         """Clears the line."""
         if self._shown:

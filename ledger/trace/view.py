@@ -104,6 +104,29 @@ class View:
         return [finished or recorded for finished, recorded in pairs]
 
     @cached_property
+    def run_ids(self) -> list[str]:
+        """The run of each row."""
+        return self.runs.column("run_id")
+
+    @cached_property
+    def experiments(self) -> list[str]:
+        """The experiment of each row."""
+        return self.runs.column("experiment")
+
+    def cell(self, row: int, metric: str) -> Cell | None:
+        """One metric of one run; None where nothing was recorded."""
+        return self._cells(metric).get(row)
+
+    def _cells(self, metric: str) -> dict[int, Cell]:
+        if metric not in self._known_cells:
+            self._known_cells[metric] = dict(self.metric(metric))
+        return self._known_cells[metric]
+
+    @cached_property
+    def _known_cells(self) -> dict[str, dict[int, Cell]]:
+        return {}
+
+    @cached_property
     def _coded(self) -> tuple[list[int], list[str]]:
         """For each row a number, and for each number the id of a recorded schema; distinct schemas are few."""
         ids: dict[str, int] = {}

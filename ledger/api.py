@@ -1,0 +1,162 @@
+"""The public functions, as `ledger` exports them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ledger.config import Workspace, open_workspace
+from ledger.errors import InputError
+from ledger.model import Status
+from ledger.record import environment
+from ledger.record import run as recorder
+from ledger.record.inputs import metrics_of, params_of
+from ledger.record.run import Draft, Recorded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Recorded", "record", "record_many", "runs"]
+
+_workspaces: dict[tuple[Path, str | None], Workspace] = {}
+
+
+def record(
+    params: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    *,
+    history: Any = None,  # noqa: ANN401 - several forms, see below
+    experiment: str | None = None,
+    name: str | None = None,
+    status: str = "finished",
+    started: datetime | None = None,
+    finished: datetime | None = None,
+    tags: Mapping[str, str] | None = None,
+    note: str | None = None,
+    parent: str | None = None,
+    code: str | None = None,
+    schema: str | None = None,
+    repository: str | os.PathLike[str] | None = None,
+) -> Recorded:
+    """Record one run that is over, and return what became of it; durable when this returns.
+
+    Args:
+        params: settings; nested mappings are allowed, NumPy scalars are taken as numbers.
+        metrics: name → number. NaN and infinities are values, None means computed without a value.
+        history: series: metric → list of values (or of (step, value) pairs), or a list of mappings with a
+            `step` and one entry a metric, or a path to a JSONL, CSV or Parquet file.
+        experiment: else LEDGER_EXPERIMENT, else the branch.
+        status: finished, failed, killed or lost.
+        started, finished: when; a naive time is UTC.
+        code: a revision, for a run that was made elsewhere or before; else what the work tree holds now.
+        schema: name of the schema to validate against; else the configured one, or the only one there is.
+        repository: a folder inside the repository; else the current folder.
+
+    Raises:
+        RefusedError: the run breaks its schema, or no experiment is known; it is kept in a sealed file that the
+            hint names.
+        InputError: a value that can't be recorded (text as a metric).
+        StorageError: no disk takes the run.
+    """
+    run = {
+        "params": params, "metrics": metrics, "history": history, "experiment": experiment, "name": name,
+        "status": status, "started": started, "finished": finished, "tags": tags, "note": note, "parent": parent,
+        "code": code, "schema": schema,
+    }  # fmt: skip
+    return record_many([run], repository=repository)[0]
+
+
+def record_many(
+    runs: Iterable[Mapping[str, Any]], *, repository: str | os.PathLike[str] | None = None
+) -> list[Recorded]:
+    """Record many runs at once: all of them, or none. Each is a mapping with the arguments of `record`.
+
+    One seal and one commit of the ref serve them all: thousands of runs a second.
+    """
+    workspace = _workspace(repository)
+    facts = environment.capture(
+        allow=workspace.config.environment, packages=workspace.config.packages, environ=workspace.environ
+    )
+    drafts = [_draft(run, facts) for run in runs]
+    return recorder.record(workspace, drafts) if drafts else []
+
+
+def runs(
+    where: str | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    sort: str | None = None,
+    repository: str | os.PathLike[str] | None = None,
+) -> pa.Table:
+    """Runs as a table: one row a run, `params.*`, `metrics.*`, `tags.*` and `grade.*` columns.
+
+    Args:
+        where: a filter such as `metrics.f1 > 0.9 and params.lr < 0.01`; a value that does not compare never passes.
+        columns: which params, metrics, tags and fields; else all.
+        sort: a column, with `-` in front for descending.
+
+    Raises:
+        UsageError: the filter or a column's name is wrong; the message says where.
+    """
+    from ledger.trace.listing import Listing, table
+    from ledger.trace.view import open_view
+
+    view = open_view(_workspace(repository))
+    return table(view, Listing(where=where, columns=tuple(columns) if columns else None, sort=(sort,) if sort else ()))
+
+
+def _workspace(repository: str | os.PathLike[str] | None) -> Workspace:
+    """The repository around a folder. Found once a process; its settings are read once, too."""
+    start = Path(repository).absolute() if repository is not None else Path.cwd()
+    key = (start, os.environ.get("GIT_DIR"))
+    if key not in _workspaces:
+        _workspaces[key] = open_workspace(start, os.environ)
+    return _workspaces[key]
+
+
+_PASSED = ("experiment", "name", "started", "finished", "note", "parent", "code", "schema")
+"""Arguments of `record` that go into the draft as they are."""
+_KNOWN = frozenset((*_PASSED, "params", "metrics", "history", "status", "tags"))
+
+
+def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
+    unknown = sorted(set(run) - _KNOWN)
+    if unknown:
+        raise InputError(f"not a part of a run: {', '.join(unknown)}", hint=f"known: {', '.join(sorted(_KNOWN))}")
+    params = params_of(run.get("params") or {})
+    metrics = metrics_of(run.get("metrics") or {})
+    return Draft(
+        params=params.values,
+        metrics=metrics.metrics(),
+        history=_history(run.get("history")),
+        status=_status(run.get("status", "finished")),
+        tags=_tags(run.get("tags")),
+        environment=facts,
+        **{name: run.get(name) for name in _PASSED},
+    )
+
+
+def _status(word: str) -> Status:
+    try:
+        return Status(word)
+    except ValueError as error:
+        raise InputError(f"status {word!r}", hint="finished, failed, killed or lost") from error
+
+
+def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
+    for name, value in (tags or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InputError(f"tag {name!r}: {value!r} is not text", hint="tags are text; numbers belong into params")
+    return dict(tags or {})
+
+
+def _history(given: Any) -> dict[str, bytes]:  # noqa: ANN401
+    if given is None:
+        return {}
+    from ledger.store import history
+
+    table = history.read(Path(given)) if isinstance(given, (str, os.PathLike)) else history.from_values(given)
+    return history.encode(table)

@@ -1,0 +1,140 @@
+"""What every command shares: the workspace, the streams, and the common options."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ledger.errors import UsageError
+
+if TYPE_CHECKING:
+    from ledger.config import Workspace
+    from ledger.model import StoreFault
+    from ledger.render.terminal import Terminal
+    from ledger.trace.view import View
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class App:
+    """Made once for each call of the program; opens nothing before it is needed."""
+
+    def __init__(self, *, directory: str | None, paging: bool, color: str) -> None:
+        self.directory = Path(directory).absolute() if directory else Path.cwd()
+        self._paging = paging
+        self._color = color
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        from ledger.config import open_workspace
+
+        return open_workspace(self.directory, os.environ)
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        from ledger.render.terminal import detect
+
+        config = self.workspace.config
+        return detect(
+            sys.stdout,
+            os.environ,
+            color=self._color,
+            color_ui=config.color,
+            core_pager=config.pager,
+            paging=self._paging,
+        )
+
+    def path(self, name: str) -> Path:
+        """A path as the user wrote it, from the folder that they meant."""
+        return self.directory / name
+
+    def view(self, *, at: str | None = None) -> View:
+        """All runs, with a progress line while a long index update runs."""
+        from ledger.render.progress import Progress
+        from ledger.trace.view import open_view
+
+        with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="reading runs") as progress:
+            return open_view(self.workspace, at=at, told=progress.reach)
+
+    @contextmanager
+    def paged(self) -> Iterator[IO[str]]:
+        """Where data for people goes: through the pager on a terminal."""
+        from ledger.render.pager import paged
+
+        with paged(sys.stdout, self.terminal.pager, os.environ) as stream:
+            yield stream
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Print lines for people."""
+        with self.paged() as stream:
+            for line in lines:
+                stream.write(line + "\n")
+
+    def json(self, value: object) -> None:
+        """Print one JSON document."""
+        from ledger.render.document import json_chunks
+
+        for chunk in json_chunks(value):
+            sys.stdout.write(chunk)
+
+    def chunks(self, chunks: Iterable[str]) -> None:
+        """Print text that carries its own line ends (CSV, Markdown)."""
+        for chunk in chunks:
+            sys.stdout.write(chunk)
+
+    def talk(self, text: str) -> None:
+        """Say something to the person, not to the pipe."""
+        from ledger.render.terminal import escape
+
+        sys.stderr.write("\n".join(escape(line) for line in text.split("\n")) + "\n")
+
+    def warn(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.talk(f"warning: {text}")
+
+    def warn_of_faults(self, faults: Iterable[StoreFault]) -> None:
+        """One line for all that can't be read: `ledger verify` names each."""
+        found = list(faults)
+        if found:
+            first = found[0]
+            where = " ".join(part for part in (first.ref, first.commit[:12], first.path) if part)
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            self.talk(f"warning: unreadable: {where}: {first.what}{more} (ledger verify lists them)")
+
+
+def one_output(**formats: bool) -> str:
+    """Which of the output formats was asked for; `text` for none. Raises UsageError for two."""
+    asked = [name for name, on in formats.items() if on]
+    if len(asked) > 1:
+        raise UsageError(f"--{asked[0]} and --{asked[1]} exclude each other")
+    return asked[0] if asked else "text"
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+md_option = click.option("--md", "as_md", is_flag=True, help="Print a Markdown table.")
+
+
+def table_options(command: Command) -> Command:
+    """--json, --csv and --md: every command that prints a table has them."""
+    return json_option(csv_option(md_option(command)))
+
+
+def pairs(words: Iterable[str], option: str) -> dict[str, str]:
+    """`name=value` words as a dict. Raises UsageError for a word without `=` and for a name given twice."""
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{option} {word}: not of the form NAME=VALUE", hint=f"{option} stage=sweep")
+        if found.get(name, value) != value:
+            raise UsageError(f"{option} {name} is given two values", hint="keep one of them")
+        found[name] = value
+    return found

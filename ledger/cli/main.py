@@ -1,0 +1,175 @@
+"""Wires the commands, and is the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from ledger.cli.app import App
+from ledger.errors import LedgerError, StorageError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("ledger.cli.init", "Set a repository up: settings and a first schema."),
+    "record": ("ledger.cli.record", "Record a run: params, metrics, series, artifacts, and the code that made it."),
+    "log": ("ledger.cli.log", "Trace metrics along the history of the code."),
+    "runs": ("ledger.cli.runs", "List, filter and sort runs."),
+    "show": ("ledger.cli.show", "Show one run whole."),
+    "diff": ("ledger.cli.diff", "Compare two runs: params, metrics, code."),
+    "tag": ("ledger.cli.tag", "Set or remove tags of a run."),
+    "note": ("ledger.cli.note", "Write a note on a run."),
+    "amend": ("ledger.cli.amend", "Correct a run, with a reason; both values stay readable."),
+    "export": ("ledger.cli.export", "Write runs and series as Parquet, CSV or JSON."),
+    "schema": ("ledger.cli.schema", "Look at schemas, and draft one from recorded runs."),
+    "status": ("ledger.cli.status", "What is recorded, what waits, what is in the way."),
+    "verify": ("ledger.cli.verify", "Read everything back and report every fault."),
+    "recover": ("ledger.cli.recover", "Finish what killed processes left."),
+}
+"""Name → (module with a command of the same name, its line in the overview). Modules load when they are called."""
+
+
+class _Commands(click.Group):
+    """Shows the overview without importing a single command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            if near:
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+_EPILOG = """\b
+Examples:
+  ledger init
+  python train.py && ledger record --params params.yaml --metrics metrics.json
+  ledger log --metric f1
+  ledger runs --where 'metrics.f1 > 0.9 and params.lr < 0.01' --sort -f1
+  ledger COMMAND --help
+
+Exit codes: 0 ok, 1 you can fix it, 2 usage, 3 a bug in ledger, 4 try again, 5 a gate failed.
+"""
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-C", "directory", metavar="DIR", help="Work as if started in DIR.")
+@click.option("--no-pager", is_flag=True, help="Don't page the output.")
+@click.option("--color", default="auto", metavar="WHEN", help="auto, always or never.")
+@click.version_option(package_name="git-ledger", prog_name="ledger")
+@click.pass_context
+def cli(ctx: click.Context, directory: str | None, no_pager: bool, color: str) -> None:
+    """A ledger of experiments inside your git repository.
+
+    Every run is a commit on refs/runs/<experiment>, validated against a schema and tied to the exact code that
+    made it. There is no server: the repository is the database.
+    """
+    ctx.obj = App(directory=directory, paging=not no_pager, color=color)
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit."""
+    words = sys.argv[1:] if argv is None else argv
+    sys.exit(run(words))
+
+
+def run(words: list[str]) -> int:
+    """Run one command line; the exit code."""
+    as_json = "--json" in words
+    try:
+        result: Any = cli.main(args=words, prog_name="ledger", standalone_mode=False)
+        sys.stdout.flush()
+    except LedgerError as error:
+        return _say(error, as_json=as_json)
+    except click.ClickException as error:
+        return _usage(error, as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        return _closed_pipe()
+    except OSError as error:
+        return _say(_of_system(error), as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever is left is a bug of ours
+        return _bug(error, as_json=as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _closed_pipe() -> int:
+    """The reader went away: not an error; and Python must not complain when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _of_system(error: OSError) -> LedgerError:
+    where = f": {error.filename}" if error.filename else ""
+    hint = {
+        errno.ENOSPC: "make room and run the command again",
+        errno.EDQUOT: "make room and run the command again",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "the file or folder isn't yours to use",
+    }.get(error.errno or 0, "")
+    return StorageError(f"{error.strerror or error}{where}", hint=hint)
+
+
+def _say(error: LedgerError, *, as_json: bool) -> int:
+    from ledger.render.terminal import escape
+
+    if as_json:
+        from ledger.render.document import json_document
+
+        fields = {"kind": error.kind, "message": error.message, "hint": error.hint, "details": list(error.details)}
+        sys.stderr.write(json_document({"error": fields}))
+        return error.exit_code
+    sys.stderr.write(f"error: {escape(error.message)}\n")
+    for line in error.details:
+        sys.stderr.write(f"  {escape(line)}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {escape(error.hint)}\n")
+    return error.exit_code
+
+
+def _usage(error: click.ClickException, *, as_json: bool) -> int:
+    if as_json:
+        from ledger.render.document import json_document
+
+        fields = {"kind": "usage", "message": error.format_message(), "hint": "ledger COMMAND --help", "details": []}
+        sys.stderr.write(json_document({"error": fields}))
+    else:
+        error.show(sys.stderr)
+    return 2
+
+
+def _bug(error: Exception, *, as_json: bool) -> int:
+    if os.environ.get("LEDGER_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    report = LedgerError(
+        f"a bug in ledger: {type(error).__name__}: {error}",
+        hint="LEDGER_DEBUG=1 shows where; please report it. What was recorded is safe.",
+    )
+    _say(report, as_json=as_json)
+    return 3

@@ -1,0 +1,88 @@
+"""Real git, sealed: no test sees the developer's configuration, clock or enclosing repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+_FIXED = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_AUTHOR_NAME": "Ada Test",
+    "GIT_AUTHOR_EMAIL": "ada@example.com",
+    "GIT_COMMITTER_NAME": "Ada Test",
+    "GIT_COMMITTER_EMAIL": "ada@example.com",
+    "GIT_AUTHOR_DATE": "1700000000 +0000",
+    "GIT_COMMITTER_DATE": "1700000000 +0000",
+    "GIT_EDITOR": "false",
+    "GIT_TERMINAL_PROMPT": "0",
+    "NO_COLOR": "1",
+    "TZ": "UTC",
+}
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith(("GIT_", "LEDGER_", "CI_", "GITHUB_"))]:
+        if name != "LEDGER_REAL_DATA":
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    for name, value in {**_FIXED, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "XDG_CACHE_HOME": str(home / "cache")}.items():
+        monkeypatch.setenv(name, value)
+    # The parent: git never counts the current folder itself as a ceiling.
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    yield
+
+
+class Repo:
+    """A real repository to test with."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def git(self, *words: str, check: bool = True, env: dict[str, str] | None = None) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=self.path, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+        )
+        if check and done.returncode:
+            raise AssertionError(f"git {' '.join(words)}: {done.stderr}")
+        return done.stdout.strip()
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def commit(self, message: str = "work", **files: str) -> str:
+        """Write files (`name__py="..."` is name.py), commit them, return the commit."""
+        for name, text in files.items():
+            self.write(name.replace("__", "."), text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def make_repo(tmp_path: Path) -> Callable[..., Repo]:
+    def make(name: str = "repo", *options: str) -> Repo:
+        path = tmp_path / name
+        subprocess.run(["git", "init", "-q", "-b", "main", *options, str(path)], check=True, capture_output=True)
+        return Repo(path)
+
+    return make
+
+
+@pytest.fixture
+def repo(make_repo: Callable[..., Repo], monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """A repository with one commit, and the current folder inside it."""
+    made = make_repo()
+    made.commit("first", train__py="print('training')\n")
+    monkeypatch.chdir(made.path)
+    return made
