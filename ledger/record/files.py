@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import re
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -16,6 +14,7 @@ from ledger.canonical import compact
 from ledger.errors import InputError, UsageError
 from ledger.model import Json
 from ledger.record import yaml_text
+from ledger.store.userfile import opened, too_big
 from ledger.store.values import finite, is_number, parse_number, too_large
 
 STDIN = "-"
@@ -23,6 +22,7 @@ _STDIN_NAME = "standard input"
 _JSON_WORDS = frozenset({"true", "false", "null"})
 _FORMAT_OF = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".csv": "csv"}
 _PAIR_HEADS = (("name", "metric", "param", "parameter", "key"), ("value",))
+_TOO_BIG = "put long series into a history file (--history) and large data into an artifact (--output)"
 _SERIES = frozenset({".jsonl", ".ndjson", ".parquet", ".pq"})
 
 
@@ -60,44 +60,15 @@ def _stdin_bytes(stdin: IO[bytes] | None) -> bytes:
 
 def read_bytes(path: Path) -> bytes:
     """Read a file of at most 64 MiB; larger ones are refused by their size alone. Raises InputError."""
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{path}: it is a folder", hint="name a file in it")
-        if stat.S_ISREG(status.st_mode) and status.st_size > canonical.MAX_BYTES:
-            raise _too_big(str(path), status.st_size)
-        with path.open("rb") as file:
-            return _bounded(file, str(path))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file", hint=near_misses(path)) from error
-    except OSError as error:
-        raise InputError(f"{path}: it can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{compact(str(path))}: not a file name") from error
+    with opened(path, max_bytes=canonical.MAX_BYTES, advice=_TOO_BIG) as file:
+        return _bounded(file, str(path))
 
 
 def _bounded(file: IO[bytes], what: str) -> bytes:
     data = file.read(canonical.MAX_BYTES + 1)
     if len(data) > canonical.MAX_BYTES:
-        raise _too_big(what, len(data))
+        raise too_big(what, len(data), canonical.MAX_BYTES, _TOO_BIG)
     return data
-
-
-def _too_big(what: str, size: int) -> InputError:
-    return InputError(
-        f"{what}: {size:,} bytes, the limit is {canonical.MAX_BYTES:,}",
-        hint="put long series into a history file (--history) and large data into an artifact (--output)",
-    )
-
-
-def near_misses(path: Path) -> str:
-    """Say which names in the folder of a missing file come close, or what is wrong with the folder."""
-    try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return f"there is no folder {path.parent}"
-    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(str(path.parent / name) for name in close)}?" if close else ""
 
 
 def sniff(data: bytes) -> str:

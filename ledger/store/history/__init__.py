@@ -9,4 +9,14 @@ from ledger.store.history.gate import MAX_ROWS
 from ledger.store.history.source import MAX_FILE, from_values, read
 from ledger.store.history.table import last_values, series_names
 
-__all__ = ["MAX_FILE", "MAX_PART", "MAX_ROWS", "decode", "encode", "from_values", "last_values", "read", "series_names"]
+__all__ = [
+    "MAX_FILE",
+    "MAX_PART",
+    "MAX_ROWS",
+    "decode",
+    "encode",
+    "from_values",
+    "last_values",
+    "read",
+    "series_names",
+]

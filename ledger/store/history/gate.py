@@ -19,27 +19,23 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO
+
+from ledger.store.history.thrift import BINARY, I32, I64, LIST, STRUCT, Field, ParquetError, Reader, Struct
 
 MAGIC = b"PAR1"
 MAX_ROWS = 10_000_000
-"""Rows of a history, all its parts together."""
+"""Rows of a history, all parts together, as for the two limits on bytes."""
 MAX_GROUP_ROWS = 1_048_576
 MAX_PAGE = 16 * 1024 * 1024
 MAX_DECODED = 320 * 1024 * 1024
 MAX_DICTIONARY = 16 * 1024 * 1024
-"""Bytes of all dictionary pages of a file."""
+"""Bytes of all dictionary pages."""
 MAX_FOOTER = 4 * 1024 * 1024
 _TAIL = 8
-_MAX_NESTING = 16
 _MAX_BLOCK = 65_536
 
 Decompress = Callable[[bytes, int], bytes]
-Struct = dict[int, Any]
-
-
-class ParquetError(ValueError):
-    """Bytes that are not the Parquet file that they should be; the text says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +52,6 @@ class ColumnForm:
 _BYTE_ARRAY, _INT64, _DOUBLE = 6, 2, 5
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _DELTA, _RLE_DICTIONARY, _BYTE_STREAM_SPLIT = 0, 2, 3, 5, 8, 9
 _UNCOMPRESSED, _ZSTD = 0, 6
-_CHILDREN, _ENCRYPTION = 5, 8
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 
 _NAME = ColumnForm(
@@ -71,92 +66,49 @@ _REAL = ColumnForm(physical=_DOUBLE, encodings=frozenset({_BYTE_STREAM_SPLIT, _P
 COLUMNS = {"metric": _NAME, "step": _WHOLE, "time": _WHOLE, "value": _REAL, "context": _TEXT}
 REQUIRED = ("metric", "value")
 
-
-class _Compact:
-    """Thrift's compact protocol, read into dictionaries of field numbers; every length is checked."""
-
-    def __init__(self, data: bytes, position: int = 0) -> None:
-        self.data = data
-        self.position = position
-
-    def byte(self) -> int:
-        try:
-            value = self.data[self.position]
-        except IndexError as error:
-            raise ParquetError("the metadata ends early") from error
-        self.position += 1
-        return value
-
-    def take(self, size: int) -> bytes:
-        if size > len(self.data) - self.position:
-            raise ParquetError("the metadata ends early")
-        self.position += size
-        return self.data[self.position - size : self.position]
-
-    def varint(self) -> int:
-        result = 0
-        for shift in range(0, 70, 7):
-            byte = self.byte()
-            result |= (byte & 0x7F) << shift
-            if byte < 0x80:  # noqa: PLR2004 - the continuation bit
-                return result
-        raise ParquetError("a number in the metadata has too many bytes")
-
-    def zigzag(self) -> int:
-        value = self.varint()
-        return (value >> 1) ^ -(value & 1)
-
-    def value(self, kind: int, depth: int) -> Any:
-        if kind in (_TRUE, _FALSE):
-            return kind == _TRUE
-        reader = _READERS.get(kind)
-        if reader is None or depth > _MAX_NESTING:
-            raise ParquetError("the metadata is damaged")
-        return reader(self, depth)
-
-    def items(self, depth: int) -> list[Any]:
-        head = self.byte()
-        size = head >> 4 if head >> 4 != 0xF else self.varint()  # noqa: PLR2004 - the long form
-        if size > len(self.data) - self.position:
-            raise ParquetError("a list in the metadata is longer than the metadata")
-        kind = head & 0xF
-        if kind in (_TRUE, _FALSE):
-            return [self.byte() == _TRUE for _ in range(size)]
-        return [self.value(kind, depth + 1) for _ in range(size)]
-
-    def pairs(self, depth: int) -> None:
-        size = self.varint()
-        if size > len(self.data) - self.position:
-            raise ParquetError("a map in the metadata is longer than the metadata")
-        kinds = self.byte() if size else 0
-        for _ in range(size):
-            self.value(kinds >> 4, depth + 1)
-            self.value(kinds & 0xF, depth + 1)
-
-    def struct(self, depth: int = 0, *, last: int | None = None) -> Struct:
-        """Read a struct, only up to the field `last` if that is given."""
-        fields: Struct = {}
-        number = 0
-        while (head := self.byte()) != 0:
-            number = number + (head >> 4) if head >> 4 else self.zigzag()
-            fields[number] = self.value(head & 0xF, depth + 1)
-            if number == last:
-                break
-        return fields
-
-
-_TRUE, _FALSE = 1, 2
-_READERS: dict[int, Callable[[_Compact, int], Any]] = {
-    3: lambda reader, _: reader.byte(),
-    4: lambda reader, _: reader.zigzag(),
-    5: lambda reader, _: reader.zigzag(),
-    6: lambda reader, _: reader.zigzag(),
-    7: lambda reader, _: reader.take(8),
-    8: lambda reader, _: reader.take(reader.varint()),
-    9: _Compact.items,
-    10: _Compact.items,
-    11: _Compact.pairs,
-    12: _Compact.struct,
+# the fields of parquet.thrift that are looked at
+_ELEMENT = {
+    1: Field(name="type", kind=I32),
+    3: Field(name="repetition", kind=I32),
+    4: Field(name="name", kind=BINARY),
+    5: Field(name="children", kind=I32),
+}
+_META = {
+    1: Field(name="type", kind=I32),
+    3: Field(name="path", kind=LIST, items=BINARY),
+    4: Field(name="codec", kind=I32),
+    5: Field(name="values", kind=I64),
+    7: Field(name="size", kind=I64),
+    9: Field(name="data", kind=I64),
+    11: Field(name="dictionary", kind=I64),
+}
+_CHUNK = {
+    1: Field(name="elsewhere", kind=BINARY),
+    3: Field(name="meta", kind=STRUCT, inner=_META),
+    8: Field(name="encryption", kind=STRUCT),
+    9: Field(name="encrypted", kind=BINARY),
+}
+_GROUP = {1: Field(name="chunks", kind=LIST, items=STRUCT, inner=_CHUNK), 3: Field(name="rows", kind=I64)}
+_PAIR = {1: Field(name="key", kind=BINARY)}
+_FILE = {
+    2: Field(name="schema", kind=LIST, items=STRUCT, inner=_ELEMENT),
+    3: Field(name="rows", kind=I64),
+    4: Field(name="groups", kind=LIST, items=STRUCT, inner=_GROUP),
+    5: Field(name="pairs", kind=LIST, items=STRUCT, inner=_PAIR),
+    8: Field(name="encryption", kind=STRUCT),
+}
+_DATA = {
+    1: Field(name="values", kind=I32),
+    2: Field(name="encoding", kind=I32),
+    3: Field(name="levels", kind=I32),
+}
+_DICTIONARY = {1: Field(name="values", kind=I32)}
+_PAGE = {
+    1: Field(name="type", kind=I32),
+    2: Field(name="size", kind=I32),
+    3: Field(name="packed", kind=I32),
+    5: Field(name="data", kind=STRUCT, inner=_DATA),
+    7: Field(name="dictionary", kind=STRUCT, inner=_DICTIONARY),
 }
 
 
@@ -166,140 +118,176 @@ def row_count(file: IO[bytes], size: int) -> int | None:
         file.seek(max(0, size - _TAIL))
         length = _footer_length(file.read(_TAIL), size)
         file.seek(size - _TAIL - length)
-        rows = _Compact(file.read(length)).struct(last=3).get(3)
+        rows = Reader(file.read(length)).struct({3: _FILE[3]}, last=3).get("rows", -1)
     except (ParquetError, OSError):
         return None
-    return rows if isinstance(rows, int) and rows >= 0 else None
+    return int(rows) if rows >= 0 else None
 
 
 def _footer_length(tail: bytes, size: int) -> int:
     if len(tail) != _TAIL or tail[4:] != MAGIC:
-        raise ParquetError("it is not a Parquet file")
+        raise ParquetError("not a Parquet file")
     length: int = struct.unpack("<I", tail[:4])[0]
     if length > min(size - _TAIL - len(MAGIC), MAX_FOOTER):
-        raise ParquetError(f"its footer claims {length:,} bytes")
+        raise ParquetError(f"a footer that claims {length:,} bytes")
     return length
 
 
-def check(data: bytes, decompress: Decompress) -> int:
-    """Count the rows of a recorded history file after holding it against the one form. Raises ParquetError.
+@dataclass(slots=True, kw_only=True)
+class Spent:
+    """What the parts of one history hold so far, against the limits for all of them."""
 
-    `decompress` takes zstd bytes and the size that they must have afterwards.
+    rows: int = 0
+    decoded: int = 0
+    dictionaries: int = 0
+
+    def add_rows(self, rows: int) -> None:
+        self.rows += rows
+        if self.rows > MAX_ROWS:
+            raise ParquetError(f"{self.rows:,} rows, the limit is {MAX_ROWS:,}")
+
+    def add_page(self, size: int, *, dictionary: bool) -> None:
+        self.decoded += size
+        self.dictionaries += size if dictionary else 0
+        if not 0 <= size <= MAX_PAGE or self.decoded > MAX_DECODED:
+            raise ParquetError(f"pages of more than {MAX_DECODED:,} bytes, or one of more than {MAX_PAGE:,}")
+        if self.dictionaries > MAX_DICTIONARY:
+            raise ParquetError(f"dictionaries of more than {MAX_DICTIONARY:,} bytes")
+
+
+def check(data: bytes, decompress: Decompress, spent: Spent) -> Sequence[str]:
+    """Hold a recorded history file against the one form; give its columns. Raises ParquetError.
+
+    `decompress` takes zstd bytes and the size that they must have afterwards; what the file holds is added to
+    `spent`.
     """
     if data[:4] != MAGIC:
-        raise ParquetError("it is not a Parquet file")
+        raise ParquetError("not a Parquet file")
     length = _footer_length(data[-_TAIL:], len(data))
     end = len(data) - _TAIL - length
     try:
-        footer = _Compact(data[end : len(data) - _TAIL]).struct()
+        footer = Reader(data[end : len(data) - _TAIL]).struct(_FILE)
         names = _names(footer)
-        rows = _rows(footer)
-        pages = _Pages(data=data, end=end, decompress=decompress)
-        for group in footer[4]:
+        spent.add_rows(_rows(footer))
+        pages = _Pages(data=data, end=end, decompress=decompress, spent=spent)
+        for group in footer["groups"]:
             _check_group(group, names, pages)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ParquetError("its metadata is damaged") from error
-    return rows
-
-
-def _names(footer: Struct) -> Sequence[str]:
-    root, *columns = footer[2]
-    if root[5] != len(columns) or any(_CHILDREN in column for column in columns):
-        raise ParquetError("its columns are nested")
-    if _ENCRYPTION in footer:
-        raise ParquetError("it is encrypted")
-    if any(pair[1] == b"ARROW:schema" for pair in footer.get(5, [])):
-        raise ParquetError("it holds an Arrow schema of its own")
-    names = [_name(column) for column in columns]
-    if len(set(names)) != len(names) or not set(REQUIRED) <= set(names):
-        raise ParquetError(f"its columns are {', '.join(names)}")
+    except KeyError as error:
+        raise ParquetError(f"metadata without {error}") from error
     return names
 
 
-def _name(column: Struct) -> str:
-    name: str = column[4].decode("utf-8", "replace")
+def _names(footer: Struct) -> Sequence[str]:
+    elements = footer["schema"]
+    if (
+        not elements
+        or elements[0]["children"] != len(elements) - 1
+        or any("children" in one for one in elements[1:])
+    ):
+        raise ParquetError("columns that are nested")
+    if "encryption" in footer:
+        raise ParquetError("an encrypted file")
+    if any(pair["key"] == b"ARROW:schema" for pair in footer.get("pairs", ())):
+        raise ParquetError("an Arrow schema besides that of Parquet")
+    names = [_name(element) for element in elements[1:]]
+    if len(set(names)) != len(names) or not set(REQUIRED) <= set(names):
+        raise ParquetError(f"the columns {', '.join(names)}")
+    return names
+
+
+def _name(element: Struct) -> str:
+    name: str = element["name"].decode("utf-8", "replace")
     form = COLUMNS.get(name)
-    if form is None or column[1] != form.physical or column[3] != form.repetition:
-        raise ParquetError(f"it has a column {name[:40]!r} that no history has, or of another type")
+    if form is None or (element["type"], element["repetition"]) != (form.physical, form.repetition):
+        raise ParquetError(f"a column {name[:40]!r} that no history has, or not of this type")
     return name
 
 
 def _rows(footer: Struct) -> int:
-    counts = [group[3] for group in footer[4]]
-    if any(not 0 < count <= MAX_GROUP_ROWS for count in counts) or sum(counts) != footer[3]:
-        raise ParquetError("its row groups have not the rows that they claim")
-    if sum(counts) > MAX_ROWS:
-        raise ParquetError(f"it has {sum(counts):,} rows, the limit is {MAX_ROWS:,}")
+    counts = [group["rows"] for group in footer["groups"]]
+    if any(not 0 < count <= MAX_GROUP_ROWS for count in counts) or sum(counts) != footer["rows"]:
+        raise ParquetError("row groups without the rows that they claim")
     return sum(counts)
 
 
 def _check_group(group: Struct, names: Sequence[str], pages: _Pages) -> None:
-    chunks = group[1]
-    if len(chunks) != len(names):
-        raise ParquetError("a row group lacks columns")
-    for name, chunk in zip(names, chunks, strict=True):
-        meta = chunk[3]
-        if chunk.keys() & {1, 8, 9} or meta[3] != [name.encode()] or meta[1] != COLUMNS[name].physical:
+    if len(group["chunks"]) != len(names):
+        raise ParquetError("a row group without some columns")
+    for name, chunk in zip(names, group["chunks"], strict=True):
+        meta = chunk["meta"]
+        if chunk.keys() != {"meta"} or (meta["path"], meta["type"]) != (
+            [name.encode()],
+            COLUMNS[name].physical,
+        ):
             raise ParquetError(f"the column {name} is not where it should be")
-        if meta[4] not in (_UNCOMPRESSED, _ZSTD) or meta[5] != group[3]:
+        if meta["codec"] not in (_UNCOMPRESSED, _ZSTD) or meta["values"] != group["rows"]:
             raise ParquetError(f"the column {name} has another codec or number of values")
         pages.walk(name, meta)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Pages:
-    """The pages of a file, and what they add up to."""
+    """The pages of a file, read one header after the other."""
 
     data: bytes
     end: int
     decompress: Decompress
-    decoded: int = 0
-    dictionaries: int = 0
+    spent: Spent
 
     def walk(self, name: str, meta: Struct) -> None:
-        position = min(meta[9], meta.get(11, meta[9]))
-        end = position + meta[7]
+        position = self.start(name, meta)
+        end, values = position + meta["size"], 0
         if not len(MAGIC) <= position < end <= self.end:
             raise ParquetError(f"the column {name} lies outside of the file")
-        form, values, first = COLUMNS[name], 0, True
         while position < end:
-            reader = _Compact(self.data, position)
-            header = reader.struct()
-            values += self.count(name, form, header, first=first)
-            position = reader.position + self.size(name, header, meta[4], end - reader.position)
-            if header[1] == _DATA_PAGE and header[5][2] == _DELTA:
-                _check_delta(self.content(header, reader.position, meta[4]), header[5][1])
-            first = False
-        if values != meta[5]:
-            raise ParquetError(f"the pages of {name} hold {values:,} values instead of {meta[5]:,}")
+            reader = Reader(self.data, position)
+            header = reader.struct(_PAGE)
+            values += self.count(name, header, before_data=position < meta["data"])
+            position = reader.position + self.size(name, header, meta["codec"], end - reader.position)
+            if header["type"] == _DATA_PAGE and header["data"]["encoding"] == _DELTA:
+                _check_delta(self.content(header, reader.position, meta["codec"]), header["data"]["values"])
+        if values != meta["values"]:
+            raise ParquetError(f"the pages of {name} hold {values:,} values instead of {meta['values']:,}")
+
+    def start(self, name: str, meta: Struct) -> int:
+        """Give the place of the dictionary, right before the data, or of the data where there is none."""
+        data = int(meta["data"])
+        if not COLUMNS[name].dictionary:
+            if "dictionary" in meta:
+                raise ParquetError(f"the column {name} has a dictionary")
+            return data
+        start = int(meta["dictionary"])
+        reader = Reader(self.data, max(start, 0))
+        header = reader.struct(_PAGE)
+        if not 0 < start < data or reader.position + header["packed"] != data:
+            raise ParquetError(f"the dictionary of {name} is not right before its data")
+        return start
 
     def size(self, name: str, header: Struct, codec: int, room: int) -> int:
         """Give the bytes that a page takes in the file."""
-        size, packed = header[2], header[3]
-        self.decoded += max(size, 0)
-        if not 0 <= size <= MAX_PAGE or self.decoded > MAX_DECODED:
-            raise ParquetError(f"its pages decode to more than {MAX_DECODED:,} bytes, or one to more than {MAX_PAGE:,}")
+        size, packed = header["size"], int(header["packed"])
+        self.spent.add_page(size, dictionary=header["type"] == _DICTIONARY_PAGE)
         if not 0 <= packed <= room or (codec == _UNCOMPRESSED and packed != size):
             raise ParquetError(f"a page of {name} lies outside of its column")
-        return int(packed)
+        return packed
 
-    def count(self, name: str, form: ColumnForm, header: Struct, *, first: bool) -> int:
-        """Give the number of values of a data page, and none for the dictionary that comes first."""
-        if header[1] == _DICTIONARY_PAGE and form.dictionary and first:
-            self.dictionaries += header[2]
-            # each string has a length of 4 bytes in front of it
-            if not 0 <= header[7][1] * 4 <= header[2] or self.dictionaries > MAX_DICTIONARY:
-                raise ParquetError(f"the dictionary of {name} is too large")
-            return 0
-        if header[1] != _DATA_PAGE or (form.dictionary and first):
+    def count(self, name: str, header: Struct, *, before_data: bool) -> int:
+        """Give the number of values of a data page, and none for the dictionary that comes before them."""
+        if header["type"] != (_DICTIONARY_PAGE if before_data else _DATA_PAGE):
             raise ParquetError(f"{name} has a page of another kind")
-        if header[5][2] not in form.encodings or header[5][3] != _RLE or header[5][1] < 0:
+        if before_data:
+            # each string has a length of 4 bytes in front of it
+            if not 0 <= header["dictionary"]["values"] * 4 <= header["size"]:
+                raise ParquetError(f"the dictionary of {name} claims too many strings")
+            return 0
+        data = header["data"]
+        if data["encoding"] not in COLUMNS[name].encodings or data["levels"] != _RLE or data["values"] < 0:
             raise ParquetError(f"a page of {name} is encoded otherwise")
-        return int(header[5][1])
+        return int(data["values"])
 
     def content(self, header: Struct, position: int, codec: int) -> bytes:
-        packed = self.data[position : position + header[3]]
-        return packed if codec == _UNCOMPRESSED else self.decompress(packed, header[2])
+        packed = self.data[position : position + header["packed"]]
+        return packed if codec == _UNCOMPRESSED else self.decompress(packed, header["size"])
 
 
 def _check_delta(page: bytes, values: int) -> None:
@@ -307,7 +295,7 @@ def _check_delta(page: bytes, values: int) -> None:
     start = 4 + int.from_bytes(page[:4], "little")
     if start == len(page):
         return
-    reader = _Compact(page, start)
+    reader = Reader(page, start)
     block, parts, count = reader.varint(), reader.varint(), reader.varint()
     if not (0 < block <= _MAX_BLOCK and 0 < parts <= block and count <= values):
         raise ParquetError("delta-encoded values with counts that can't be")

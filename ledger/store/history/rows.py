@@ -88,7 +88,8 @@ def from_jsonl(file: IO[bytes], what: str) -> Iterator[Point]:
 
 def from_csv(file: IO[bytes], what: str) -> Iterator[Point]:
     """Read rows below a header. Raises InputError that names the line."""
-    rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    rows = csv.reader(text, strict=True)
     try:
         header = next(rows, [])
         read = _csv_reader(header, what)
@@ -101,6 +102,8 @@ def from_csv(file: IO[bytes], what: str) -> Iterator[Point]:
         raise InputError(
             f"{what}: not UTF-8 after line {rows.line_num}", hint="save the file as UTF-8"
         ) from error
+    finally:
+        text.detach()
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]], what: str) -> Iterator[Point]:
@@ -157,7 +160,7 @@ def _from_mapping(row: Mapping[str, Any], *, allow_infinite: bool = True) -> lis
         raise ValueError("not a mapping of names to values")  # noqa: TRY004 - placed by the caller
     found = roles(row)
     step = _step(row[found.step]) if found.step else None
-    time = _time(row[found.time]) if found.time else None
+    time = microseconds(row[found.time]) if found.time else None
     if found.long:
         metric, value = row[found.metric or ""], _value(found.value or "", row[found.value or ""])
         points = [Point(_metric(metric), step, time, value, _context(row.get(found.context or "")))]
@@ -202,7 +205,7 @@ def _from_cells(names: Sequence[str], found: Roles, row: Sequence[str]) -> list[
         raise ValueError(f"{len(row)} cells under {len(names)} columns")
     cells = {name: cell.strip() for name, cell in zip(names, row, strict=True)}
     step = _step(_cell(cells[found.step])) if found.step else None
-    time = _time(_cell(cells[found.time])) if found.time else None
+    time = microseconds(_cell(cells[found.time])) if found.time else None
     if found.long:
         value = _number_cell(found.value or "", cells[found.value or ""])
         context = cells[found.context] or None if found.context else None
@@ -263,8 +266,8 @@ def _step(value: Any) -> int | None:
     return step
 
 
-def _time(value: Any) -> int | None:
-    """Microseconds from ISO 8601 text, a datetime (naive ones are UTC) or seconds since 1970.
+def microseconds(value: Any) -> int | None:
+    """Read ISO 8601 text, a datetime (naive ones are UTC) or seconds since 1970.
 
     Numbers too large for seconds (beyond the year 5138) are milli-, micro- or nanoseconds.
     """
@@ -282,13 +285,13 @@ def _time(value: Any) -> int | None:
         return (aware - _EPOCH) // _MICROSECOND
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"the time is {value!r:.60}, not ISO 8601 nor seconds since 1970")
-    return _microseconds(value)
+    return _scaled(value)
 
 
 _UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (0.0, 1e6))
 
 
-def _microseconds(value: float) -> int:
+def _scaled(value: float) -> int:
     factor = next(factor for least, factor in _UNITS if abs(value) >= least)
     result = round(value * factor)
     if not _TIMES[0] <= result <= _TIMES[1]:

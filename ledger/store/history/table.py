@@ -8,7 +8,6 @@ one that was computed without a result, NaN is a value like any other, a null st
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError
@@ -25,111 +24,137 @@ MAX_CONTEXT = 4096
 ADVICE = "thin it out (every tenth step), or record the file itself as an artifact (--output)"
 
 
-def series_names(table: pa.Table) -> list[str]:
-    """List the metrics in the order of their first points."""
+def schema() -> pa.Schema:
+    """Make the schema with all columns."""
+    import pyarrow as pa
+
+    text = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [
+            pa.field("metric", text, nullable=False),
+            pa.field("step", pa.int64()),
+            pa.field("time", pa.timestamp("us", tz="UTC")),
+            pa.field("value", pa.float64()),
+            pa.field("context", text),
+        ]
+    )
+
+
+def shaped(columns: Mapping[str, Any]) -> pa.Table:
+    """Bring arrays into the schema; `context` is there only if something is in it, other columns may be null."""
+    import pyarrow as pa
+
+    context = columns.get("context")
+    has_context = context is not None and context.null_count < len(context)
+    fields = [field for field in schema() if field.name != "context" or has_context]
+    rows = len(columns["metric"])
+    arrays = [columns.get(field.name, pa.nulls(rows, field.type)) for field in fields]
+    return pa.table(
+        [
+            array if array.type == field.type else array.cast(field.type)
+            for array, field in zip(arrays, fields, strict=True)
+        ],
+        schema=pa.schema(fields),
+    )
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Put tables of this schema below each other, with one dictionary of names."""
+    import pyarrow as pa
+
+    return pa.concat_tables(tables, promote_options="default").unify_dictionaries()
+
+
+def from_points(points: Iterable[Point], what: str) -> pa.Table:
+    """Make a table of points. Raises InputError for a bad name or too many points."""
+    names = Names(what)
+    return joined([shaped(columns) for columns in _columns(points, names)])
+
+
+class Names:
+    """Metric names as they come, checked once each."""
+
+    def __init__(self, what: str, prefix: str = "") -> None:
+        self.what = what
+        self.prefix = prefix
+        self.clean: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        known = self.clean.get(name)
+        if known is None:
+            known = self.clean[name] = clean_name(self.prefix + name, self.what)
+        return known
+
+
+def limit_rows(rows: int, what: str) -> int:
+    """Give the number of rows back. Raises InputError above the limit."""
+    if rows > MAX_ROWS:
+        raise InputError(f"{what}: more than {MAX_ROWS:,} points", hint=ADVICE)
+    return rows
+
+
+def _columns(points: Iterable[Point], names: Names) -> Iterator[dict[str, Any]]:
+    """Give arrays of at most CHUNK rows, and of none at the end."""
+    chunk: list[Point] = []
+    rows = 0
+    for point in points:
+        chunk.append(point)
+        if len(chunk) == CHUNK:
+            rows = limit_rows(rows + CHUNK, names.what)
+            yield _arrays(chunk, names)
+            chunk = []
+    yield _arrays(chunk, names)
+
+
+def _arrays(chunk: Sequence[Point], names: Names) -> dict[str, Any]:
+    import pyarrow as pa
+
+    metric, step, time, value, context = zip(*chunk, strict=True) if chunk else [()] * 5
+    kinds = schema()
+    return {
+        "metric": pa.array([names[name] for name in metric], pa.string()).dictionary_encode(),
+        "step": pa.array(step, pa.int64()),
+        "time": pa.array(time, kinds.field("time").type),
+        "value": pa.array(value, pa.float64()),
+        "context": pa.array([_short(text, names.what) for text in context], pa.string()).dictionary_encode(),
+    }
+
+
+def _short(text: str | None, what: str) -> str | None:
+    if text is not None and len(text) > MAX_CONTEXT:
+        raise InputError(f"{what}: a context of {len(text):,} characters, the limit is {MAX_CONTEXT:,}")
+    return text
+
+
+def compacted(column: Any) -> Any:
+    """Give a column of text one dictionary, with only the texts that its rows use, in the order of their use."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    return [str(name) for name in pc.unique(table.column("metric").cast("string")).to_pylist()]
+    if not pa.types.is_dictionary(column.type):
+        return column
+    whole = column.combine_chunks()
+    used = pc.unique(whole.indices.drop_null())
+    index = pc.index_in(whole.indices, value_set=used)
+    return pa.DictionaryArray.from_arrays(index, whole.dictionary.take(used))
+
+
+def series_names(table: pa.Table) -> list[str]:
+    """List the metrics in the order of their first points."""
+    return [str(name) for name in compacted(table.column("metric")).dictionary.to_pylist()]
 
 
 def last_values(table: pa.Table) -> dict[str, float]:
-    """Give the value of each metric at its highest step; among equal or unknown steps, of the last row.
+    """Give the value of each metric at its highest step; among equal or unknown steps, that of the last row.
 
     NaN counts as a value, null doesn't; a metric without values is left out.
     """
     import pyarrow.compute as pc
 
-    known = table.filter(pc.is_valid(table.column("value"))).unify_dictionaries()
-    ordered = known.sort_by([("step", "ascending")]) if known.column("step").null_count == 0 else known
+    known = table.filter(pc.is_valid(table.column("value")))
+    metric = compacted(known.column("metric"))
+    indexed = known.select(["step", "value"]).append_column("metric", metric.indices)
+    ordered = indexed.sort_by([("step", "ascending")]) if indexed.column("step").null_count == 0 else indexed
     last = ordered.group_by(["metric"], use_threads=False).aggregate([("value", "last")])
-    found = dict(zip(last.column("metric").to_pylist(), last.column("value_last").to_pylist(), strict=True))
-    return {name: found[name] for name in series_names(known)}
-
-
-def _table(points: Iterable[Point], what: str) -> pa.Table:
-    import pyarrow as pa
-
-    index_of: dict[str, int] = {}
-    names: dict[str, int] = {}
-    batches: list[Any] = []
-    chunk: list[tuple[Any, ...]] = []
-    rows = 0
-    for metric, step, time, value, context in points:
-        index = index_of.get(metric)
-        if index is None:
-            index = index_of[metric] = names.setdefault(clean_name(metric, what), len(names))
-        chunk.append((index, step, time, value, context))
-        if len(chunk) == _CHUNK:
-            rows += _CHUNK
-            _limit(rows, what)
-            batches.append(_columns(chunk))
-            chunk = []
-    batches.append(_columns(chunk))
-    dictionary = pa.array(list(names), pa.string())
-    return pa.concat_tables([_assembled(columns, dictionary) for columns in batches], promote_options="default")
-
-
-def _limit(rows: int, what: str) -> None:
-    if rows > MAX_ROWS:
-        raise InputError(f"{what}: more than {MAX_ROWS:,} points", hint=_ADVICE)
-
-
-def _columns(chunk: Sequence[tuple[Any, ...]]) -> list[Any]:
-    import pyarrow as pa
-
-    kinds = (pa.int32(), pa.int64(), _time_type(), pa.float64(), pa.string())
-    columns = zip(*chunk, strict=True) if chunk else ([] for _ in kinds)
-    return [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
-
-
-def _assembled(columns: Sequence[Any], dictionary: Any) -> pa.Table:
-    import pyarrow as pa
-
-    index, step, time, value, context = columns
-    metric = pa.DictionaryArray.from_arrays(index, dictionary)
-    return _shaped({"metric": metric, "step": step, "time": time, "value": value, "context": context})
-
-
-def _shaped(columns: Mapping[str, Any]) -> pa.Table:
-    """Bring columns into the one schema; `context` is there only if something is in it."""
-    import pyarrow as pa
-
-    context = columns.get("context")
-    has_context = context is not None and context.null_count < len(context)
-    fields = [field for field in _schema() if field.name != "context" or has_context]
-    rows = len(columns["metric"])
-    return pa.table(
-        [_cast(columns[field.name], field.type) if field.name in columns else pa.nulls(rows, field.type) for field in fields],
-        schema=pa.schema(fields),
-    )
-
-
-def _cast(column: Any, kind: Any) -> Any:
-    import pyarrow as pa
-
-    if column.type == kind:
-        return column
-    if pa.types.is_dictionary(kind):
-        return column.cast(pa.string()).dictionary_encode()
-    return column.cast(kind)
-
-
-def _time_type() -> Any:
-    import pyarrow as pa
-
-    return pa.timestamp("us", tz="UTC")
-
-
-def _schema() -> Any:
-    import pyarrow as pa
-
-    text = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema([
-        pa.field("metric", text, nullable=False),
-        pa.field("step", pa.int64()),
-        pa.field("time", _time_type()),
-        pa.field("value", pa.float64()),
-        pa.field("context", text),
-    ])
-
-
+    pairs = sorted(zip(last.column("metric").to_pylist(), last.column("value_last").to_pylist(), strict=True))
+    return {metric.dictionary[index].as_py(): value for index, value in pairs}

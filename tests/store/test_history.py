@@ -1,0 +1,483 @@
+"""Series from every source to the one table, to Parquet and back; and what a hostile file may not do."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import ledger
+from ledger.errors import FormatError, InputError
+from ledger.store import history
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+WIDE = [{"step": 0, "loss": 2.0, "f1": 0.1}, {"step": 1, "loss": 1.0}, {"step": 2, "loss": 0.5, "f1": 0.3}]
+POINTS = [("loss", 0, 2.0), ("f1", 0, 0.1), ("loss", 1, 1.0), ("loss", 2, 0.5), ("f1", 2, 0.3)]
+
+
+def points(table: Any) -> list[tuple[Any, ...]]:
+    return [(row["metric"], row["step"], row["value"]) for row in table.to_pylist()]
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def lines(rows: list[Any]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def parquet(columns: dict[str, Any], **options: Any) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink, **options)
+    return sink.getvalue()
+
+
+LONG = [{"metric": metric, "step": step, "value": value} for metric, step, value in POINTS]
+SOURCES: dict[str, str | bytes] = {
+    "wide.jsonl": lines(WIDE),
+    "long.ndjson": lines(LONG),
+    "list.json": json.dumps(WIDE),
+    "wide.csv": "step,loss,f1\n0,2.0,0.1\n1,1.0,\n2,0.5,0.3\n",
+    "pandas.csv": ",step,loss,f1\n0,0,2.0,0.1\n1,1,1.0,\n2,2,0.5,0.3\n",
+    "long.csv": "metric,step,value\nloss,0,2\nf1,0,0.1\nloss,1,1\nloss,2,0.5\nf1,2,.3\n",
+    "wide.parquet": parquet(
+        {"step": pa.array([0, 1, 2], pa.uint8()), "loss": [2.0, 1.0, 0.5], "f1": [0.1, None, 0.3]}
+    ),
+    "long.parquet": parquet(
+        {
+            "value": [value for *_, value in POINTS],
+            "step": [float(step) for _, step, _ in POINTS],
+            "metric": pa.array([metric for metric, *_ in POINTS], pa.large_string()),
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_gives_the_same_points_in_its_order(tmp_path: Path, name: str) -> None:
+    table = history.read(written(tmp_path, name, SOURCES[name]))
+    assert points(table) == POINTS
+    assert table.schema.names == ["metric", "step", "time", "value"]
+    assert table.schema.types == [
+        pa.dictionary(pa.int32(), pa.string()),
+        pa.int64(),
+        pa.timestamp("us", "UTC"),
+        pa.float64(),
+    ]
+    assert points(history.decode(history.encode(table))) == POINTS
+
+
+def test_a_prefix_stands_before_each_name(tmp_path: Path) -> None:
+    table = history.read(written(tmp_path, "h.jsonl", lines(WIDE)), prefix="train")
+    assert history.series_names(table) == ["train/loss", "train/f1"]
+
+
+def test_python_values() -> None:
+    assert points(history.from_values(WIDE)) == POINTS
+    table = history.from_values({"loss": [2, 1.5], "f1": [(10, 0.5), (20, None)]})
+    assert points(table) == [("loss", 0, 2.0), ("loss", 1, 1.5), ("f1", 10, 0.5), ("f1", 20, None)]
+    assert points(history.from_values([{"step": 1, "val": {"f1": 0.5, "cat": {"f1": 1}}}])) == [
+        ("val/f1", 1, 0.5),
+        ("val/cat/f1", 1, 1.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("time", "micros"),
+    [
+        ("2026-01-01T00:00:00Z", 0), ("2026-01-01T01:00:00.000001+01:00", 1), ("2026-01-01", 0), (T0, 0),
+        (T0.replace(tzinfo=None), 0), (T0.timestamp() + 0.5, 500_000), (int(T0.timestamp() * 1000), 0),
+        (int(T0.timestamp()) * 10**9 + 2000, 2), (None, None),
+    ],
+)  # fmt: skip
+def test_times(time: object, micros: int | None) -> None:
+    table = history.from_values([{"metric": "a", "value": 1, "time": time}])
+    got = table.column("time").cast(pa.int64()).to_pylist()[0]
+    assert got == (None if micros is None else int(T0.timestamp()) * 10**6 + micros)
+
+
+def test_times_of_csv_and_parquet(tmp_path: Path) -> None:
+    stamp = int(T0.timestamp())
+    naive = T0.replace(tzinfo=None)
+    files: dict[str, str | bytes] = {
+        "t.csv": f"a,timestamp\n1,{stamp}\n",
+        "i.csv": "a,time\n1,2026-01-01 00:00:00\n",
+        "n.parquet": parquet({"a": [1], "time": pa.array([naive], pa.timestamp("ns"))}),
+        "z.parquet": parquet({"a": [1], "time": pa.array([T0], pa.timestamp("s", "Europe/Berlin"))}),
+        "f.parquet": parquet({"a": [1], "_timestamp": [float(stamp)]}),
+        "s.parquet": parquet({"a": [1], "time": ["2026-01-01T00:00:00Z"]}),
+    }
+    for name, content in files.items():
+        table = history.read(written(tmp_path, name, content))
+        assert table.column("time").cast(pa.int64()).to_pylist() == [stamp * 10**6], name
+
+
+@pytest.mark.parametrize("name", ["Step", "global_step", "iteration", "epoch", "_step"])
+def test_names_of_the_step(name: str) -> None:
+    assert points(history.from_values([{name: 3, "loss": 1}])) == [("loss", 3, 1.0)]
+
+
+def test_an_epoch_beside_a_step_is_a_metric() -> None:
+    assert points(history.from_values([{"step": 3, "epoch": 1}])) == [("epoch", 3, 1.0)]
+
+
+def test_odd_values() -> None:
+    rows = [
+        {"metric": "a", "value": value}
+        for value in (math.nan, None, "NaN", "-Infinity", math.inf, 2**53, -0.0)
+    ]
+    table = history.decode(history.encode(history.from_values(rows)))
+    values = table.column("value").to_pylist()
+    assert math.isnan(values[0])
+    assert values[1] is None
+    assert math.isnan(values[2])
+    assert values[3:] == [-math.inf, math.inf, 2.0**53, 0.0]
+    assert math.copysign(1, values[-1]) == -1
+    assert table.column("step").null_count == 7
+
+
+def test_contexts_are_kept() -> None:
+    rows = [
+        {"metric": "a", "value": 1, "context": "train"},
+        {"metric": "a", "value": 2, "context": {"b": 1}},
+        {"metric": "a", "value": 3},
+    ]
+    table = history.decode(history.encode(history.from_values(rows)))
+    assert table.column("context").to_pylist() == ["train", '{"b": 1}', None]
+
+
+def test_last_values_go_by_step() -> None:
+    rows: list[dict[str, object]] = [
+        {"metric": "b", "step": 2, "value": 5}, {"metric": "b", "step": 1, "value": 4}, {"metric": "b", "step": 2, "value": 6},
+        {"metric": "a", "step": 9, "value": None}, {"metric": "a", "step": 3, "value": 7}, {"metric": "n", "step": 0, "value": None},
+    ]  # fmt: skip
+    table = history.from_values(rows)
+    assert history.last_values(table) == {"b": 6.0, "a": 7.0}
+    assert history.series_names(table) == ["b", "a", "n"]
+    assert history.last_values(history.from_values([{"a": 2, "b": 3}, {"a": 1}])) == {"a": 1.0, "b": 3.0}
+
+
+def test_a_long_history_is_cut_into_parts() -> None:
+    source = random.Random(7)
+    table = history.from_values({f"m{i}": [source.random() for _ in range(5000)] for i in range(20)})
+    parts = history.encode(table, max_bytes=100_000)
+    assert list(parts) == [f"history-{number:04}.parquet" for number in range(1, len(parts) + 1)]
+    assert len(parts) > 5
+    assert max(map(len, parts.values())) <= 100_000
+    back = history.decode(dict(reversed(parts.items())))
+    assert back.equals(table)
+    assert back.column("metric").num_chunks >= 1
+
+
+def test_a_part_has_only_the_names_that_it_uses() -> None:
+    table = history.from_values({f"metric-{i:04}": [i] for i in range(5000)})
+    part = history.encode(table.slice(0, 1))["history.parquet"]
+    assert b"metric-0000" in part
+    assert len(part) < 1000
+
+
+def test_no_rows_are_no_file() -> None:
+    empty = history.from_values([])
+    assert history.encode(empty) == {}
+    assert history.decode({}).num_rows == 0
+    assert history.last_values(empty) == {}
+
+
+def test_a_million_points_stay_small() -> None:
+    steps = pa.array(range(250_000), pa.int64())
+    table = history.from_values({"loss": [1.0]})
+    columns = {"step": steps, "loss": pa.nulls(250_000, pa.float64()).fill_null(0.5)}
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.table({**columns, "acc": columns["loss"], "lr": columns["loss"], "f1": columns["loss"]}), sink
+    )
+    assert table.num_rows == 1
+    from ledger.store.history.source import _from_parquet
+
+    table = _from_parquet(io.BytesIO(sink.getvalue()), "h.parquet")
+    assert table.num_rows == 1_000_000
+    parts = history.encode(table)
+    assert sum(map(len, parts.values())) < 200_000
+    assert history.decode(parts).equals(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("h.jsonl", '{"step": 1, "a": 1}\n{"step": 2, "a": "x"}\n', "line 2: a is 'x', not a number"),
+        ("h.jsonl", '{"step": 1, "a": true}\n', "line 1: a is True"),
+        ("h.jsonl", '{"step": 1.5, "a": 1}\n', "line 1: the step is 1.5"),
+        ("h.jsonl", '{"step": 1, "a": 1e400}\n', "line 1: a number too large"),
+        ("h.jsonl", '{"step": 1, "a": ' + "9" * 5000 + "}\n", "line 1"),
+        ("h.jsonl", '{"step": 99999999999999999999, "a": 1}\n', "64 bits"),
+        ("h.jsonl", '{"a": 1, "a": 2}\n', 'line 1: the key "a" stands twice'),
+        ("h.jsonl", '\n{"a": \n', "line 2: not JSON at column"),
+        ("h.jsonl", "[1]\n", "line 1: not an object"),
+        ("h.jsonl", "[" * 100_000, "line 1: nested too deep"),
+        ("h.jsonl", b'{"a": "\xff"}\n', "line 1: not UTF-8"),
+        ("h.jsonl", '{"a`b": 1}\n', "backtick"),
+        ("h.jsonl", '{"metric": 5, "value": 1}\n', "name of a metric"),
+        ("h.jsonl", '{"metric": "a", "value": 1, "time": "noon"}\n', "not ISO 8601"),
+        ("h.jsonl", '{"metric": "a", "value": 1, "time": 1e300}\n', "line 1: the time"),
+        ("h.jsonl", '{"metric": "a", "value": 1, "context": "' + "x" * 5000 + '"}\n', "5,000 characters"),
+        ("h.jsonl", '{"step": 1}\n', "no series"),
+        ("h.csv", "", "empty"),
+        ("h.csv", "step,a\n", "no series"),
+        ("h.csv", "step,a,a\n1,2,3\n", '"a" stands twice'),
+        ("h.csv", "step,a\n1,2\n2\n", "line 3: 1 cells under 2 columns"),
+        ("h.csv", "step,a\n1,high\n", 'line 2: a is "high"'),
+        ("h.csv", "step,a\n1,1e400\n", "line 2: a is 1e400"),
+        ("h.csv", "step,a\nx,1\n", "line 2: the step"),
+        ("h.csv", b"step,a\n1,\xff\n", "not UTF-8"),
+        ("h.csv", 'step,a\n1,"2\n', "not CSV"),
+        ("h.json", "3", "a list of rows"),
+        ("h.json", '{"a": 3}', "list of values"),
+        ("h.txt", "x", "can't be read from a .txt"),
+        ("h.parquet", b"PAR1 not really", "Parquet"),
+        ("h.parquet", b"", "Parquet"),
+        ("h.parquet", parquet({"step": [1], "phase": ["train"]}), "phase is of type string"),
+        ("h.parquet", parquet({"step": [1], "a": [[1.0]]}), "a is of type list"),
+        ("h.parquet", parquet({"metric": ["a", None], "value": [1.0, 2.0]}), "without a metric"),
+        ("h.parquet", parquet({"metric": [1], "value": [1.0]}), "metric is of type int64"),
+        ("h.parquet", parquet({"step": [0.5], "a": [1.0]}), "h.parquet"),
+        ("h.parquet", parquet({"step": ["x"], "a": [1.0]}), "h.parquet"),
+    ],
+)
+def test_sources_that_are_refused(tmp_path: Path, name: str, content: str | bytes, said: str) -> None:
+    path = written(tmp_path, name, content)
+    with pytest.raises(InputError) as caught:
+        history.read(path)
+    assert caught.value.message.startswith(str(path))
+    assert said in caught.value.message
+
+
+def test_a_missing_file_suggests_its_neighbours(tmp_path: Path) -> None:
+    written(tmp_path, "history.jsonl", "")
+    with pytest.raises(InputError) as caught:
+        history.read(tmp_path / "histroy.jsonl")
+    assert "history.jsonl" in caught.value.hint
+
+
+def test_a_huge_file_is_refused_by_its_size_alone(tmp_path: Path) -> None:
+    with (tmp_path / "h.csv").open("wb") as file:
+        file.truncate(history.MAX_FILE + 1)
+    with pytest.raises(InputError, match="the limit is"):
+        history.read(tmp_path / "h.csv")
+
+
+def recorded(columns: dict[str, Any], *, required: bool = True, **options: Any) -> bytes:
+    """Write as ledger does, but for what a test wants otherwise."""
+    table = pa.table(columns)
+    index = table.schema.get_field_index("metric")
+    if required and index >= 0:
+        table = table.cast(table.schema.set(index, table.schema.field(index).with_nullable(False)))
+    sink = io.BytesIO()
+    settings: dict[str, Any] = {
+        "compression": "zstd",
+        "use_dictionary": ["metric", "context"],
+        "store_schema": False,
+        "column_encoding": {
+            name: encoding
+            for name, encoding in (("step", "DELTA_BINARY_PACKED"), ("value", "BYTE_STREAM_SPLIT"))
+            if name in columns
+        },
+    }
+    pq.write_table(table, sink, **{**settings, **options})
+    return sink.getvalue()
+
+
+def repeated(text: str, count: int) -> Any:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
+
+
+def names_bomb() -> bytes:
+    return recorded({"metric": repeated("x" * 1_000_000, 2000), "value": [0.0] * 2000})
+
+
+def context_bomb() -> bytes:
+    return recorded(
+        {"metric": ["a"] * 2000, "value": [0.0] * 2000, "context": repeated("x" * 1_000_000, 2000)}
+    )
+
+
+def plain_bomb() -> bytes:
+    return recorded({"metric": ["x" * 1_000_000] * 300, "value": [0.0] * 300}, use_dictionary=False)
+
+
+def delta_text_bomb() -> bytes:
+    return recorded(
+        {"metric": ["x" * 1_000_000] * 300, "value": [0.0] * 300},
+        use_dictionary=False,
+        column_encoding={"metric": "DELTA_BYTE_ARRAY"},
+    )
+
+
+def dictionary_bomb() -> bytes:
+    texts = pa.DictionaryArray.from_arrays(
+        pa.array(range(30), pa.int32()), pa.array([chr(65 + i) * 1_000_000 for i in range(30)])
+    )
+    return recorded({"metric": texts, "value": [0.0] * 30}, dictionary_pagesize_limit=2**30)
+
+
+def rows_bomb() -> bytes:
+    zeros = pa.nulls(20_000_000, pa.int64()).fill_null(0)
+    return recorded(
+        {
+            "metric": pa.DictionaryArray.from_arrays(zeros.cast(pa.int32()), pa.array(["a"])),
+            "value": zeros.cast(pa.float64()),
+        },
+        column_encoding={"value": "PLAIN"},
+        write_statistics=False,
+    )
+
+
+def page_bomb() -> bytes:
+    zeros = pa.nulls(9_000_000, pa.float64()).fill_null(0)
+    return recorded(
+        {"metric": pa.DictionaryArray.from_arrays(zeros.cast(pa.int32()), pa.array(["a"])), "value": zeros},
+        data_page_size=2**30,
+        max_rows_per_page=9_000_000,
+        row_group_size=9_000_000,
+        write_statistics=False,
+    )
+
+
+BOMBS = [names_bomb, context_bomb, plain_bomb, delta_text_bomb, dictionary_bomb, rows_bomb, page_bomb]
+CHILD = """
+import resource, sys
+from pathlib import Path
+from ledger.errors import FormatError
+from ledger.store import history
+import pyarrow.parquet, pyarrow.compute
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+history.decode(history.encode(history.from_values({"a": [1]})))
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+for path in sys.argv[1:]:
+    data, before = Path(path).read_bytes(), peak()
+    try:
+        history.decode({"history.parquet": data})
+        print(path, "was decoded")
+    except FormatError as error:
+        grown = (peak() - before) // 1024
+        print("refused" if grown < 64 else f"{path} took {grown} MB: {error.message}")
+"""
+
+
+def in_child(*words: str) -> list[str]:
+    """Run the child with what this process imports: the very ledger under test."""
+    top = str(Path(ledger.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {top!r})\n{CHILD}", *words],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_bombs_are_refused_before_they_take_memory(tmp_path: Path) -> None:
+    paths = [written(tmp_path, bomb.__name__, bomb()) for bomb in BOMBS]
+    assert paths[0].stat().st_size < 1000
+    assert in_child(*map(str, paths)) == ["refused"] * len(BOMBS)
+
+
+def test_a_bomb_in_a_users_file_is_refused_too(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="1000000 characters"):
+        history.read(written(tmp_path, "h.parquet", names_bomb()))
+    with pytest.raises(InputError, match="DELTA_BYTE_ARRAY"):
+        history.read(written(tmp_path, "d.parquet", delta_text_bomb()))
+
+
+FINE: dict[str, Any] = {"metric": ["a"], "step": [1], "value": [1.0]}
+
+
+def test_the_form_of_the_tests_is_that_of_ledger() -> None:
+    assert history.decode({"history.parquet": recorded(FINE)}).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (recorded(FINE, required=False), "'metric'"),
+        (recorded({**FINE, "extra": [1]}), "'extra'"),
+        (recorded({**FINE, "step": [1.5]}, column_encoding={}), "'step'"),
+        (recorded({**FINE, "time": pa.array([T0], pa.timestamp("ms", "UTC"))}), "other types"),
+        (recorded({**FINE, "time": pa.array([T0.replace(tzinfo=None)], pa.timestamp("us"))}), "other types"),
+        (recorded({"metric": ["a"]}), "the columns metric"),
+        (recorded({**FINE, "value": [[1.0]]}, column_encoding={}), "nested"),
+        (recorded(FINE, store_schema=True), "Arrow schema"),
+        (recorded(FINE, compression="gzip"), "codec"),
+        (recorded(FINE, data_page_version="2.0"), "another kind"),
+        (recorded(FINE, use_dictionary=["metric", "step"], column_encoding={}), "dictionary"),
+        (recorded({**FINE, "metric": ["n" * 251]}), "251 characters"),
+        (b"", "not a Parquet file"),
+        (b"PAR1", "not a Parquet file"),
+        (b"PAR1\xff\xff\xff\xffPAR1", "footer"),
+        (recorded(FINE)[:-20] + b"PAR1", "history.parquet"),
+    ],
+)  # fmt: skip
+def test_what_ledger_does_not_write_is_refused(data: bytes, said: str) -> None:
+    with pytest.raises(FormatError, match=r"history\.parquet: ") as caught:
+        history.decode({"history.parquet": data})
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "names", [["history-0002.parquet"], ["history.parquet", "history-0001.parquet"], ["x.parquet"]]
+)
+def test_parts_with_other_names_are_refused(names: list[str]) -> None:
+    with pytest.raises(FormatError, match="named"):
+        history.decode(dict.fromkeys(names, recorded(FINE)))
+
+
+def test_limits_count_all_parts_together() -> None:
+    zeros = pa.nulls(6_000_000, pa.int32()).fill_null(0)
+    part = recorded(
+        {"metric": pa.DictionaryArray.from_arrays(zeros, pa.array(["a"])), "value": zeros.cast(pa.float64())},
+        write_statistics=False,
+    )
+    with pytest.raises(FormatError, match=r"history-0002\.parquet: 12,000,000 rows"):
+        history.decode({"history-0001.parquet": part, "history-0002.parquet": part})
+
+
+def mutations(data: bytes, count: int) -> list[bytes]:
+    source = random.Random(count)
+    forgeries: list[Callable[[bytearray, int], None]] = [
+        lambda body, place: body.__setitem__(place, source.randrange(256)),
+        lambda body, place: body.__setitem__(place, body[place] ^ 1 << source.randrange(8)),
+        lambda body, place: body.__setitem__(slice(place, place + 5), b"\xff\xff\xff\xff\x07"),
+        lambda body, place: body.__setitem__(slice(place, place + 1), b"\x80\x80\x80\x80\x10"),
+    ]
+    result = []
+    for _ in range(count):
+        body = bytearray(data)
+        for _unused in range(source.choice((1, 1, 2, 4))):
+            source.choice(forgeries)(body, source.randrange(4, len(body) - 4))
+        result.append(bytes(body))
+    return result
+
+
+def test_forged_bytes_are_refused_or_harmless(tmp_path: Path) -> None:
+    rows = [{"metric": f"m{i % 3}", "step": i, "value": i / 7} for i in range(60)]
+    plain = recorded({key: [row[key] for row in rows] for key in FINE}, compression="none")
+    paths = [written(tmp_path, str(i), body) for i, body in enumerate(mutations(plain, 1500))]
+    said = in_child(*map(str, paths))
+    assert len(said) == len(paths)
+    assert [line for line in said if " took " in line] == []
+    assert said.count("refused") > len(paths) / 4
