@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import LedgerError
@@ -18,9 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["LedgerError", "Recorded", "record", "record_many", "runs"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names of __all__, loaded when they are first used
+def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'ledger' has no attribute {name!r}")
     from ledger import api
 
     return getattr(api, name)
+
+
+class _Package(ModuleType):
+    """`ledger.record` stays the function: importing the package of that name would set it to the package."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
