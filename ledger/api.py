@@ -28,7 +28,7 @@ def record(
     params: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
     *,
-    history: Any = None,  # noqa: ANN401 - several forms, see below
+    history: Any = None,
     experiment: str | None = None,
     name: str | None = None,
     status: str = "finished",
@@ -50,7 +50,12 @@ def record(
             `step` and one entry a metric, or a path to a JSONL, CSV or Parquet file.
         experiment: else LEDGER_EXPERIMENT, else the branch.
         status: finished, failed, killed or lost.
-        started, finished: when; a naive time is UTC.
+        name: what people call the run.
+        started: when; a naive time is UTC.
+        finished: when; else now.
+        tags: name → text.
+        note: text.
+        parent: the full id of the run that this one belongs to.
         code: a revision, for a run that was made elsewhere or before; else what the work tree holds now.
         schema: name of the schema to validate against; else the configured one, or the only one there is.
         repository: a folder inside the repository; else the current folder.
@@ -60,6 +65,7 @@ def record(
             hint names.
         InputError: a value that can't be recorded (text as a metric).
         StorageError: no disk takes the run.
+
     """
     run = {
         "params": params, "metrics": metrics, "history": history, "experiment": experiment, "name": name,
@@ -97,15 +103,19 @@ def runs(
         where: a filter such as `metrics.f1 > 0.9 and params.lr < 0.01`; a value that does not compare never passes.
         columns: which params, metrics, tags and fields; else all.
         sort: a column, with `-` in front for descending.
+        repository: a folder inside the repository; else the current folder.
 
     Raises:
         UsageError: the filter or a column's name is wrong; the message says where.
+
     """
     from ledger.trace.listing import Listing, table
     from ledger.trace.view import open_view
 
     view = open_view(_workspace(repository))
-    return table(view, Listing(where=where, columns=tuple(columns) if columns else None, sort=(sort,) if sort else ()))
+    return table(
+        view, Listing(where=where, columns=tuple(columns) if columns else None, sort=(sort,) if sort else ())
+    )
 
 
 def _workspace(repository: str | os.PathLike[str] | None) -> Workspace:
@@ -117,15 +127,20 @@ def _workspace(repository: str | os.PathLike[str] | None) -> Workspace:
     return _workspaces[key]
 
 
-_PASSED = ("experiment", "name", "started", "finished", "note", "parent", "code", "schema")
-"""Arguments of `record` that go into the draft as they are."""
-_KNOWN = frozenset((*_PASSED, "params", "metrics", "history", "status", "tags"))
+_KNOWN = frozenset(
+    (
+        "params", "metrics", "history", "experiment", "name", "status", "started", "finished", "tags", "note",
+        "parent", "code", "schema",
+    )
+)  # fmt: skip
 
 
 def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
     unknown = sorted(set(run) - _KNOWN)
     if unknown:
-        raise InputError(f"not a part of a run: {', '.join(unknown)}", hint=f"known: {', '.join(sorted(_KNOWN))}")
+        raise InputError(
+            f"not a part of a run: {', '.join(unknown)}", hint=f"known: {', '.join(sorted(_KNOWN))}"
+        )
     params = params_of(run.get("params") or {})
     metrics = metrics_of(run.get("metrics") or {})
     return Draft(
@@ -135,7 +150,14 @@ def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
         status=_status(run.get("status", "finished")),
         tags=_tags(run.get("tags")),
         environment=facts,
-        **{name: run.get(name) for name in _PASSED},
+        experiment=run.get("experiment"),
+        name=run.get("name"),
+        started=run.get("started"),
+        finished=run.get("finished"),
+        note=run.get("note"),
+        parent=run.get("parent"),
+        code=run.get("code"),
+        schema=run.get("schema"),
     )
 
 
@@ -148,12 +170,14 @@ def _status(word: str) -> Status:
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
     for name, value in (tags or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InputError(f"tag {name!r}: {value!r} is not text", hint="tags are text; numbers belong into params")
+        if not isinstance(value, str):
+            raise InputError(
+                f"tag {name!r}: {value!r} is not text", hint="tags are text; numbers belong into params"
+            )
     return dict(tags or {})
 
 
-def _history(given: Any) -> dict[str, bytes]:  # noqa: ANN401
+def _history(given: Any) -> dict[str, bytes]:
     if given is None:
         return {}
     from ledger.store import history

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,18 +28,22 @@ _FIXED = {
 
 
 @pytest.fixture(autouse=True)
-def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("GIT_", "LEDGER_", "CI_", "GITHUB_"))]:
         if name != "LEDGER_REAL_DATA":
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
-    for name, value in {**_FIXED, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "XDG_CACHE_HOME": str(home / "cache")}.items():
+    for name, value in {
+        **_FIXED,
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+    }.items():
         monkeypatch.setenv(name, value)
     # The parent: git never counts the current folder itself as a ceiling.
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.chdir(tmp_path)
-    yield
 
 
 class Repo:
@@ -48,7 +54,12 @@ class Repo:
 
     def git(self, *words: str, check: bool = True, env: dict[str, str] | None = None) -> str:
         done = subprocess.run(
-            ["git", *words], cwd=self.path, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+            ["git", *words],
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **(env or {})},
         )
         if check and done.returncode:
             raise AssertionError(f"git {' '.join(words)}: {done.stderr}")
@@ -73,7 +84,9 @@ class Repo:
 def make_repo(tmp_path: Path) -> Callable[..., Repo]:
     def make(name: str = "repo", *options: str) -> Repo:
         path = tmp_path / name
-        subprocess.run(["git", "init", "-q", "-b", "main", *options, str(path)], check=True, capture_output=True)
+        subprocess.run(
+            ["git", "init", "-q", "-b", "main", *options, str(path)], check=True, capture_output=True
+        )
         return Repo(path)
 
     return make
@@ -86,3 +99,31 @@ def repo(make_repo: Callable[..., Repo], monkeypatch: pytest.MonkeyPatch) -> Rep
     made.commit("first", train__py="print('training')\n")
     monkeypatch.chdir(made.path)
     return made
+
+
+class Ledger:
+    """The command line in this process, as `main` runs it: exit code, standard output, standard error."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.err = ""
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        """Run one command, check its exit code, return what it printed; `err` keeps what it said."""
+        from ledger.cli.main import run
+
+        self._capsys.readouterr()
+        got = run(list(words))
+        out, self.err = self._capsys.readouterr()
+        assert got == code, f"ledger {' '.join(words)}: exit {got}, not {code}\n{out}{self.err}"
+        assert "Traceback" not in self.err
+        return out
+
+    def json(self, *words: str) -> Any:  # noqa: ANN401
+        end = words.index("--") if "--" in words else len(words)
+        return json.loads(self(*words[:end], "--json", *words[end:]))
+
+
+@pytest.fixture
+def ledger(capsys: pytest.CaptureFixture[str]) -> Ledger:
+    return Ledger(capsys)

@@ -26,7 +26,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class App:
     """Made once for each call of the program; opens nothing before it is needed."""
 
-    def __init__(self, *, directory: str | None, paging: bool, color: str) -> None:
+    def __init__(self, *, words: tuple[str, ...], directory: str | None, paging: bool, color: str) -> None:
+        self.words = words
+        """The command line as it was typed: click takes the `--` before paths away."""
         self.directory = Path(directory).absolute() if directory else Path.cwd()
         self._paging = paging
         self._color = color

@@ -33,8 +33,14 @@ Signs: = the value was recorded under the definition shown   (0.84) another defi
 
 @click.command(epilog=_EPILOG)
 @click.argument("revisions", nargs=-1)
-@click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME", help="The metric to trace; again for more.")
-@click.option("--agg", type=click.Choice(["best", "last", "mean", "median", "min", "max"]), help="What stands for several runs of a commit; best where the metric has a direction, else last.")
+@click.option(
+    "-m", "--metric", "metrics", multiple=True, metavar="NAME", help="The metric to trace; again for more."
+)
+@click.option(
+    "--agg",
+    type=click.Choice(["best", "last", "mean", "median", "min", "max"]),
+    help="What stands for several runs of a commit; best where the metric has a direction, else last.",
+)
 @click.option("--runs", "with_runs", is_flag=True, help="List the runs under their commit.")
 @click.option("--all", "everything", is_flag=True, help="All branches and tags.")
 @click.option("-n", "--max-count", type=click.IntRange(min=0), metavar="N", help="At most N rows.")
@@ -46,10 +52,12 @@ Signs: = the value was recorded under the definition shown   (0.84) another defi
 @click.option("--no-merges", is_flag=True, help="Leave merges out.")
 @click.option("--reverse", is_flag=True, help="Oldest first.")
 @click.option("--empty", "with_empty", is_flag=True, help="Commits without a value, too.")
-@click.option("--strict", is_flag=True, help="Exit 5 when a run was left out because its value does not compare.")
+@click.option(
+    "--strict", is_flag=True, help="Exit 5 when a run was left out because its value does not compare."
+)
 @table_options
 @click.pass_context
-def log(ctx: click.Context, revisions: tuple[str, ...], **given: Any) -> None:
+def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None:
     """Trace metrics along the history of the code, newest commit first.
 
     REVISIONS and paths (after --) are those of `git log`. Every run is hung on the commit whose code it measured;
@@ -59,7 +67,7 @@ def log(ctx: click.Context, revisions: tuple[str, ...], **given: Any) -> None:
 
     app: App = ctx.obj
     form = one_output(json=given["as_json"], csv=given["as_csv"], md=given["as_md"])
-    revisions, paths = _split(revisions)
+    revisions, paths = _split(revisions, app.words)
     view = app.view()
     metrics = _metrics(app, view, given["metrics"])
     query = Query(
@@ -80,15 +88,10 @@ def log(ctx: click.Context, revisions: tuple[str, ...], **given: Any) -> None:
         raise GateError("not every value can be compared", hint="ledger log without --strict shows which")
 
 
-def _split(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Revisions and paths. click takes the `--` away, so it is looked up in the command line itself."""
-    import sys
-
-    argv = sys.argv[1:]
-    if "--" not in argv:
-        return tuple(words), ()
-    count = len(argv) - argv.index("--") - 1
-    return (tuple(words[:-count]), tuple(words[-count:])) if count else (tuple(words), ())
+def _split(words: Sequence[str], typed: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Revisions, and the paths that stand after `--`."""
+    count = len(typed) - typed.index("--") - 1 if "--" in typed else 0
+    return tuple(words[: len(words) - count]), tuple(words[len(words) - count :])
 
 
 def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,14 +106,20 @@ def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
             from difflib import get_close_matches
 
             near = get_close_matches(name, known, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"recorded: {', '.join(known[:12]) or 'nothing yet'}"
+            hint = (
+                f"did you mean {' or '.join(near)}?"
+                if near
+                else f"recorded: {', '.join(known[:12]) or 'nothing yet'}"
+            )
             raise UsageError(f"no run has a metric {name!r}", hint=hint)
     return tuple(dict.fromkeys(names))
 
 
 def _git_options(given: Mapping[str, Any]) -> tuple[str, ...]:
-    """git's own options, each built here from a value: nothing that was typed is passed on as an option."""
-    valued = [f"--{name}={given[name]}" for name in ("since", "until", "author", "grep") if given[name] is not None]
+    """Git's own options, each built here from a value: nothing that was typed is passed on as an option."""
+    valued = [
+        f"--{name}={given[name]}" for name in ("since", "until", "author", "grep") if given[name] is not None
+    ]
     flags = [f"--{name.replace('_', '-')}" for name in ("first_parent", "no_merges") if given[name]]
     return (*valued, *flags)
 
@@ -135,7 +144,13 @@ class _Printer:
                 "metrics": list(self.found.metrics),
                 "rows": [self._document(row) for row in self.rows],
                 "breaks": [
-                    {"metric": b.metric, "newer": b.newer, "older": b.older, "reason": b.reason, "migration": None}
+                    {
+                        "metric": b.metric,
+                        "newer": b.newer,
+                        "older": b.older,
+                        "reason": b.reason,
+                        "migration": None,
+                    }
                     for b in self.found.breaks
                 ],
                 "left_out": {
@@ -171,7 +186,9 @@ class _Printer:
         self.app.chunks(markdown_document(self._headers(), self._plain()))
 
     def _headers(self) -> list[str]:
-        per_metric = (f"{name}{part}" for name in self.found.metrics for part in ("", ".grade", ".count", ".delta"))
+        per_metric = (
+            f"{name}{part}" for name in self.found.metrics for part in ("", ".grade", ".count", ".delta")
+        )
         return ["commit", "date", "author", "subject", "level", *per_metric]
 
     def _plain(self) -> Iterator[list[str | int | float | None]]:
@@ -181,7 +198,11 @@ class _Printer:
             ]  # fmt: skip
             for name in self.found.metrics:
                 cell = row.cells.get(name)
-                line += [cell.value, cell.grade.value, cell.count, cell.delta] if cell else [None, None, None, None]
+                line += (
+                    [cell.value, cell.grade.value, cell.count, cell.delta]
+                    if cell
+                    else [None, None, None, None]
+                )
             yield line
 
     def text(self) -> None:
@@ -252,11 +273,13 @@ class _Printer:
         sign = GRADES[cell.grade]
         shown = number(cell.value) if cell.comparable else f"({number(cell.value)})"
         mark = "" if cell.comparable else sign.text(unicode=self.app.terminal.unicode)
-        change = Cell(text=delta(cell.delta, beside=abs(cell.value or 0.0)), style=self._judged(name, cell.delta))
+        change = Cell(
+            text=delta(cell.delta, beside=abs(cell.value or 0.0)), style=self._judged(name, cell.delta)
+        )
         value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim")
         return [value, change, *([_spread(cell)] if width > 2 else [])]  # noqa: PLR2004
 
-    def _judged(self, name: str, change: float | None) -> Any:  # noqa: ANN401 - a style
+    def _judged(self, name: str, change: float | None) -> Any:
         direction = self.found.targets[name].direction
         if not change or direction is None:
             return ""
@@ -274,7 +297,11 @@ class _Printer:
 
         terminal = self.app.terminal
         for position, number_of_row in enumerate(row.rows):
-            values = (f"{name} {number(cell.value)}" for name in self.found.metrics if (cell := self.view.cell(number_of_row, name)))
+            values = (
+                f"{name} {number(cell.value)}"
+                for name in self.found.metrics
+                if (cell := self.view.cell(number_of_row, name))
+            )
             inexact = "  (not this exact code)" if position >= len(row.rows) - row.inexact else ""
             experiment = self.view.experiments[number_of_row]
             text = f"    {self.view.run_ids[number_of_row][:8]}  {escape(experiment)}  {'  '.join(values)}{inexact}"
@@ -289,7 +316,11 @@ class _Printer:
             if len(values) > 1:
                 drawn = sparkline(values, unicode=self.app.terminal.unicode)
                 yield ""
-                yield f"{name}  {drawn}  {number(values[0])} .. {number(values[-1])} over {len(values)} commits"
+                yield f"{name}{self._standing_for(name)}  {drawn}  {number(values[0])} .. {number(values[-1])} over {len(values)} commits"
+
+    def _standing_for(self, name: str) -> str:
+        """Which of several runs of a commit is shown, where some commit has several."""
+        return f" ({self.found.aggregates[name]} of each commit)" if self._has_spread(name) else ""
 
     def _footer(self) -> Iterator[str]:
         left = self.found.left_out

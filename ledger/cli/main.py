@@ -15,7 +15,10 @@ from ledger.errors import LedgerError, StorageError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("ledger.cli.init", "Set a repository up: settings and a first schema."),
-    "record": ("ledger.cli.record", "Record a run: params, metrics, series, artifacts, and the code that made it."),
+    "record": (
+        "ledger.cli.record",
+        "Record a run: params, metrics, series, artifacts, and the code that made it.",
+    ),
     "log": ("ledger.cli.log", "Trace metrics along the history of the code."),
     "runs": ("ledger.cli.runs", "List, filter and sort runs."),
     "show": ("ledger.cli.show", "Show one run whole."),
@@ -46,16 +49,17 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, n=1)
-            if near:
-                error.message += f" Did you mean {near[0]!r}?"
-            raise
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"{error.message}{hint}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -81,13 +85,13 @@ Exit codes: 0 ok, 1 you can fix it, 2 usage, 3 a bug in ledger, 4 try again, 5 a
 @click.option("--color", default="auto", metavar="WHEN", help="auto, always or never.")
 @click.version_option(package_name="git-ledger", prog_name="ledger")
 @click.pass_context
-def cli(ctx: click.Context, directory: str | None, no_pager: bool, color: str) -> None:
+def cli(ctx: click.Context, /, *, directory: str | None, no_pager: bool, color: str) -> None:
     """A ledger of experiments inside your git repository.
 
     Every run is a commit on refs/runs/<experiment>, validated against a schema and tied to the exact code that
     made it. There is no server: the repository is the database.
     """
-    ctx.obj = App(directory=directory, paging=not no_pager, color=color)
+    ctx.obj = App(words=ctx.obj or (), directory=directory, paging=not no_pager, color=color)
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
@@ -98,23 +102,28 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
 def run(words: list[str]) -> int:
     """Run one command line; the exit code."""
-    as_json = "--json" in words
     try:
-        result: Any = cli.main(args=words, prog_name="ledger", standalone_mode=False)
+        result: Any = cli.main(args=words, prog_name="ledger", obj=tuple(words), standalone_mode=False)
         sys.stdout.flush()
-    except LedgerError as error:
-        return _say(error, as_json=as_json)
-    except click.ClickException as error:
-        return _usage(error, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
         return _closed_pipe()
-    except OSError as error:
-        return _say(_of_system(error), as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever is left is a bug of ours
-        return _bug(error, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves as a traceback
+        return _failed(error, as_json="--json" in words)
     return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception, *, as_json: bool) -> int:
+    if isinstance(error, click.ClickException):
+        return _usage(error, as_json=as_json)
+    if isinstance(error, LedgerError):
+        return _say(error, as_json=as_json)
+    return (
+        _say(_of_system(error), as_json=as_json)
+        if isinstance(error, OSError)
+        else _bug(error, as_json=as_json)
+    )
 
 
 def _closed_pipe() -> int:
@@ -140,7 +149,12 @@ def _say(error: LedgerError, *, as_json: bool) -> int:
     if as_json:
         from ledger.render.document import json_document
 
-        fields = {"kind": error.kind, "message": error.message, "hint": error.hint, "details": list(error.details)}
+        fields = {
+            "kind": error.kind,
+            "message": error.message,
+            "hint": error.hint,
+            "details": list(error.details),
+        }
         sys.stderr.write(json_document({"error": fields}))
         return error.exit_code
     sys.stderr.write(f"error: {escape(error.message)}\n")
@@ -155,7 +169,12 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
     if as_json:
         from ledger.render.document import json_document
 
-        fields = {"kind": "usage", "message": error.format_message(), "hint": "ledger COMMAND --help", "details": []}
+        fields = {
+            "kind": "usage",
+            "message": error.format_message(),
+            "hint": "ledger COMMAND --help",
+            "details": [],
+        }
         sys.stderr.write(json_document({"error": fields}))
     else:
         error.show(sys.stderr)

@@ -33,37 +33,61 @@ Once it has printed an id, the run is on disk for good; nothing that happens to 
 @click.option("-p", "--param", "param_words", multiple=True, metavar="NAME=VALUE", help="A param.")
 @click.option("-m", "--metric", "metric_words", multiple=True, metavar="NAME=VALUE", help="A metric.")
 @click.option(
-    "--params", "param_files", multiple=True, metavar="[PREFIX=]FILE", help="Params: JSON, YAML, TOML or CSV; - is standard input."
+    "--params",
+    "param_files",
+    multiple=True,
+    metavar="[PREFIX=]FILE",
+    help="Params: JSON, YAML, TOML or CSV; - is standard input.",
 )
 @click.option(
-    "--metrics", "metric_files", multiple=True, metavar="[PREFIX=]FILE", help="Metrics: the same; PREFIX=FILE names them PREFIX/..."
+    "--metrics",
+    "metric_files",
+    multiple=True,
+    metavar="[PREFIX=]FILE",
+    help="Metrics: the same; PREFIX=FILE names them PREFIX/...",
 )
 @click.option("--history", multiple=True, metavar="FILE", help="Series: JSONL, CSV or Parquet, long or wide.")
 @click.option("--dataset", multiple=True, metavar="[NAME=]PATH", help="A data set: a path or a URI.")
 @click.option("--model", multiple=True, metavar="[NAME=]PATH", help="A model.")
 @click.option("--output", multiple=True, metavar="[NAME=]PATH", help="Any other file that came out.")
-@click.option("-e", "--experiment", metavar="NAME", help="The experiment; else LEDGER_EXPERIMENT, else the branch.")
+@click.option(
+    "-e", "--experiment", metavar="NAME", help="The experiment; else LEDGER_EXPERIMENT, else the branch."
+)
 @click.option("--name", help="A name for the run.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="A tag.")
 @click.option("--note", help="A note.")
 @click.option("--parent", metavar="RUN", help="The run that this one belongs to.")
 @click.option("--seed", type=int, help="The random seed; the same as -p seed=N.")
 @click.option(
-    "--status", type=click.Choice([s.value for s in Status if s is not Status.RUNNING]), default="finished", show_default=True
+    "--status",
+    type=click.Choice([s.value for s in Status if s is not Status.RUNNING]),
+    default="finished",
+    show_default=True,
 )
 @click.option("--started", metavar="TIME", help="When it started, ISO 8601.")
 @click.option("--finished", metavar="TIME", help="When it finished; else now.")
 @click.option("--duration", type=float, metavar="SECONDS", help="How long it took.")
 @click.option("--command", "command_line", help="The command that made it, as you would type it.")
-@click.option("--code", metavar="REV", help="The code commit, for a run made elsewhere or before; else the work tree.")
+@click.option(
+    "--code", metavar="REV", help="The code commit, for a run made elsewhere or before; else the work tree."
+)
 @click.option("--schema", metavar="NAME", help="The schema to validate against (.ledger/schemas/NAME.json).")
-@click.option("--input-format", type=click.Choice(["json", "yaml", "toml", "csv"]), help="Format of standard input.")
-@click.option("--refused", type=click.Path(path_type=Path), metavar="FILE", help="Finish a refused run; what you give replaces or adds.")
+@click.option(
+    "--input-format", type=click.Choice(["json", "yaml", "toml", "csv"]), help="Format of standard input."
+)
+@click.option(
+    "--refused",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Finish a refused run; what you give replaces or adds.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Check everything, record nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the run's full id only.")
 @json_option
 @click.pass_obj
-def record(app: App, quiet: bool, as_json: bool, dry_run: bool, refused: Path | None, **given: Any) -> None:
+def record(
+    app: App, /, *, quiet: bool, as_json: bool, dry_run: bool, refused: Path | None, **given: Any
+) -> None:
     """Record a run.
 
     Params, metrics and series are read from files or words, checked against the project's schema, sealed on disk
@@ -77,7 +101,9 @@ def record(app: App, quiet: bool, as_json: bool, dry_run: bool, refused: Path | 
 
         draft = corrected(app.path(str(refused)), draft)
     elif not (draft.params or draft.metrics or draft.history or draft.artifacts):
-        raise UsageError("nothing to record", hint="give -m NAME=VALUE or --metrics FILE; ledger record --help shows more")
+        raise UsageError(
+            "nothing to record", hint="give -m NAME=VALUE or --metrics FILE; ledger record --help shows more"
+        )
     if dry_run:
         recorder.check(app.workspace, [draft])
         app.talk("would be recorded")
@@ -99,7 +125,9 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
     from ledger.record.run import Draft
 
     config = app.workspace.config
-    anything = any(given[key] for key in ("param_words", "metric_words", "param_files", "metric_files", "history"))
+    anything = any(
+        given[key] for key in ("param_words", "metric_words", "param_files", "metric_files", "history")
+    )
     param_files, metric_files = given["param_files"], given["metric_files"]
     if not anything and not given.get("refused"):
         param_files, metric_files = _configured(app, config.params), _configured(app, config.metrics)
@@ -153,7 +181,9 @@ def _placed(app: App, sources: tuple[str, ...]) -> list[str]:
     for source in sources:
         path = _path_of(app, source)
         prefix = source[: len(source) - len(path)]
-        placed.append(source if path == "-" else prefix + str(app.path(path)) if app.directory != Path.cwd() else source)
+        placed.append(
+            source if path == "-" else prefix + str(app.path(path)) if app.directory != Path.cwd() else source
+        )
     return placed
 
 
@@ -231,6 +261,10 @@ def _said(done: Recorded, draft: Draft) -> str:
     more = f" and {len(draft.metrics) - 3} more" if len(draft.metrics) > 3 else ""  # noqa: PLR2004
     code = ""
     if done.code:
-        dirty = " dirty" + (f", kept as {done.code.snapshot[:9]}" if done.code.snapshot else "") if done.code.dirty else ""
+        dirty = (
+            " dirty" + (f", kept as {done.code.snapshot[:9]}" if done.code.snapshot else "")
+            if done.code.dirty
+            else ""
+        )
         code = f"  code {done.code.commit[:9]}{dirty}"
     return escape(f"recorded {done.id[:8]} in {done.experiment}: {shown}{more}{code}".rstrip())

@@ -132,7 +132,7 @@ def _facts(workspace: Workspace, commit: str, branch: str | None) -> dict[str, A
             base = history.merge_base(repository, commit, tip)
         patch = history.patch_id(repository, base, commit) if base and base != commit else None
         _known_facts[key] = {"tree": history.tree_of(repository, commit), "base": base, "patch_id": patch}
-    return dict(_known_facts[key])  # type: ignore[arg-type]
+    return dict(_known_facts[key])
 
 
 def _default_branch(workspace: Workspace) -> tuple[str | None, str | None]:

@@ -17,7 +17,10 @@ from ledger.store.spool import read
 def corrected(path: Path, given: Draft) -> Draft:
     """The refused run at `path` with the corrections of `given`. Raises InputError, FormatError."""
     if not path.exists():
-        raise InputError(f"{path}: no such file", hint="refused runs are in .git/ledger/spool/refused; `ledger status` lists them")
+        raise InputError(
+            f"{path}: no such file",
+            hint="refused runs are in .git/ledger/spool/refused; `ledger status` lists them",
+        )
     sealed = read(path)
     if len(sealed) != 1 or sealed[0].slug:
         raise FormatError(f"{path} is not a refused run")
@@ -36,7 +39,10 @@ def corrected(path: Path, given: Draft) -> Draft:
             **{f"metrics.{name}": then for name in metrics},
             **given.origins,
         },
-        history={**{name: data for name, data in content.items() if codec.HISTORY.fullmatch(name)}, **given.history},
+        history={
+            **{name: data for name, data in content.items() if codec.HISTORY.fullmatch(name)},
+            **given.history,
+        },
         events=given.events or content.get(codec.EVENTS),
         experiment=given.experiment or run.experiment or None,
         name=given.name or run.name,

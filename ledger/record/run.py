@@ -102,7 +102,9 @@ def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
     session = _Session(workspace)
     faults = [fault for draft in drafts for fault in session.prepare(draft).faults]
     if faults:
-        raise RefusedError(f"the run would be refused: {faults[0]}", details=tuple(faults) if len(faults) > 1 else ())
+        raise RefusedError(
+            f"the run would be refused: {faults[0]}", details=tuple(faults) if len(faults) > 1 else ()
+        )
 
 
 def seal_and_chain(workspace: Workspace, records: Sequence[Record]) -> frozenset[str]:
@@ -177,11 +179,7 @@ class _Session:
         hints: list[str] = []
         captured = self._attempt(lambda: self._code(draft), faults, hints)
         code = captured.code if captured else None
-        experiment = self._attempt(
-            lambda: experiment_name(draft.experiment, code.branch if code else None, self._workspace.environ),
-            faults,
-            hints,
-        ) or ("" if code else draft.experiment or "")
+        experiment = self._attempt(lambda: self._experiment(draft, code), faults, hints) or ""
         schema = self._attempt(lambda: self._schema(draft.schema), faults, hints)
         if schema is not None:
             broken = _validate(schema, draft)
@@ -216,7 +214,7 @@ class _Session:
         )
         masked, masks = _without_secrets(whole)
         warnings = (*(captured.warnings if captured else ()), *masks)
-        return _Prepared(record=masked, faults=tuple(faults), hint=" ".join(hints), warnings=warnings)
+        return _Prepared(record=masked, faults=tuple(faults), hint="; ".join(hints), warnings=warnings)
 
     def _attempt(self, get: Callable[[], _T], faults: list[str], hints: list[str]) -> _T | None:
         """A step that may fail without keeping the others from saying what is wrong with theirs."""
@@ -226,6 +224,13 @@ class _Session:
             faults += [error.message, *error.details]
             hints += [error.hint] if error.hint else []
             return None
+
+    def _experiment(self, draft: Draft, code: Code | None) -> str:
+        """Without code the run is refused anyway: that no branch names its experiment is then no fault of its own."""
+        environ = self._workspace.environ
+        if code is None and not (draft.experiment or environ.get("LEDGER_EXPERIMENT")):
+            return ""
+        return experiment_name(draft.experiment, code.branch if code else None, environ)
 
     def _code(self, draft: Draft) -> Captured:
         if draft.captured is not None:

@@ -17,16 +17,19 @@ def one_run(runs: RunSet, prefix: str) -> str:
     text = prefix.lower()
     if not _HEX.fullmatch(text) or len(text) < MIN_PREFIX:
         raise UsageError(
-            f"not a run id: {prefix!r}", hint=f"at least {MIN_PREFIX} of its hex digits; `ledger runs` lists them"
+            f"not a run id: {prefix!r}",
+            hint=f"at least {MIN_PREFIX} of its hex digits; `ledger runs` lists them",
         )
     rows = runs.index.find("run", text)
-    ids = sorted({runs.record_columns(row)["run_id"] for row in rows[: _SHOWN * 8]})
+    ids: list[str] = sorted({runs.record_columns(row)["run_id"] for row in rows[: _SHOWN * 8]})
     if not ids:
         raise NotFoundError(f"no run {prefix}", hint="`ledger runs` lists them")
     if len(ids) > 1:
         more = "" if len(ids) <= _SHOWN else f" and {len(ids) - _SHOWN} more"
         raise AmbiguousError(
-            f"{prefix} names {len(ids)} runs", hint="give more digits", details=(", ".join(ids[:_SHOWN]) + more,)
+            f"{prefix} names {len(ids)} runs",
+            hint="give more digits",
+            details=(", ".join(ids[:_SHOWN]) + more,),
         )
     return ids[0]
 

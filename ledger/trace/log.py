@@ -91,6 +91,8 @@ class LeftOut:
 class Log:
     metrics: tuple[str, ...]
     targets: Mapping[str, Definition]
+    aggregates: Mapping[str, str]
+    """What stands for several runs of one commit, by metric."""
     rows: tuple[LogRow, ...]
     breaks: tuple[Break, ...]
     left_out: LeftOut
@@ -126,6 +128,7 @@ def trace(view: View, query: Query) -> Log:
     return Log(
         metrics=query.metrics,
         targets={name: view.target(name) for name in query.metrics},
+        aggregates={name: _aggregate(view, query, name) for name in query.metrics},
         rows=tuple(rows),
         breaks=tuple(_breaks(rows, query.metrics)),
         left_out=_left_out(members, shown_ids, rows, valued),
@@ -201,7 +204,7 @@ def _cell(
     if not mine:
         return _incomparable(view, name, others)
     direction = view.target(name).direction
-    value = _AGGREGATES[query.aggregate or ("best" if direction else "last")](view, mine, direction)
+    value = _AGGREGATES[_aggregate(view, query, name)](view, mine, direction)
     return LogCell(
         value=value,
         recorded=value,
@@ -213,6 +216,12 @@ def _cell(
         left_out=len(others),
         definition=view.target(name).did,
     )
+
+
+def _aggregate(view: View, query: Query, name: str) -> str:
+    """Without a direction nothing is best."""
+    asked = query.aggregate or "best"
+    return "last" if asked == "best" and view.target(name).direction is None else asked
 
 
 def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> LogCell | None:
@@ -231,9 +240,7 @@ def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> 
     )
 
 
-def _best(view: View, numbers: Mapping[int, float], direction: str | None) -> float:
-    if direction is None:
-        return _last(view, numbers, direction)
+def _best(_view: View, numbers: Mapping[int, float], direction: str | None) -> float:
     return max(numbers.values()) if direction == "higher" else min(numbers.values())
 
 

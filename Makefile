@@ -1,0 +1,60 @@
+# Two commands do everything: `make demo` sets up and shows the tool at work, `make test` sets up and checks it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/pytest -n 2 -q
+
+.PHONY: help setup demo test check lint types layers unit docs wheel faults bench clean
+
+help:
+	@echo "make demo     set up, train real models in a scratch repository, show what the ledger says"
+	@echo "make test     set up, lint, types, layers, everyday tests, wheel"
+	@echo "make faults   kills, full disks, racing processes"
+	@echo "make bench    speed and size, each beside a bare floor of the same run"
+	@echo "make docs     write the generated parts of README.md and docs/ anew"
+	@echo "make clean    remove what the others made"
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $(STAMP)
+
+setup: $(STAMP)
+
+demo: setup
+	$(BIN)/python docs/demo/demo.py
+
+test: setup lint types layers unit wheel
+
+check: lint types layers
+
+lint: setup
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+
+types: setup
+	$(BIN)/mypy
+
+layers: setup
+	$(BIN)/lint-imports --no-cache
+
+unit: setup
+	$(PYTEST)
+
+wheel: setup
+	$(BIN)/python docs/check_wheel.py
+
+docs: setup
+	$(BIN)/python docs/generate.py
+
+faults: setup
+	$(BIN)/pytest -q -s -m faults tests/faults
+
+bench: setup
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist bench/results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

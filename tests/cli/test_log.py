@@ -1,0 +1,244 @@
+"""`ledger log` over real histories: rows, ranges, levels, what is left out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Ledger, Repo
+
+SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {
+        "metrics": {
+            "type": "object",
+            "properties": {
+                "f1": {"type": "number", "x-ledger": {"unit": "1", "direction": "higher"}},
+                "loss": {"type": "number", "x-ledger": {"direction": "lower"}},
+            },
+        }
+    },
+}
+
+
+@pytest.fixture
+def schema(repo: Repo) -> dict[str, object]:
+    repo.write(".ledger/schemas/main.json", json.dumps(SCHEMA))
+    repo.commit("schema")
+    return SCHEMA
+
+
+def test_a_row_a_commit_newest_first_with_change(repo: Repo, ledger: Ledger) -> None:
+    first = repo.git("rev-parse", "HEAD")
+    ledger("record", "-m", "f1=0.5")
+    second = repo.commit("better", train__py="2")
+    ledger("record", "-m", "f1=0.75")
+    rows = ledger.json("log", "--metric", "f1")["rows"]
+    assert [row["commit"] for row in rows] == [second, first]
+    assert [row["metrics"]["f1"]["value"] for row in rows] == [0.75, 0.5]
+    assert [row["metrics"]["f1"]["delta"] for row in rows] == [0.25, None]
+    assert [row["level"] for row in rows] == ["commit", "commit"]
+
+
+@pytest.mark.usefixtures("schema")
+def test_best_follows_the_declared_direction(repo: Repo, ledger: Ledger) -> None:
+    for f1, loss in ((0.5, 0.3), (0.9, 0.4), (0.7, 0.2)):
+        ledger("record", "-m", f"f1={f1}", "-m", f"loss={loss}")
+    (row,) = ledger.json("log", "--metric", "f1", "--metric", "loss")["rows"]
+    assert row["metrics"]["f1"]["value"] == 0.9
+    assert row["metrics"]["loss"]["value"] == 0.2
+    assert row["metrics"]["f1"]["count"] == 3
+    assert (row["metrics"]["f1"]["min"], row["metrics"]["f1"]["max"]) == (0.5, 0.9)
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_without_a_direction_nothing_is_best(repo: Repo, ledger: Ledger) -> None:
+    for value in (0.5, 0.9, 0.7):
+        ledger("record", "-m", f"x={value}")
+    (row,) = ledger.json("log", "--metric", "x")["rows"]
+    assert row["metrics"]["x"]["value"] == 0.7
+    assert repo.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "value"),
+    [("best", 0.9), ("last", 0.6), ("mean", 0.6), ("median", 0.5), ("min", 0.4), ("max", 0.9)],
+)
+@pytest.mark.usefixtures("schema")
+def test_aggregates(ledger: Ledger, aggregate: str, value: float) -> None:
+    for number in (0.5, 0.9, 0.4, 0.6):
+        ledger("record", "-m", f"f1={number}")
+    (row,) = ledger.json("log", "--metric", "f1", "--agg", aggregate)["rows"]
+    expected = 0.55 if aggregate == "median" else value
+    assert row["metrics"]["f1"]["value"] == pytest.approx(expected)
+
+
+@pytest.mark.usefixtures("schema")
+def test_nan_is_never_best_and_has_no_change(ledger: Ledger, repo: Repo) -> None:
+    ledger("record", "-m", "f1=0.5")
+    repo.commit("later", train__py="2")
+    ledger("record", "-m", "f1=NaN")
+    ledger("record", "-m", "f1=0.6")
+    repo.commit("diverged", train__py="3")
+    ledger("record", "-m", "f1=NaN")
+    rows = ledger.json("log", "--metric", "f1")["rows"]
+    assert [row["metrics"]["f1"]["value"] for row in rows] == ["NaN", 0.6, 0.5]
+    assert [row["metrics"]["f1"]["delta"] for row in rows] == [None, pytest.approx(0.1), None]
+
+
+def test_ranges_count_what_they_leave_out(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.1")
+    repo.git("checkout", "-q", "-b", "exp/lr")
+    repo.commit("on the branch", train__py="branch")
+    ledger("record", "-m", "f1=0.2")
+    repo.git("checkout", "-q", "main")
+    repo.commit("on main", other__py="x")
+    ledger("record", "-m", "f1=0.3")
+    found = ledger.json("log", "--metric", "f1", "main..exp/lr")
+    assert [row["metrics"]["f1"]["value"] for row in found["rows"]] == [0.2]
+    assert found["left_out"] == {"out_of_range": 1, "unattached": 1, "no_value": 0, "incomparable": 0}
+    everything = ledger.json("log", "--metric", "f1", "--all")
+    assert sorted(row["metrics"]["f1"]["value"] for row in everything["rows"]) == [0.1, 0.2, 0.3]
+    assert "1 run unattached" in ledger("log", "--metric", "f1")
+
+
+def test_paths_and_filters_move_no_run(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.1")
+    repo.commit("touch other", other__py="x")
+    ledger("record", "-m", "f1=0.2")
+    found = ledger.json("log", "--metric", "f1", "--", "train.py")
+    assert [row["metrics"]["f1"]["value"] for row in found["rows"]] == [0.1]
+    assert found["left_out"]["out_of_range"] == 1
+    assert ledger.json("log", "--metric", "f1", "--grep", "touch")["rows"][0]["metrics"]["f1"]["value"] == 0.2
+
+
+def test_a_dirty_run_says_so_and_finds_its_commit_later(repo: Repo, ledger: Ledger) -> None:
+    base = repo.git("rev-parse", "HEAD")
+    repo.write("train.py", "changed\n")
+    ledger("record", "-m", "f1=0.4")
+    (row,) = ledger.json("log", "--metric", "f1")["rows"]
+    assert (row["commit"], row["level"]) == (base, "dirty-base")
+    assert "dirty-base" in ledger("log", "--metric", "f1")
+    later = repo.commit("commit the change")
+    (row,) = ledger.json("log", "--metric", "f1")["rows"]
+    assert (row["commit"], row["level"]) == (later, "tree")
+
+
+def test_the_runs_own_files_do_not_count(repo: Repo, ledger: Ledger) -> None:
+    """Metrics are tracked, written by the run, recorded dirty and committed together with the code."""
+    repo.write("metrics.json", '{"f1": 0.1}')
+    repo.commit("metrics are tracked")
+    repo.write("metrics.json", '{"f1": 0.4}')
+    assert ledger.json("record", "--metrics", "metrics.json")["status"] == "finished"
+    repo.write("train.py", "changed\n")
+    repo.write("metrics.json", '{"f1": 0.5}')
+    ledger("record", "--metrics", "metrics.json")
+    later = repo.commit("code and metrics together")
+    rows = ledger.json("log", "--metric", "f1")["rows"]
+    assert [(row["level"], row["metrics"]["f1"]["value"]) for row in rows] == [("tree", 0.5), ("commit", 0.4)]
+    assert rows[0]["commit"] == later
+
+
+@pytest.mark.usefixtures("schema")
+def test_another_definition_is_marked_and_breaks_the_column(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=84.2")
+    changed = json.loads(json.dumps(SCHEMA))
+    changed["properties"]["metrics"]["properties"]["f1"]["x-ledger"]["unit"] = "%"
+    old = repo.git("rev-parse", "HEAD")
+    repo.write(".ledger/schemas/main.json", json.dumps(changed))
+    new = repo.commit("percent")
+    ledger("record", "-m", "f1=90")
+    found = ledger.json("log", "--metric", "f1")
+    assert [row["metrics"]["f1"]["grade"] for row in found["rows"]] == ["identical", "incomparable"]
+    assert found["rows"][0]["metrics"]["f1"]["delta"] is None
+    (line,) = found["breaks"]
+    assert (line["newer"], line["older"]) == (new, old)
+    assert "unit" in line["reason"]
+    text = ledger("log", "--metric", "f1")
+    assert "(84.2)" in text
+    assert "1 run not comparable" in text
+    ledger("log", "--metric", "f1", "--strict", code=5)
+
+
+def test_csv_and_markdown(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.5")
+    rows = list(csv.DictReader(io.StringIO(ledger("log", "--metric", "f1", "--csv"))))
+    assert rows[0]["f1"] == "0.5"
+    assert rows[0]["commit"] == repo.git("rev-parse", "HEAD")
+    assert "| f1 |" in ledger("log", "--metric", "f1", "--md")
+    ledger("log", "--metric", "f1", "--md", "--csv", code=2)
+
+
+def test_limits_and_order(repo: Repo, ledger: Ledger) -> None:
+    for number in range(4):
+        repo.commit(f"c{number}", train__py=str(number))
+        ledger("record", "-m", f"f1={number}")
+    rows = ledger.json("log", "--metric", "f1", "-n", "2")["rows"]
+    assert [row["metrics"]["f1"]["value"] for row in rows] == [3, 2]
+    rows = ledger.json("log", "--metric", "f1", "--reverse")["rows"]
+    assert [row["metrics"]["f1"]["value"] for row in rows] == [0, 1, 2, 3]
+
+
+def test_runs_stand_under_their_commit(repo: Repo, ledger: Ledger) -> None:
+    done = ledger.json("record", "-m", "f1=0.5")
+    assert f"    {done['id'][:8]}  main  f1 0.5" in ledger("log", "--metric", "f1", "--runs")
+    assert repo.git("log", "--format=%s", "refs/runs/main") == "main: f1 0.5 (finished)"
+
+
+def test_control_characters_in_data_are_shown_escaped(repo: Repo, ledger: Ledger) -> None:
+    repo.commit("red \x1b[31malert\x1b[0m", train__py="2")
+    ledger("record", "-m", "f1=0.5")
+    out = ledger("log", "--metric", "f1")
+    assert "\x1b" not in out
+    assert "\\x1b[31malert" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--metric", "f1_"), 2, "did you mean f1"),
+        ((), 2, "which metric?"),
+        (("--metric", "f1", "nosuch"), 1, "no such revision: nosuch"),
+        (("--metric", "f1", "--agg", "worst"), 2, "worst"),
+        (("--metric", "f1", "--end-of-options", "--output=x"), 2, "No such option"),
+    ],
+)
+def test_wrong_words(repo: Repo, ledger: Ledger, words: tuple[str, ...], code: int, said: str) -> None:
+    ledger("record", "-m", "f1=0.5")
+    ledger("log", *words, code=code)
+    assert said in ledger.err
+    assert not (repo.path / "x").exists()
+
+
+def test_a_bare_repository_can_be_read(repo: Repo, ledger: Ledger, tmp_path: Path) -> None:
+    ledger("record", "-m", "f1=0.5")
+    repo.git("clone", "-q", "--mirror", ".", str(tmp_path / "bare.git"))
+    (row,) = ledger.json("-C", str(tmp_path / "bare.git"), "log", "--metric", "f1")["rows"]
+    assert row["metrics"]["f1"]["value"] == 0.5
+
+
+def test_scoped_paths_ignore_the_rest_of_a_monorepo(
+    make_repo: Callable[..., Repo], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = make_repo("mono")
+    repo.write(".ledger/config.toml", '[ledger]\nformat = 1\n[code]\npaths = ["a"]\n')
+    repo.write("a/train.py", "1")
+    repo.write("b/other.py", "1")
+    repo.commit("both")
+    monkeypatch.chdir(repo.path)
+    repo.write("b/other.py", "2")
+    ledger("record", "-m", "f1=0.5")
+    (row,) = ledger.json("log", "--metric", "f1")["rows"]
+    assert row["level"] == "commit"
+    repo.write("a/train.py", "2")
+    ledger("record", "-m", "f1=0.6")
+    repo.write("b/other.py", "3")
+    later = repo.commit("a as it was run, b further on")
+    rows = ledger.json("log", "--metric", "f1")["rows"]
+    assert [(row["commit"], row["level"]) for row in rows][0] == (later, "tree")
