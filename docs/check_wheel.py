@@ -15,14 +15,30 @@ def main() -> int:
     """Raises CalledProcessError where a step fails."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work), str(ROOT))
+        _run(
+            sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(work), str(ROOT)
+        )
         (wheel,) = work.glob("*.whl")
         # The dependencies come from this environment: what is tested is what the wheel itself holds.
-        _run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(work / "site"), str(wheel))
+        _run(
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            str(work / "site"),
+            str(wheel),
+        )
         project = work / "project"
         project.mkdir()
         environ = {**os.environ, "PYTHONPATH": str(work / "site"), "HOME": folder, "GIT_CONFIG_NOSYSTEM": "1"}
-        environ |= {f"GIT_{who}_{what}": f"a{at}b" for who in ("AUTHOR", "COMMITTER") for what, at in (("NAME", " "), ("EMAIL", "@"))}
+        environ |= {
+            f"GIT_{who}_{what}": f"a{at}b"
+            for who in ("AUTHOR", "COMMITTER")
+            for what, at in (("NAME", " "), ("EMAIL", "@"))
+        }
         ledger = (sys.executable, "-m", "ledger")
         for words in (
             ("git", "init", "-q"),

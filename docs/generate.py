@@ -1,7 +1,7 @@
 """Writes the parts of the documentation that the program itself says: sessions in README.md, and docs/cli.md.
 
-    python docs/generate.py           write them anew
-    python docs/generate.py --check   exit 1 and name what differs
+python docs/generate.py           write them anew
+python docs/generate.py --check   exit 1 and name what differs
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ BIN = Path(sys.executable).parent
 _BLOCK = re.compile(r"(<!-- session: (?P<name>[a-z-]+) -->\n```console\n)(?P<body>.*?)(```\n)", re.DOTALL)
 _ID = re.compile(r"\b[0-9a-f]{8,64}\b")
 
-TRAIN = '''\
+TRAIN = """\
 import json, random
 random.seed({seed})
 f1 = {f1} + random.uniform(-0.01, 0.01)
 json.dump({{"lr": {lr}, "depth": 3}}, open("params.json", "w"))
 json.dump({{"f1": round(f1, 4), "loss": round(1 - f1, 4)}}, open("metrics.json", "w"))
-'''
+"""
 
 SESSIONS: dict[str, tuple[str, ...]] = {
     "first-run": (
@@ -44,7 +44,11 @@ SESSIONS: dict[str, tuple[str, ...]] = {
 """Commands by the name of the block that shows them; all run in one repository, in this order."""
 
 _BETWEEN: dict[str, tuple[tuple[float, float, str], ...]] = {
-    "first-run": ((0.84, 0.05, "Train longer"), (0.81, 0.2, "Try a larger learning rate"), (0.88, 0.02, "Normalise")),
+    "first-run": (
+        (0.84, 0.05, "Train longer"),
+        (0.81, 0.2, "Try a larger learning rate"),
+        (0.88, 0.02, "Normalise"),
+    ),
 }
 """After a session: further code commits, each trained and recorded (f1, learning rate, subject)."""
 
@@ -52,7 +56,9 @@ _BETWEEN: dict[str, tuple[tuple[float, float, str], ...]] = {
 def main(words: list[str]) -> int:
     """Write or check; the exit code."""
     wanted = {README: _readme(README.read_text(encoding="utf-8")), CLI: _reference()}
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    stale = [
+        path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     if "--check" in words:
         for path in stale:
             print(f"{path.relative_to(ROOT)} is not what the program says now: run `make docs`")
@@ -100,11 +106,29 @@ class _Shell:
 
     def __call__(self, command: str) -> str:
         date = f"2026-03-{self._day:02d}T12:00:00 +0000"
-        people = {f"GIT_{who}_{what}": text for who in ("AUTHOR", "COMMITTER") for what, text in (("NAME", "Ada"), ("EMAIL", "ada@example.com"), ("DATE", date))}
+        people = {
+            f"GIT_{who}_{what}": text
+            for who in ("AUTHOR", "COMMITTER")
+            for what, text in (("NAME", "Ada"), ("EMAIL", "ada@example.com"), ("DATE", date))
+        }
         home = str(self._folder.parent)
-        environ = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": home, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC", **people}
+        environ = {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "HOME": home,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            **people,
+        }
         done = subprocess.run(
-            command, shell=True, cwd=self._folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            command,
+            shell=True,
+            cwd=self._folder,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise SystemExit(f"$ {command}\n{done.stdout}")

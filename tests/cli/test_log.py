@@ -7,12 +7,12 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-
 from conftest import Ledger, Repo
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
     "properties": {
@@ -28,7 +28,7 @@ SCHEMA = {
 
 
 @pytest.fixture
-def schema(repo: Repo) -> dict[str, object]:
+def schema(repo: Repo) -> dict[str, Any]:
     repo.write(".ledger/schemas/main.json", json.dumps(SCHEMA))
     repo.commit("schema")
     return SCHEMA
@@ -241,4 +241,4 @@ def test_scoped_paths_ignore_the_rest_of_a_monorepo(
     repo.write("b/other.py", "3")
     later = repo.commit("a as it was run, b further on")
     rows = ledger.json("log", "--metric", "f1")["rows"]
-    assert [(row["commit"], row["level"]) for row in rows][0] == (later, "tree")
+    assert (rows[0]["commit"], rows[0]["level"]) == (later, "tree")

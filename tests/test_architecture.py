@@ -1,0 +1,66 @@
+"""What holds for the project as a whole: what starts fast, what is documented, what ships."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger.cli.main import COMMANDS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def imported_by(*words: str) -> set[str]:
+    """Modules that one call of the program imports, asked from Python itself."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ledger", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        line.rpartition("|")[2].strip()
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
+
+
+def test_help_imports_nothing_heavy() -> None:
+    modules = imported_by("--help")
+    assert "click" in modules
+    assert not {"git", "pyarrow", "jsonschema", "jsonschema_rs", "rich", "yaml", "numpy"} & modules
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ledger", name, "--help"], capture_output=True, text=True, check=True
+    )
+    assert f"ledger {name}" in done.stdout
+    assert "Example" in done.stdout
+
+
+def test_a_record_imports_neither_arrow_nor_the_slow_validator(repo: object) -> None:
+    assert repo is not None
+    modules = imported_by("record", "-m", "f1=0.5")
+    assert "ledger.store.chain" in modules
+    assert not {"git", "pyarrow", "jsonschema", "numpy", "email"} & modules
+
+
+def test_documentation_is_what_the_program_says() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_command_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [name for name in COMMANDS if f"`{name}`" not in text and f"`ledger {name}" not in text]
+    assert not missing
