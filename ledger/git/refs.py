@@ -16,6 +16,19 @@ _SYNCED = (
     "core.logAllRefUpdates=always",
 )
 
+_TIP = "%00".join(
+    f"%({part})"
+    for part in (
+        "refname",
+        "objectname",
+        "objecttype",
+        "symref",
+        "tree",
+        "contents:subject",
+        "trailers:key=Ledger-Run,valueonly,separator=%x2C",
+    )
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefUpdate:
@@ -32,6 +45,12 @@ class Tip:
     """Type of the object: anything but `commit` is not a ledger."""
     symbolic: str = ""
     """The ref that this one is another name for."""
+    tree: str = ""
+    """Of a commit."""
+    subject: str = ""
+    """First line of a commit's message."""
+    run: str = ""
+    """What a commit's `Ledger-Run` trailer says."""
 
 
 def update(
@@ -49,7 +68,9 @@ def update(
 
 def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:
     """Refs that match (whole names, or prefixes that end at a slash), with what they point to."""
-    form = "%(refname)%00%(objectname)%00%(objecttype)%00%(symref)"
-    output = repository.git("for-each-ref", f"--format={form}", *patterns).decode("utf-8", "surrogateescape")
-    rows = (line.split("\0") for line in output.splitlines())
-    return {name: Tip(id=oid, kind=kind, symbolic=symbolic) for name, oid, kind, symbolic in rows}
+    output = repository.git("for-each-ref", f"--format={_TIP}", *patterns).decode("utf-8", "surrogateescape")
+    rows = (line.split("\0") for line in output.split("\n") if line)
+    return {
+        name: Tip(id=oid, kind=kind, symbolic=symbolic, tree=tree, subject=subject, run=run)
+        for name, oid, kind, symbolic, tree, subject, run in rows
+    }

@@ -124,28 +124,42 @@ _known_facts: dict[tuple[Path, str, str | None, str | None], Mapping[str, str | 
 def _facts(workspace: Workspace, commit: str, branch: str | None) -> dict[str, Any]:
     """Tree, merge base and patch id of a commit: they never change while the default branch stands still."""
     repository = workspace.repository
-    default, tip = _default_branch(workspace)
+    tips = _tips(workspace, branch)
+    default, tip = _default_branch(workspace, tips)
     key = (repository.common_dir, commit, branch, tip)
     if key not in _known_facts:
         base = commit if branch and branch == default else None
         if base is None and tip is not None:
             base = history.merge_base(repository, commit, tip)
         patch = history.patch_id(repository, base, commit) if base and base != commit else None
-        _known_facts[key] = {"tree": history.tree_of(repository, commit), "base": base, "patch_id": patch}
+        own = next((found.tree for found in tips.values() if found.id == commit), None)
+        tree = own or history.tree_of(repository, commit)
+        _known_facts[key] = {"tree": tree, "base": base, "patch_id": patch}
     return dict(_known_facts[key])
 
 
-def _default_branch(workspace: Workspace) -> tuple[str | None, str | None]:
-    """Name and tip of the branch that others start from: the setting, the remote's HEAD, main or master."""
+_REMOTE_HEAD = "refs/remotes/origin/HEAD"
+
+
+def _defaults(workspace: Workspace) -> list[str]:
     configured = workspace.config.default_branch
-    asked = [f"refs/heads/{configured}"] if configured else ["refs/heads/main", "refs/heads/master"]
-    found = refs.tips(workspace.repository, "refs/remotes/origin/HEAD", *asked)
-    head = None if configured else found.get("refs/remotes/origin/HEAD")
+    return [f"refs/heads/{configured}"] if configured else ["refs/heads/main", "refs/heads/master"]
+
+
+def _tips(workspace: Workspace, branch: str | None) -> dict[str, refs.Tip]:
+    """The branch that is checked out, and all that may be the default one, in one look."""
+    own = [f"refs/heads/{branch}"] if branch else []
+    return refs.tips(workspace.repository, _REMOTE_HEAD, *_defaults(workspace), *own)
+
+
+def _default_branch(workspace: Workspace, tips: Mapping[str, refs.Tip]) -> tuple[str | None, str | None]:
+    """Name and tip of the branch that others start from: the setting, the remote's HEAD, main or master."""
+    head = None if workspace.config.default_branch else tips.get(_REMOTE_HEAD)
     if head is not None:
         return head.symbolic.rpartition("/")[2] or None, head.id
-    for ref in asked:
-        if ref in found:
-            return ref.removeprefix("refs/heads/"), found[ref].id
+    for ref in _defaults(workspace):
+        if ref in tips:
+            return ref.removeprefix("refs/heads/"), tips[ref].id
     return None, None
 
 

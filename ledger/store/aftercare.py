@@ -91,22 +91,13 @@ def chained_records(repository: Repository, ref: str, *, limit: int | None = Non
         return frozenset()  # no such ref yet
 
 
-def require_chain(repository: Repository, ref: str, tip: refs.Tip) -> None:
+def require_chain(ref: str, tip: refs.Tip) -> None:
     """Raises FormatError when the ref holds something that ledger didn't make; nothing is ever put on top of it."""
-    known = _chains.get((repository.common_dir, ref)) == tip.id
-    if not known and (tip.kind != "commit" or tip.symbolic or not _has_run(repository, tip.id)):
+    if tip.kind != "commit" or tip.symbolic or not tip.run:
         raise FormatError(
             f"{ref} holds something that is not a ledger; records for it stay in the spool",
             hint=f"move it away (`git update-ref -d {ref} {tip.id[:12]}...`) and run `ledger recover`",
         )
-    _chains[repository.common_dir, ref] = tip.id
-
-
-_chains: dict[tuple[Path, str], str] = {}
-
-
-def _has_run(repository: Repository, commit: str) -> bool:
-    return not objects.missing(repository, [f"{commit}:run.json"])
 
 
 def remove_stale(repository: Repository, path: Path) -> None:

@@ -21,6 +21,8 @@ from ledger.store.spool import Sealed, Spool, read
 MAX_BATCH_BYTES = 128 << 20
 _ATTEMPTS = 12
 _CODE_AUTHOR = Author()
+_KEEP = "keep "
+"""Begins the subject of an entry of a code ref; the commit that the entry keeps follows."""
 
 
 @dataclass(slots=True)
@@ -182,7 +184,7 @@ def _parent(drain_: _Drain, ref: str, tips: dict[str, refs.Tip], slug: str) -> s
     """The chain's tip, or the fetched chain where that only adds to it. Raises FormatError for a foreign ref."""
     tip = tips.get(ref)
     if tip is not None:
-        aftercare.require_chain(drain_.repository, ref, tip)
+        aftercare.require_chain(ref, tip)
     fetched = tips.get(f"{TRACKING}{drain_.home}/{slug}")
     if fetched is None or tip is None:
         return (fetched or tip).id if (fetched or tip) else None  # type: ignore[union-attr]
@@ -233,7 +235,9 @@ def _code_entries(
     drain_: _Drain, slug: str, records: Sequence[Sealed], tip: refs.Tip | None
 ) -> list[GitObject]:
     """Empty commits that keep the runs' code alive: one for each code commit that the code ref does not reach."""
-    known = _reached[drain_.repository.common_dir, CODE + slug] if tip else set()
+    known = (
+        {*_reached[drain_.repository.common_dir, CODE + slug], tip.subject[len(_KEEP) :]} if tip else set()
+    )
     wanted = [c for c in dict.fromkeys(commit for item in records for commit in item.code) if c not in known]
     if not wanted:
         return []
@@ -255,7 +259,7 @@ def _code_entries(
             parents=[*([parent] if parent else []), commit],
             author=_CODE_AUTHOR,
             seconds=seconds,
-            message=f"keep {commit}\n",
+            message=f"{_KEEP}{commit}\n",
             object_format=drain_.repository.object_format,
         )
         entries.append(entry)
