@@ -110,9 +110,10 @@ def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
 def seal_and_chain(workspace: Workspace, records: Sequence[Record]) -> frozenset[str]:
     """Make records durable, then chain what can be chained; return the ids of those that are on their chain."""
     spool = Spool.of(workspace.repository)
-    path = spool.seal([sealed(item) for item in records], name=_stem(workspace, records[0].run.record))
+    whole = [sealed(item) for item in records]
+    path = spool.seal(whole, name=_stem(workspace, records[0].run.record))
     try:
-        chain.drain(workspace.repository)
+        chain.drain(workspace.repository, known={path: whole})
     except (LedgerError, OSError):
         return (
             frozenset()

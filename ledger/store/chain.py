@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Drained:
 class _Batch:
     """Sealed files that are chained together, and which of their records already are."""
 
-    files: dict[Path, list[Sealed]] = field(default_factory=dict)
+    files: dict[Path, Sequence[Sealed]] = field(default_factory=dict)
 
     def by_slug(self) -> dict[str, list[Sealed]]:
         out: dict[str, list[Sealed]] = defaultdict(list)
@@ -49,10 +49,17 @@ class _Batch:
         return dict(out)
 
 
-def drain(repository: Repository, *, home: str = "origin", wait_seconds: float = 0.0) -> Drained:
+def drain(
+    repository: Repository,
+    *,
+    home: str = "origin",
+    wait_seconds: float = 0.0,
+    known: Mapping[Path, Sequence[Sealed]] | None = None,
+) -> Drained:
     """Chain what the spool holds. Never loses and never waits for long: what stays is still sealed.
 
     Records that others seal while the lock is held here are taken along, so that nobody has to wait for it.
+    `known` are files that this process has just sealed, with what they hold: they are not read back.
     """
     spool = Spool.of(repository)
     result = Drained()
@@ -63,7 +70,7 @@ def drain(repository: Repository, *, home: str = "origin", wait_seconds: float =
                 result.busy = True
                 return result
             done = aftercare.mend(repository, spool, held)
-            stuck |= _round(_Drain(repository, spool, held, home, result), done)
+            stuck |= _round(_Drain(repository, spool, held, home, result, known or {}), done)
             aftercare.second_look(repository, spool, held)
     return result
 
@@ -75,6 +82,7 @@ class _Drain:
     held: lock.Held
     home: str
     result: Drained
+    known: Mapping[Path, Sequence[Sealed]]
 
     @property
     def keep(self) -> tuple[int, ...]:
@@ -108,14 +116,15 @@ def _batches(drain_: _Drain, stuck: set[Path]) -> Iterable[_Batch]:
     batch, size = _Batch(), 0
     for path in drain_.spool.pending():
         try:
-            batch.files[path] = read(path)
+            batch.files[path] = drain_.known.get(path) or read(path)
+            size += path.stat().st_size
         except FileNotFoundError:
+            batch.files.pop(path, None)
             continue  # another host chained it meanwhile
         except FormatError as error:
             stuck.add(path)
             drain_.result.faults.append(StoreFault(ref="", commit="", path=str(path), what=error.message))
             continue
-        size += path.stat().st_size
         if size > MAX_BATCH_BYTES:
             yield batch
             batch, size = _Batch(), 0
