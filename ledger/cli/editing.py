@@ -1,0 +1,45 @@
+"""What `tag`, `note` and `amend` share: from a prefix to the run's tips, and what is said afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.cli.app import App
+
+if TYPE_CHECKING:
+    from ledger.record.edit import Change, Tip
+
+
+def write(app: App, prefix: str, change: Change, *, as_json: bool) -> None:
+    """Edit the run that a prefix names, and say what became of it."""
+    from ledger.cli.record import document
+    from ledger.record.edit import edit
+    from ledger.render.terminal import escape
+
+    written = edit(app.workspace, tips(app, prefix), change)
+    if written is None:
+        app.talk("nothing to change: the run says so already")
+        if as_json:
+            app.json({})
+        return
+    done, changed = written
+    app.warn(done.warnings)
+    if as_json:
+        app.json(document(done))
+    else:
+        app.lines([escape(f"edited {done.id[:8]} in {done.experiment}: {', '.join(changed)}")])
+
+
+def tips(app: App, prefix: str) -> list[Tip]:
+    """The records that an edit of a run follows, whole. Raises NotFoundError, AmbiguousError, FormatError."""
+    from ledger.record.edit import Tip
+    from ledger.store.load import record_at
+    from ledger.trace.find import one_run
+    from ledger.trace.tips import tips_of
+
+    runs = app.view().runs
+    repository = app.workspace.repository
+    return [
+        Tip(record=record_at(repository, row.place), merged=row.merged, gone=row.gone)
+        for row in tips_of(runs, one_run(runs, prefix))
+    ]
