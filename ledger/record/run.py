@@ -331,7 +331,7 @@ def _refusal(workspace: Workspace, faulty: Sequence[_Prepared], total: int) -> R
     spool = Spool.of(workspace.repository)
     details, paths = [], []
     for item in faulty:
-        path = spool.refuse(_refused(item.record), name=_stem(workspace, item.record.run.record))
+        path = spool.refuse(_refused(item), name=_stem(workspace, item.record.run.record))
         paths.append(path)
         details += [*item.faults, f"kept: {path}"] if total > 1 else list(item.faults)
     hint = next((item.hint for item in faulty if item.hint), "") or "mend what is wrong"
@@ -345,15 +345,16 @@ def _refusal(workspace: Workspace, faulty: Sequence[_Prepared], total: int) -> R
     )
 
 
-def _refused(item: Record) -> Sealed:
-    """A draft as a sealed file: it has no slug yet, and may have no experiment."""
+def _refused(item: _Prepared) -> Sealed:
+    """A draft as a sealed file: it has no slug yet, and may have no experiment. Its message says what is wrong."""
+    run = item.record.run
     return Sealed(
-        record=item.run.record,
-        run=item.run.id,
+        record=run.record,
+        run=run.id,
         slug="",
-        author=item.run.author,
+        author=run.author,
         seconds=0,
-        message="refused",
+        message="\n".join(item.faults),
         code=(),
-        files=codec.files(item),
+        files=codec.files(item.record),
     )

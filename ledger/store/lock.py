@@ -39,6 +39,8 @@ class Predecessor:
     rebooted: bool
     """The machine has started anew since: what was not fsynced is gone, its intents included."""
     intents: tuple[Intent, ...] = ()
+    elsewhere: bool = False
+    """It ran on another machine: where locks don't reach that far it may live, and still be writing."""
 
 
 @dataclass(slots=True)
@@ -48,19 +50,37 @@ class Held:
     descriptor: int
     predecessor: Predecessor
     _intents: list[Intent] = field(default_factory=list)
+    """In doubt: what the predecessor left until that is mended, then what is begun here and not settled."""
+    _doubt: bool = False
 
-    def announce(self, intents: list[Intent]) -> None:
-        self._intents = intents
+    def begin(self) -> None:
+        """Say who holds the lock. What a dead predecessor left stays on record: this holder may die before it is mended."""
+        self._intents = list(self.predecessor.intents)
         self._write(open_=True)
 
-    def close(self) -> None:
+    def mended(self) -> None:
         self._intents = []
-        self._write(open_=False)
+
+    def announce(self, intent: Intent) -> None:
+        self._intents.append(intent)
+        self._write(open_=True)
+
+    def settle(self, intent: Intent) -> None:
+        """It is done, or surely was not: nothing of it has to be looked at again."""
+        self._intents.remove(intent)
+
+    def doubt(self) -> None:
+        """Something pending may be on its chain already: the next holder looks before it chains."""
+        self._doubt = True
+
+    def close(self) -> None:
+        self._write(open_=self._doubt or bool(self._intents))
 
     def _write(self, *, open_: bool) -> None:
+        """One write that covers the old state, so that a kill leaves the old or the new one, and nothing between."""
         state = {**_who(), "open": open_, "intents": [asdict(intent) for intent in self._intents]}
         data = json.dumps(state).encode()
-        os.pwrite(self.descriptor, data, 0)
+        os.pwrite(self.descriptor, data.ljust(os.fstat(self.descriptor).st_size), 0)
         os.ftruncate(self.descriptor, len(data))
 
 
@@ -74,7 +94,7 @@ def acquire(path: Path, *, wait_seconds: float) -> Iterator[Held | None]:
             yield None
             return
         held = Held(descriptor, _predecessor(os.pread(descriptor, 1 << 24, 0)))
-        held.announce([])
+        held.begin()
         yield held
         held.close()
     finally:
@@ -105,8 +125,13 @@ def _predecessor(data: bytes) -> Predecessor:
     except (ValueError, TypeError, KeyError, AttributeError):
         return Predecessor(died=True, rebooted=True)  # torn: trust nothing of it
     me = _who()
-    rebooted = bool(state) and state.get("host") == me["host"] and state.get("boot") != me["boot"]
-    return Predecessor(died=bool(state.get("open")), rebooted=rebooted, intents=intents)
+    same_host, same_boot = state.get("host") == me["host"], state.get("boot") == me["boot"]
+    return Predecessor(
+        died=bool(state.get("open")),
+        rebooted=bool(state) and same_host and not same_boot,
+        intents=intents,
+        elsewhere=bool(state) and not same_host and not same_boot,  # containers of one machine share its boot
+    )
 
 
 def _who() -> dict[str, object]:
@@ -119,3 +144,40 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who has the lock, or had it and did not give it back."""
+
+    host: str
+    pid: int
+    since: float
+    """Seconds since 1970."""
+    alive: bool | None
+    """None: on another machine, where we can't look."""
+
+
+def holder(path: Path) -> Holder | None:
+    """Who has the lock now, as far as the lock's file says; None for nobody. Never takes the lock itself."""
+    try:
+        state = json.loads(path.read_bytes())
+        if not state["open"]:
+            return None
+        host, boot, pid, since = state["host"], state["boot"], int(state["pid"]), float(state["since"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    me = _who()
+    if host != me["host"]:
+        return Holder(host=host, pid=pid, since=since, alive=None)
+    return Holder(host=host, pid=pid, since=since, alive=boot == me["boot"] and _runs(pid))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
