@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +121,9 @@ def snapshot(
 
     `untracked` are glob patterns of files to take along. Raises SnapshotTooLargeError, GitError.
     """
+    import shutil
+    import tempfile
+
     top = repository.work_tree
     if top is None or tree.commit is None:
         raise LedgerError("a snapshot needs a work tree and a commit")

@@ -13,7 +13,6 @@ from ledger import canonical
 from ledger.canonical import compact
 from ledger.errors import InputError, UsageError
 from ledger.model import Json
-from ledger.record import yaml_text
 from ledger.store.userfile import opened, too_big
 from ledger.store.values import finite, is_number, parse_number, too_large
 
@@ -98,6 +97,8 @@ def _json(data: bytes, what: str) -> Json:
 
 
 def _yaml(data: bytes, what: str) -> Json:
+    from ledger.record import yaml_text
+
     return yaml_text.loads(_text(data, what), what)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger import canonical
 from ledger.errors import ConfigError, FormatError, InputError
@@ -19,7 +19,9 @@ from ledger.model import Fault, Json, Metric
 from ledger.schema import formats, references
 from ledger.schema.definition import Definition, Role, from_property
 from ledger.schema.engine import Rules, non_finite
-from ledger.schema.explain import Path
+
+if TYPE_CHECKING:
+    from ledger.schema.explain import Path
 
 FORMAT = 1
 """Version of schema documents that this ledger reads. 1: the first (2026-11)."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledger.errors import ConfigError
 from ledger.model import Fault
-from ledger.schema import explain
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema_rs import Draft202012Validator as CompiledValidator
+
+    from ledger.schema import explain
 
 Keyword = Callable[[Any, Any, Any, Any], "Iterator[ValidationError] | None"]
 
@@ -43,6 +45,8 @@ class Rules:
         self, instance: object, *, file: Callable[[explain.Path], str], known: explain.Known
     ) -> tuple[Fault, ...]:
         """Everything that is wrong, in the order of JSON paths; `file` names where a path's value came from."""
+        from ledger.schema import explain
+
         errors = _dialect()(self._body, registry=_registry()).iter_errors(instance)
         found = {explain.fault(error, file=file(tuple(error.absolute_path)), known=known) for error in errors}
         return tuple(sorted(found, key=lambda fault: (fault.path, fault.rule)))
@@ -149,6 +153,8 @@ def _multiple_of(validator: Any, step: Any, instance: Any, _schema: Any) -> Iter
 
 
 def _decimal(value: float) -> Fraction:
+    from fractions import Fraction
+
     return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
 
 

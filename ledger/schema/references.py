@@ -9,7 +9,6 @@ from urllib.parse import unquote
 from ledger import canonical
 from ledger.errors import ConfigError
 from ledger.model import Fault
-from ledger.schema.explain import json_path
 
 Pointer = tuple[str, ...]
 
@@ -197,4 +196,6 @@ def _same_value(place: Pointer, nodes: Mapping[Pointer, Mapping[str, object]]) -
 
 
 def _fault(file: str, place: Pointer, value: object, rule: str, hint: str = "") -> Fault:
+    from ledger.schema.explain import json_path
+
     return Fault(file=file, path=json_path(place), value=canonical.compact(value), rule=rule, hint=hint)

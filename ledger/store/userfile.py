@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,5 +55,7 @@ def near_misses(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f"there is no folder {path.parent}"
-    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    from difflib import get_close_matches
+
+    close = get_close_matches(path.name, names, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(str(path.parent / name) for name in close)}?" if close else ""
