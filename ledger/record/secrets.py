@@ -47,11 +47,15 @@ def scrub(values: Mapping[str, _Value]) -> tuple[dict[str, _Value], tuple[Maskin
 def scrub_text(name: str, text: str) -> tuple[str, tuple[Masking, ...]]:
     """Mask tokens, credentials and `password=...` in free text, such as a note."""
     masked, reason = _by_shape(text)
-    for word in _ASSIGNMENT.finditer(masked):
-        secret, why = _examine(word["name"], word["value"])
-        if why and word["value"] != MASK:
-            masked, reason = masked.replace(word[0], word[0].replace(word["value"], secret)), reason or why
-    return masked, (Masking(name=name, reason=reason),) if reason else ()
+    reasons = [reason] if reason else []
+
+    def replace(match: re.Match[str]) -> str:
+        secret, why = _examine(match["name"], match["value"])
+        reasons.extend([why] if why else [])
+        return match["name"] + match["is"] + secret
+
+    masked = _ASSIGNMENT.sub(replace, masked)
+    return masked, (Masking(name=name, reason=reasons[0]),) if reasons else ()
 
 
 def scrub_command(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[Masking, ...]]:
@@ -103,34 +107,40 @@ def _examine(name: str, text: str) -> tuple[str, str]:
     return text, ""
 
 
-# Shapes -----------------------------------------------------------------------------------------------------------
+# Shapes. Each pattern is bounded, so that the time for a long text is in proportion to its length.
 
 _SHAPES = (
-    ("a GitHub token", r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}"),
-    ("a GitLab token", r"gl(?:pat|dt|rt|cbt)-[\w-]{20,}"),
-    ("a Hugging Face token", r"(?:hf|api_org)_[A-Za-z0-9]{30,}"),
+    ("a GitHub token", r"gh[pousr]_[A-Za-z0-9]{30,300}|github_pat_[A-Za-z0-9_]{22,300}"),
+    ("a GitLab token", r"gl(?:pat|dt|rt|cbt)-[\w-]{20,300}"),
+    ("a Hugging Face token", r"(?:hf|api_org)_[A-Za-z0-9]{30,300}"),
     ("an AWS key", r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
-    ("a Google key", r"AIza[\w-]{35}|ya29\.[\w-]{20,}"),
+    ("a Google key", r"AIza[\w-]{35}|ya29\.[\w-]{20,2000}"),
     (
         "an API key",
-        r"(?:sk|pk|rk)-(?=[\w-]*[0-9])(?=[\w-]*[A-Z])[\w-]{20,}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
+        r"(?:sk|pk|rk)-(?=[\w-]{0,60}[0-9])(?=[\w-]{0,60}[A-Z])[\w-]{20,300}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,300}",
     ),
-    ("a Slack token", r"xox[abeoprs]-[\w-]{10,}|https://hooks\.slack\.com/services/[\w/]+"),
-    ("a package registry token", r"npm_[A-Za-z0-9]{30,}|pypi-[\w-]{40,}|dckr_pat_[\w-]{20,}"),
-    ("a cloud token", r"dop_v1_[a-f0-9]{60,}|dapi[a-f0-9]{32}(?:-\d)?|SG\.[\w-]{16,}\.[\w-]{16,}"),
-    ("a JSON Web Token", r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?"),
-    ("a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    ("a Slack token", r"xox[abeoprs]-[\w-]{10,300}|https://hooks\.slack\.com/services/[\w/]{1,200}"),
+    ("a package registry token", r"npm_[A-Za-z0-9]{30,300}|pypi-[\w-]{40,300}|dckr_pat_[\w-]{20,300}"),
+    ("a cloud token", r"dop_v1_[a-f0-9]{60,300}|dapi[a-f0-9]{32}(?:-\d)?|SG\.[\w-]{16,100}\.[\w-]{16,100}"),
+    ("a JSON Web Token", r"eyJ[\w-]{8,1000}\.eyJ[\w-]{8,4000}(?:\.[\w-]{0,2000})?"),
+    (
+        "a private key",
+        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
+    ),
 )
 _ANY_SHAPE = re.compile("|".join(rf"(?P<s{index}>{shape})" for index, (_, shape) in enumerate(_SHAPES)))
-_WORD_BEFORE = re.compile(r"[A-Za-z0-9]\Z")
 _BEARER = re.compile(
-    r"(?P<scheme>\b(?:Bearer|Basic|token)\s+)(?P<secret>(?=[\w.~+/=-]*[0-9])[\w.~+/=-]{16,})"
+    r"(?P<scheme>\b(?:Bearer|Basic|token)\s{1,4})(?P<secret>(?=[\w.~+/=-]{0,60}[0-9])[\w.~+/=-]{16,4000})"
 )
-_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s/@:]*):(?P<secret>[^\s/@]+)@", re.IGNORECASE)
-_URL_USER = re.compile(r"(?P<head>https?://)(?P<secret>[^\s/@:]+)@", re.IGNORECASE)
-_URL_PARAMETER = re.compile(r"(?P<head>[?&](?P<name>[\w.-]+)=)(?P<secret>[^\s&#]+)")
+_URL_PASSWORD = re.compile(
+    r"(?P<head>[a-z][a-z0-9+.-]{0,20}://[^\s/@:]{0,200}):(?P<secret>[^\s/@]{1,2000})@", re.IGNORECASE
+)
+_URL_USER = re.compile(r"(?P<head>https?://)(?P<secret>[^\s/@:]{1,2000})@", re.IGNORECASE)
+_URL_PARAMETER = re.compile(r"(?P<head>[?&](?P<name>[\w.-]{1,100})=)(?P<secret>[^\s&#]+)")
 _USER_PART = re.compile(r"(?P<scheme>^[a-z][a-z0-9+.-]*://)[^\s/@]*@", re.IGNORECASE)
-_ASSIGNMENT = re.compile(r"(?P<name>[\w.-]+)[\"']?\s*[=:]\s*[\"']?(?P<value>[^\s\"',;]+)")
+_ASSIGNMENT = re.compile(
+    r"(?<![\w.-])(?P<name>[\w.-]{1,100})(?P<is>[\"']?\s{0,2}[=:]\s{0,2}[\"']?)(?P<value>[^\s\"',;]+)"
+)
 _PARAMETERS = frozenset({
     "sig", "signature", "x-amz-signature", "x-amz-credential", "x-amz-security-token", "awsaccesskeyid",
     "x-goog-signature", "x-goog-credential", "googleaccessid", "key", "token", "auth", "code", "pwd", "pass",
@@ -158,7 +168,7 @@ def _without_tokens(text: str) -> tuple[str, str]:
     reasons: list[str] = []
 
     def replace(match: re.Match[str]) -> str:
-        if _WORD_BEFORE.search(text[: match.start()][-1:]):
+        if text[max(0, match.start() - 1) : match.start()].isalnum():
             return match[0]
         reasons.append(_SHAPES[int((match.lastgroup or "s0")[1:])][0])
         return MASK
@@ -182,7 +192,7 @@ def _is_secret_parameter(item: str) -> bool:
     return name in _PARAMETERS or _suspicion(name) in _CERTAIN
 
 
-# Names ------------------------------------------------------------------------------------------------------------
+# Names.
 
 _PASSWORD = "a password by its name"  # noqa: S105 - a reason, not one
 _SECRET = "a secret by its name"  # noqa: S105
@@ -190,6 +200,8 @@ _RANDOM = "a random value under a suspicious name"
 _CERTAIN = frozenset({_PASSWORD, _SECRET})
 
 _PASSWORD_WORDS = ("password", "passwd", "passphrase", "pwd")
+_FOLDERS = frozenset({"PWD", "OLDPWD"})
+"""What shells call the working folder."""
 _SECRET_WORDS = ("secret", "apikey", "credential", "credentials", "authorization")
 _HOLDERS = frozenset({"secrets", "credentials"})
 _SUSPICIOUS = frozenset({"token", "key", "pass", "auth", "pat", "secrets", "cookie", "sig", "signature"})
@@ -216,7 +228,9 @@ def _suspicion(name: str) -> str:
     ]
     words: list[str] = next((part for part in reversed(parts) if part), [])
     last, before = (words[-1] if words else ""), (words[-2] if len(words) > 1 else "")
-    if last.endswith(_PASSWORD_WORDS) or (last == "pass" and before in _PASS_OWNERS):
+    if (last.endswith(_PASSWORD_WORDS) and name not in _FOLDERS) or (
+        last == "pass" and before in _PASS_OWNERS
+    ):
         return _PASSWORD
     if last.endswith(_SECRET_WORDS) or (last in {"token", "key"} and before in _OWNERS):
         return _SECRET

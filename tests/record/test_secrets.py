@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 
@@ -63,7 +64,7 @@ ORDINARY = {
     "token_embedding_key": "transformer.wte.weight", "dict_key": "model.layers.0.weight", "classifier": "sk-learn-random-forest-classifier-2",
     "task": "risk-assessment-with-a-Long-name-2", "url": "https://example.org/data.csv?page=3&sort_key=name", "repo": "git@github.com:me/repo.git",
     "remote": "ssh://git@github.com/me/repo.git", "lr": "0.001", "name": "ghp", "prefix": "hf_hub_download_with_a_long_function_name",
-    "password": "", "api_key": "${API_KEY}", "hf_token": "none", "secret": MASK, "wandb_api_key": "<redacted>", "use_auth_token": "true",
+    "password": "", "PWD": "/home/ada", "OLDPWD": "/tmp", "api_key": "${API_KEY}", "hf_token": "none", "secret": MASK, "wandb_api_key": "<redacted>", "use_auth_token": "true",
     "aws": "AKIA", "text": "Bearer of bad news, token of love", "signature": "int32,float64", "base64": "aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ=",
     "key_name": RANDOM, "token_count": "123456789012345678", "prompt_key": "question_and_context_2", "stop_token": "</answer_1_final>",
 }  # fmt: skip
@@ -158,3 +159,12 @@ def test_notes() -> None:
     assert text == f"lower lr; used {MASK}, password: {MASK}, see f1=0.9"
     assert [report.name for report in found] == ["note"]
     assert scrub_text("note", "the key: more tokens") == ("the key: more tokens", ())
+
+
+@pytest.mark.parametrize(
+    "piece", ["sk-", "eyJa", "https://", "a" * 30, "password=x ", "-----BEGIN ", "Bearer ", "a.b-c"]
+)
+def test_long_texts_take_time_in_proportion(piece: str) -> None:
+    started = time.perf_counter()
+    scrub_text("note", piece * (500_000 // len(piece)))
+    assert time.perf_counter() - started < 2

@@ -1,0 +1,125 @@
+"""What is recorded of the surroundings, and what it costs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import ledger
+from ledger.record import environment
+
+QUIET: dict[str, str] = {}
+
+
+def test_the_facts_of_this_process() -> None:
+    facts = environment.capture(allow=(), packages=("PyYAML", "pytest", "no-such-package"), environ=QUIET)
+    assert facts["python"] == platform.python_version()
+    assert facts["host"] == platform.node()
+    assert facts["platform"] == f"{platform.system()} {platform.release()} {platform.machine()}"
+    assert facts["cpus"] == len(os.sched_getaffinity(0))
+    assert facts["packages"] == {"PyYAML": metadata.version("PyYAML"), "pytest": metadata.version("pytest")}
+    assert "variables" not in facts
+    assert "masked" not in facts
+
+
+def test_well_known_packages_without_a_choice() -> None:
+    facts = environment.capture(allow=(), packages=(), environ=QUIET)
+    assert isinstance(facts["packages"], dict)
+    assert facts["packages"]["pyarrow"] == metadata.version("pyarrow")
+    assert set(facts["packages"]) <= set(environment.WELL_KNOWN)
+
+
+def test_names_of_packages_in_any_spelling() -> None:
+    facts = environment.capture(
+        allow=(), packages=("Pytest_Xdist", "jsonschema-specifications"), environ=QUIET
+    )
+    assert facts["packages"] == {
+        "Pytest_Xdist": metadata.version("pytest-xdist"),
+        "jsonschema-specifications": metadata.version("jsonschema-specifications"),
+    }
+
+
+def test_only_allowed_variables_are_recorded() -> None:
+    environ = {
+        "SLURM_JOB_ID": "5",
+        "SLURM_NTASKS": "2",
+        "HOME": "/root",
+        "OMP_NUM_THREADS": "1",
+        "XSLURM_A": "1",
+    }
+    facts = environment.capture(allow=("SLURM_*", "OMP_NUM_THREADS", "ABSENT"), packages=(), environ=environ)
+    assert facts["variables"] == {"OMP_NUM_THREADS": "1", "SLURM_JOB_ID": "5", "SLURM_NTASKS": "2"}
+
+
+def test_allowed_variables_that_look_like_secrets_are_masked_and_said() -> None:
+    environ = {"MY_API_KEY": "abc", "MY_URL": "https://u:p@x.org", "MY_SEED": "7"}
+    facts = environment.capture(allow=("MY_*",), packages=(), environ=environ)
+    assert facts["variables"] == {"MY_API_KEY": "***", "MY_URL": "https://u:***@x.org", "MY_SEED": "7"}
+    assert facts["masked"] == ["MY_API_KEY (a secret by its name)", "MY_URL (credentials in a URL)"]
+
+
+def test_gpus_by_the_files_of_the_driver(tmp_path: Path) -> None:
+    for device, text in {
+        "0000:01:00.0": "Model: \t\t NVIDIA A100-SXM4-80GB\nIRQ: 5\n",
+        "0000:02:00.0": "IRQ: 6\n",
+    }.items():
+        (tmp_path / device).mkdir()
+        (tmp_path / device / "information").write_text(text)
+    assert environment.gpus(tmp_path) == ("NVIDIA A100-SXM4-80GB",)
+    assert environment.gpus(tmp_path / "nowhere") == ()
+
+
+@pytest.mark.parametrize("key", ["version", "version_info"])
+def test_another_virtual_environment(tmp_path: Path, key: str) -> None:
+    site = tmp_path / "lib" / "python3.12" / "site-packages"
+    for name in (
+        "torch-2.9.1+cu128.dist-info",
+        "scikit_learn-1.8.0.dist-info",
+        "old-1.0-py3.12.egg-info",
+        "numpy",
+        "x-info",
+    ):
+        (site / name).mkdir(parents=True)
+    (tmp_path / "pyvenv.cfg").write_text(f"home = /usr/bin\n{key} = 3.12.7\n")
+    facts = environment.capture(
+        allow=(), packages=("torch", "scikit-learn", "old", "numpy"), environ=QUIET, prefix=str(tmp_path)
+    )
+    assert facts["python"] == "3.12.7"
+    assert facts["packages"] == {"old": "1.0", "scikit-learn": "1.8.0", "torch": "2.9.1+cu128"}
+
+
+def test_a_virtual_environment_that_is_gone(tmp_path: Path) -> None:
+    facts = environment.capture(allow=(), packages=(), environ=QUIET, prefix=str(tmp_path / "gone"))
+    assert "python" not in facts
+    assert "packages" not in facts
+
+
+def test_it_imports_and_starts_nothing_heavy() -> None:
+    top = str(Path(ledger.__file__).parents[1])
+    code = (
+        f"import sys; sys.path.insert(0, {top!r})\n"
+        "from ledger.record import environment\n"
+        "environment.capture(allow=('*',), packages=(), environ={})\n"
+        "print(*sorted({'importlib.metadata', 'subprocess', 'platform', 'socket', 'numpy', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_the_second_time_is_quick() -> None:
+    environment.capture(allow=("*",), packages=(), environ=os.environ)
+    costs = []
+    for _ in range(5):
+        started = time.perf_counter()
+        environment.capture(allow=("SLURM_*",), packages=(), environ=os.environ)
+        costs.append(time.perf_counter() - started)
+    assert min(costs) < 0.003
