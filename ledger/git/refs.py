@@ -11,7 +11,7 @@ _SYNCED = (
     "-c",
     "core.fsync=all",
     "-c",
-    "core.filesRefLockTimeout=2000",
+    "core.filesRefLockTimeout=1000",
     "-c",
     "core.logAllRefUpdates=always",
 )

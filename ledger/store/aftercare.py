@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from ledger.git.objects import GitObject
 from ledger.git.process import Repository
 from ledger.store.lock import Held
 from ledger.store.slug import RUNS
-from ledger.store.spool import SUFFIX, Sealed, Spool, read, sync_folder
+from ledger.store.spool import SUFFIX, Sealed, Spool, read, sync_folder, write_durably
 
 RECORD_TRAILER = "Ledger-Record"
 _HOUR = 3600
@@ -47,11 +48,12 @@ def mend(repository: Repository, spool: Spool, held: Held) -> frozenset[str]:
     before = held.predecessor
     if not (before.died or before.rebooted):
         return frozenset()
-    for intent in before.intents:
-        _remove_left_lock(repository, intent.ref)
-        if intent.code_ref:
-            _remove_left_lock(repository, intent.code_ref)
-    return _pending_on_chains(repository, spool)
+    if not before.elsewhere:
+        for ref in {ref for intent in before.intents for ref in (intent.ref, intent.code_ref) if ref}:
+            _remove_left_lock(repository, ref)
+    found = _pending_on_chains(repository, spool)
+    held.mended()
+    return found
 
 
 def _pending_on_chains(repository: Repository, spool: Spool) -> frozenset[str]:
@@ -100,14 +102,17 @@ def require_chain(ref: str, tip: refs.Tip) -> None:
         )
 
 
-def remove_stale(repository: Repository, path: Path) -> None:
-    """Remove a ref's lock file that nobody can hold any more: old, and of ledger's own refs."""
+def remove_stale(repository: Repository, path: Path) -> bool:
+    """Remove a ref's lock file that nobody can hold any more: old, and of ledger's own refs. Whether it is gone."""
     own = any(
         str(path).startswith(f"{repository.common_dir}/{folder}") for folder in ("refs/runs/", "refs/ledger/")
     )
-    with suppress(OSError):
+    try:
         if own and time.time() - path.stat().st_mtime > _STALE_SECONDS:
             path.unlink()
+    except OSError:
+        pass
+    return not path.exists()
 
 
 def _remove_left_lock(repository: Repository, ref: str) -> None:
@@ -131,7 +136,10 @@ def set_aside(spool: Spool, path: Path) -> None:
     with suppress(FileNotFoundError):
         try:
             path.rename(folder / path.name)
-        except OSError:  # the fallback spool may be on another disk
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            write_durably(folder / path.name, path.read_bytes())  # the fallback spool is on another disk
             path.unlink()
 
 
@@ -150,6 +158,7 @@ def _due(spool: Spool) -> list[Path]:
     with suppress(OSError):
         if time.time() - stamp.stat().st_mtime < _LOOK_EVERY_SECONDS:
             return []
+    _remove_unfinished(spool)
     now_hour = int(time.time() // _HOUR)
     try:
         hours = sorted(
@@ -169,6 +178,15 @@ def _due(spool: Spool) -> list[Path]:
     return []
 
 
+def _remove_unfinished(spool: Spool) -> None:
+    """Files that a killed process was still writing an hour ago: never sealed, never acknowledged."""
+    for folder in (spool.folder, spool.refused, spool.fallback, spool.fallback / spool.refused.name):
+        for path in folder.glob(f".*{SUFFIX}.*.tmp"):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > _HOUR:
+                    path.unlink()
+
+
 def _look(repository: Repository, spool: Spool, path: Path, held: Held) -> None:
     try:
         records = read(path)
@@ -181,6 +199,7 @@ def _look(repository: Repository, spool: Spool, path: Path, held: Held) -> None:
         if not mine <= near and not mine <= chained_records(repository, RUNS + slug):
             path.rename(spool.folder / path.name)
             sync_folder(spool.folder)
+            held.doubt()  # others of its records may still be on their chains
             return
     everything = {made.id: made for item in records for made in _objects_of(item, repository.object_format)}
     complete(repository, list(everything.values()), keep=keep)

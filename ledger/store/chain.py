@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,8 +106,10 @@ def _round(drain_: _Drain, done: frozenset[str]) -> set[Path]:
         for path, items in batch.files.items():
             if failed.isdisjoint(item.record for item in items):
                 aftercare.set_aside(drain_.spool, path)
-            else:
-                stuck.add(path)
+                continue
+            stuck.add(path)
+            if not failed.issuperset(item.record for item in items):
+                drain_.held.doubt()  # the file stays, and some of its records are on their chains
     return stuck
 
 
@@ -135,10 +136,10 @@ def _batches(drain_: _Drain, stuck: set[Path]) -> Iterable[_Batch]:
 def _chain(drain_: _Drain, slug: str, records: Sequence[Sealed], names: Sequence[str]) -> None:
     """One compare-and-swap for all records of a slug; when the ref moved, build again on what is there now."""
     ref, code_ref = RUNS + slug, CODE + slug
-    written: list[GitObject] = []
     for attempt in range(_ATTEMPTS):
         tips = refs.tips(drain_.repository, ref, code_ref, f"{TRACKING}{drain_.home}/{slug}")
-        fresh = [item for item in records if item.record not in _since(drain_, attempt, ref, tips)]
+        there = _since(drain_, attempt, ref, tips)
+        fresh = list({item.record: item for item in records if item.record not in there}.values())
         if not fresh:
             return
         parent = _parent(drain_, ref, tips, slug)
@@ -157,19 +158,20 @@ def _chain(drain_: _Drain, slug: str, records: Sequence[Sealed], names: Sequence
             code_ref=code_ref if code else None,
             files=tuple(names),
         )
-        drain_.held.announce([intent])
+        drain_.held.announce(intent)
         try:
             refs.update(drain_.repository, updates, reason=f"ledger: {len(fresh)} recorded", keep=drain_.keep)
         except (RefMovedError, LockedError) as error:
-            if attempt == _ATTEMPTS - 1:
+            drain_.held.settle(intent)  # git says that it did nothing
+            if attempt == _ATTEMPTS - 1 or not _make_way(drain_, error, attempt):
                 raise
-            _make_way(drain_, error, attempt)
             continue
         _reached[drain_.repository.common_dir, code_ref].update(
             commit for item in fresh for commit in item.code
         )
-        break
-    aftercare.complete(drain_.repository, written, keep=drain_.keep)
+        aftercare.complete(drain_.repository, written, keep=drain_.keep)
+        drain_.held.settle(intent)
+        return
 
 
 def _old(tips: dict[str, refs.Tip], ref: str) -> str | None:
@@ -183,10 +185,14 @@ def _since(drain_: _Drain, attempt: int, ref: str, tips: dict[str, refs.Tip]) ->
     return aftercare.chained_records(drain_.repository, ref, limit=10_000)
 
 
-def _make_way(drain_: _Drain, error: LedgerError, attempt: int) -> None:
-    time.sleep(random.uniform(0, min(0.01 * 2**attempt, 1.0)))  # noqa: S311 - jitter, not a secret
+def _make_way(drain_: _Drain, error: LedgerError, attempt: int) -> bool:
+    """Whether it is worth another try: git has waited for a ref's lock already, so only a removed one is."""
     if isinstance(error, LockedError):
-        aftercare.remove_stale(drain_.repository, error.path)
+        return aftercare.remove_stale(drain_.repository, error.path)
+    import random
+
+    time.sleep(random.uniform(0, min(0.01 * 2**attempt, 1.0)))  # noqa: S311 - jitter, not a secret
+    return True
 
 
 def _parent(drain_: _Drain, ref: str, tips: dict[str, refs.Tip], slug: str) -> str | None:

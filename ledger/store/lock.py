@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,7 +134,7 @@ def _predecessor(data: bytes) -> Predecessor:
 
 
 def _who() -> dict[str, object]:
-    return {"host": socket.gethostname(), "boot": boot_id(), "pid": os.getpid(), "since": time.time()}
+    return {"host": os.uname().nodename, "boot": boot_id(), "pid": os.getpid(), "since": time.time()}
 
 
 def boot_id() -> str:
