@@ -24,8 +24,8 @@ RUN, PARAMS, METRICS, SCHEMA, EVENTS = (
 HISTORY = re.compile(r"history(-\d{4,6})?\.parquet")
 MAX_BYTES = {RUN: 4 << 20, PARAMS: 16 << 20, METRICS: 16 << 20, SCHEMA: 16 << 20, EVENTS: 64 << 20}
 MAX_HISTORY_BYTES = 64 << 20
-_MAX_ENTRIES = 10_000
-_REQUIRED = (RUN, PARAMS, METRICS)
+MAX_ENTRIES = 10_000
+REQUIRED = (RUN, PARAMS, METRICS)
 _PLAIN = ("name", "base", "started", "finished", "duration", "parent", "note", "reason")
 
 
@@ -93,7 +93,7 @@ def _artifact_document(artifact: Artifact) -> dict[str, Any]:
 
 def record(content: Mapping[str, bytes], *, what: str) -> Record:
     """The inverse of `files`. Raises FormatError that names `what` and the file."""
-    for name in _REQUIRED:
+    for name in REQUIRED:
         if name not in content:
             raise FormatError(f"{what}: {name} is missing")
     return Record(
@@ -156,7 +156,7 @@ def metrics(data: bytes, *, what: str) -> dict[str, Metric]:
 
 def check_tree(entries: list[TreeEntry]) -> str | None:
     """What is wrong with the tree of a run commit, or None: foreign names, modes, duplicates, missing files."""
-    if len(entries) > _MAX_ENTRIES:
+    if len(entries) > MAX_ENTRIES:
         return f"{len(entries):,} entries"
     names = set()
     for entry in entries:
@@ -167,7 +167,7 @@ def check_tree(entries: list[TreeEntry]) -> str | None:
         names.add(entry.name)
     if len(names) != len(entries):
         return "one name stands twice"
-    absent = [name for name in _REQUIRED if name not in names]
+    absent = [name for name in REQUIRED if name not in names]
     return f"{absent[0]} is missing" if absent else None
 
 

@@ -1,0 +1,87 @@
+"""`ledger recover`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.app import App, json_option
+
+if TYPE_CHECKING:
+    from ledger.store.recover import Recovered
+
+_EPILOG = """\b
+Examples:
+  ledger recover
+  ledger recover --index      also make the index anew
+
+Every command that writes does this by itself; here it is done now, and said.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--index", "rebuild", is_flag=True, help="Make the index anew.")
+@json_option
+@click.pass_obj
+def recover(app: App, /, *, rebuild: bool, as_json: bool) -> int:
+    """Finish what killed processes left: stale locks, sealed records that are not on their ref yet.
+
+    Sealed files of the last hours whose records have vanished from their refs are put back as well.
+    """
+    from ledger.store.recover import recover as finish
+
+    done = finish(app.workspace.repository)
+    indexed = _rebuilt(app) if rebuild else None
+    if as_json:
+        app.json(_document(done, indexed))
+    else:
+        app.lines(_lines(done, indexed))
+    return 1 if done.waiting else 0
+
+
+def _rebuilt(app: App) -> int:
+    from ledger.render.progress import Progress
+    from ledger.store.recover import rebuild_index
+
+    with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="reading runs") as progress:
+        return rebuild_index(app.workspace.repository, told=progress.reach)
+
+
+def _document(done: Recovered, indexed: int | None) -> dict[str, Any]:
+    left = done.predecessor
+    return {
+        "predecessor": None if left is None else {"host": left.host, "pid": left.pid},
+        "restored": done.restored,
+        "chained": done.chained,
+        "waiting": done.waiting,
+        "indexed": indexed,
+        "faults": [
+            {"ref": one.ref, "commit": one.commit, "path": one.path, "what": one.what} for one in done.faults
+        ],
+    }
+
+
+def _lines(done: Recovered, indexed: int | None) -> Iterator[str]:
+    from ledger.render.terminal import escape
+
+    said = list(_said(done))
+    if indexed is not None:
+        said.append(f"made the index anew: {indexed:,} {'record' if indexed == 1 else 'records'}")
+    yield from map(escape, said or ["nothing to recover"])
+    for one in done.faults:
+        where = " ".join(part for part in (one.ref, one.path) if part)
+        yield escape(f"still waiting: {where}: {one.what}")
+
+
+def _said(done: Recovered) -> Iterator[str]:
+    if done.predecessor is not None:
+        yield f"mended what process {done.predecessor.pid} left when it ended"
+    if done.restored:
+        files = "file" if done.restored == 1 else "files"
+        yield f"put back {done.restored:,} sealed {files}, whose records had vanished from their refs"
+    if done.chained:
+        records = "record" if done.chained == 1 else "records"
+        yield f"put {done.chained:,} sealed {records} on their refs"

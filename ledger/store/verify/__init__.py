@@ -1,0 +1,44 @@
+"""Reads everything back and names every fault: refs, commits, trees, files, edits, code, the spool, the index.
+
+The rest of ledger reads quickly and passes over what it can't read; here nothing is passed over, and one thing
+that is broken hides no other. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+from ledger.git.process import Repository
+from ledger.store.verify.chains import chains
+from ledger.store.verify.links import code, edits
+from ledger.store.verify.local import index, spool
+from ledger.store.verify.records import records
+from ledger.store.verify.walk import Report, Told, Walk
+
+__all__ = ["Report", "verify"]
+
+_CHUNK = 2_000
+
+
+def verify(repository: Repository, *, told: Told | None = None) -> Report:
+    """Read everything strictly. Raises RepositoryError where git itself can't go on."""
+    walk = Walk(repository)
+    found = list(chains(walk))
+    total = sum(len(commits) for _, commits in found)
+    done = 0
+    for ref, commits in found:
+        for start in range(0, len(commits), _CHUNK):
+            part = commits[start : start + _CHUNK]
+            records(walk, ref, part)
+            done += len(part)
+            if told:
+                told(done, total)
+    edits(walk)
+    code(walk)
+    spool(walk)
+    index(walk)
+    return Report(
+        experiments=len({one.experiment for one in walk.records.values()}),
+        runs=len({one.run for one in walk.records.values()}),
+        records=len(walk.records),
+        faults=tuple(walk.faults),
+        notes=tuple(walk.notes),
+    )

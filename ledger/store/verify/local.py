@@ -1,0 +1,75 @@
+"""What lies beside git's own store: the spool and the index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ledger.errors import FormatError
+from ledger.store import codec
+from ledger.store import index as store_index
+from ledger.store.spool import SUFFIX, Sealed, Spool, read
+from ledger.store.verify import content as check
+from ledger.store.verify import digest
+from ledger.store.verify.walk import Walk
+
+
+def spool(walk: Walk) -> None:
+    """Every sealed file has its checksums; what still waits for its chain is also read as a run."""
+    spool = Spool.of(walk.repository)
+    for path in spool.pending():
+        for item in _sealed(walk, path):
+            _waiting(walk, path, item)
+    for folder in (spool.refused, spool.fallback / spool.refused.name, spool.chained):
+        for path in sorted(folder.rglob(f"*{SUFFIX}")):
+            _sealed(walk, path)
+
+
+def _sealed(walk: Walk, path: Path) -> list[Sealed]:
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return []  # chained, or looked at again, meanwhile
+    except FormatError as error:
+        walk.fault(error.message.removeprefix(f"{path}: "), path=str(path))
+        return []
+
+
+def _waiting(walk: Walk, path: Path, item: Sealed) -> None:
+    content = check.content(item.files)
+    wrong = [
+        *content.wrong,
+        *check.history({n: d for n, d in item.files.items() if codec.HISTORY.fullmatch(n)}),
+    ]
+    if content.run is not None and (content.run["record"], content.run["id"]) != (item.record, item.run):
+        wrong.append((codec.RUN, "is not of the record that the manifest names"))
+    for name, what in wrong:
+        walk.fault(f"{item.record[:12]}: {name}: {what}", path=str(path))
+
+
+def index(walk: Walk) -> None:
+    """The index says of every record what its commit says."""
+    loaded = store_index.load(walk.repository)
+    where = str(walk.repository.folder / f"index-v{store_index.INDEX_VERSION}")
+    found = dict(digest.of_index(loaded))
+    for record, seen in walk.records.items():
+        if record not in found:
+            if seen.sound and seen.commit not in walk.unreadable:
+                walk.fault(
+                    f"lacks the record {record[:12]} ({_REBUILD})",
+                    ref=seen.ref,
+                    commit=seen.commit,
+                    path=where,
+                )
+        elif seen.sound and found[record] != seen.digest:
+            what = f"says something else of the record {record[:12]} ({_REBUILD})"
+            walk.fault(what, ref=seen.ref, commit=seen.commit, path=where)
+    extra = [record for record in found if record not in walk.records]
+    for record in extra:
+        commit = digest.commit_of(loaded, record)
+        if commit and commit not in walk.unreadable:
+            walk.fault(
+                f"has the record {record[:12]}, which is on no chain ({_REBUILD})", commit=commit, path=where
+            )
+
+
+_REBUILD = "ledger recover --index makes it anew"
