@@ -53,14 +53,15 @@ class _Values:
             self.numbers.append(value)
             self.kinds.append(FLOAT)
             return
-        kind, number, text = _described(value)
+        kind, number, text = described(value)
         if text is not None:
             self.texts[len(self.kinds)] = text
         self.numbers.append(number)
         self.kinds.append(kind)
 
 
-def _described(value: object) -> tuple[int, float, str | None]:
+def described(value: object) -> tuple[int, float, str | None]:
+    """How the index holds a value: its kind, its number, and its text where the number does not say it all."""
     if isinstance(value, bool):
         return BOOLEAN, float(value), None
     if isinstance(value, int):

@@ -79,6 +79,14 @@ class Attacher:
                 found.extend(self.attach(_key(*values)) for values in zip(*columns, strict=True))
         return found
 
+    def row(self, runs: RunSet, row: int) -> Attachment:
+        """The attachment of one run alone."""
+        columns = runs.record_columns(row)
+        trees = [columns[name] for name in _TREES if columns[name]]
+        if self.paths and trees:
+            self._scoped.update(history.scoped_trees(self.repository, trees, self.paths))
+        return self.attach(_key(*(columns[name] for name in _COLUMNS)))
+
     def _find(self, key: CodeKey) -> Attachment:
         if key.commit is None:
             return UNATTACHED
@@ -158,4 +166,4 @@ class Attacher:
 
 
 def _key(commit: str, tree: str, dirty: bool, snapshot_tree: str, ignored: str) -> CodeKey:  # noqa: FBT001 - a column
-    return CodeKey(commit or None, tree or None, dirty, snapshot_tree or None, ignored or None)
+    return CodeKey(commit or None, tree or None, bool(dirty), snapshot_tree or None, ignored or None)

@@ -6,7 +6,18 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from ledger.errors import UsageError
-from ledger.trace.grammar import Comparison, Every, Expression, Name, Node, Not, Operand, Some
+from ledger.trace.grammar import (
+    Comparison,
+    Constant,
+    Every,
+    Expression,
+    Membership,
+    Name,
+    Node,
+    Not,
+    Operand,
+    Some,
+)
 from ledger.trace.tokens import fail, quoted
 
 _RUN_FIELDS = "code."
@@ -30,6 +41,33 @@ def _names(node: Node) -> Iterator[Name]:
         yield from (side for side in (node.left, node.right) if isinstance(side, Name))
     else:
         yield node.name
+
+
+def numeric(expression: Expression) -> frozenset[str]:
+    """The columns that a filter only ever compares with numbers."""
+    uses = list(_uses(expression.node))
+    return frozenset(name for name, as_number in uses if as_number) - {
+        name for name, as_number in uses if not as_number
+    }
+
+
+def _uses(node: Node) -> Iterator[tuple[str, bool]]:
+    """(column, whether this use of it compares it with a number)."""
+    if isinstance(node, (Every, Some)):
+        for inner in node.nodes:
+            yield from _uses(inner)
+    elif isinstance(node, Not):
+        yield from _uses(node.node)
+    elif isinstance(node, Comparison):
+        sides = (node.left, node.right)
+        against = any(isinstance(side, Constant) and _is_number(side) for side in sides)
+        yield from ((side.name, against) for side in sides if isinstance(side, Name))
+    else:
+        yield node.name.name, isinstance(node, Membership) and all(map(_is_number, node.values))
+
+
+def _is_number(constant: Constant) -> bool:
+    return isinstance(constant.value, (int, float)) and not isinstance(constant.value, bool)
 
 
 def resolved(expression: Expression, known: Collection[str]) -> Expression:

@@ -146,19 +146,22 @@ class RunSet:
         yield from self._overridden((group, name))
 
     def _overridden(self, name: Field) -> Iterator[tuple[int, Json]]:
-        for row, merged in self._forks.items():
-            if name in merged.overrides and merged.overrides[name] is not ABSENT:
-                yield row, merged.overrides[name]
+        for row, value in self.overrides(name).items():
+            if value is not ABSENT:
+                yield row, value
+
+    def overrides(self, name: Field) -> dict[int, Json]:
+        """Rows whose run has another value than the row says, because edits of one base were merged; or ABSENT."""
+        forks = self._forks.items() if self.superseded else ()
+        return {row: merged.overrides[name] for row, merged in forks if name in merged.overrides}
 
     def column(self, name: str) -> list[Any]:
         """A column over all rows of the index, those that are superseded too; nothing is None."""
         found: list[Any] = []
         for part in self.index.segments:
             found.extend(value if value != "" else None for value in part.column(name))
-        for row, merged in self._forks.items() if self.superseded else ():
-            if ("run", name) in merged.overrides:
-                value = merged.overrides["run", name]
-                found[row] = None if value is ABSENT else value
+        for row, value in self.overrides(("run", name)).items():
+            found[row] = None if value is ABSENT else value
         return found
 
     def record_columns(self, row: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ledger.config import FOLDER, Workspace
 from ledger.errors import ConfigError, FormatError, GitError, NotFoundError
 from ledger.git import history, objects
-from ledger.model import COMPARABLE, Grade, Metric
+from ledger.model import COMPARABLE, Grade, Json, Metric
 from ledger.schema import document, lineage
 from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
@@ -40,6 +40,13 @@ class Cell:
 
 _NUMBERS = bytes((FLOAT, INTEGER))
 MISSING = Cell(None, None, Grade.MISSING, "not recorded")
+UNDEFINED = Cell(None, None, Grade.UNDEFINED, "computed without a value")
+
+
+def _cell(recorded: Json, comparison: Comparison) -> Cell:
+    if not isinstance(recorded, (int, float)):
+        return UNDEFINED
+    return Cell(recorded, recorded, comparison.grade, comparison.reason)
 
 
 @dataclass(frozen=True)
@@ -59,23 +66,35 @@ class View:
 
     def metric(self, name: str) -> Iterator[tuple[int, Cell]]:
         """(row, cell) of every run that recorded something under a name."""
-        comparisons = self._comparisons(name)
-        codes = self._coded[0]
+        codes, comparisons = self.schema_codes, self.comparisons(name)
         for row, recorded in self.runs.values(METRICS, name):
-            comparison = comparisons[codes[row]]
-            value = recorded if isinstance(recorded, (int, float)) else None
-            if value is None:
-                yield row, Cell(None, None, Grade.MISSING, "recorded as null")
-            else:
-                yield row, Cell(value, value, comparison.grade, comparison.reason)
+            yield row, _cell(recorded, comparisons[codes[row]])
+
+    def cell_of(self, row: int, name: str, recorded: Json) -> Cell:
+        """What a run recorded under a name, as a cell, without a look at any other run."""
+        return _cell(recorded, self.comparisons(name)[self.schema_codes[row]])
+
+    @property
+    def schema_codes(self) -> Sequence[int]:
+        """For each row of the index the number of the schema that it was recorded under."""
+        return self._coded[0]
+
+    def comparisons(self, name: str) -> list[Comparison]:
+        """For each of those numbers how values of a metric compare with its target."""
+        target = self.target(name)
+        declared = target if target.declared else None
+        return [
+            lineage.compare(schema.metrics.get(name) if schema else None, declared)
+            for schema in self._schemas_by_code
+        ]
 
     def numbers(self, name: str) -> Iterator[tuple[int, Sequence[int], Sequence[float]] | tuple[int, Cell]]:
         """What `metric` gives, in bulk where a whole segment is comparable as recorded.
 
         Either (first row of a segment, rows within it, numbers), or a single (row, cell).
         """
-        grades = {code: comparison.grade for code, comparison in enumerate(self._comparisons(name))}
-        plain = not self.runs.superseded and all(grade is Grade.IDENTICAL for grade in grades.values())
+        same = all(comparison.grade is Grade.IDENTICAL for comparison in self.comparisons(name))
+        plain = same and not self.runs.superseded
         parts = (
             [(start, part.slice(METRICS, name)) for start, part in self.runs.index.starts()] if plain else []
         )
@@ -84,18 +103,15 @@ class View:
         else:
             yield from self.metric(name)
 
+    def declared_metrics(self) -> list[str]:
+        """Metrics that the target's schemas declare, or that of any run."""
+        schemas = (*self.schemas.values(), *(schema for schema in self._schemas_by_code if schema))
+        return sorted({name for schema in schemas for name in schema.metrics})
+
     def definition(self, row: int, metric: str) -> Definition | None:
         """The definition that a run's metric was recorded under; None where no schema declares it."""
         schema = self._schemas_by_code[self._coded[0][row]]
         return schema.metrics.get(metric) if schema else None
-
-    def _comparisons(self, name: str) -> list[Comparison]:
-        target = self.target(name)
-        declared = target if target.declared else None
-        return [
-            lineage.compare(schema.metrics.get(name) if schema else None, declared)
-            for schema in self._schemas_by_code
-        ]
 
     @cached_property
     def finished(self) -> list[int | None]:

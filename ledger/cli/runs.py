@@ -1,0 +1,286 @@
+"""`ledger runs`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.app import App, one_output, table_options
+from ledger.errors import UsageError
+
+if TYPE_CHECKING:
+    from ledger.render.table import Cell, Column
+    from ledger.trace.listing import Found
+    from ledger.trace.view import View
+
+_EPILOG = """\b
+Examples:
+  ledger runs
+  ledger runs --where 'metrics.f1 > 0.9 and params.lr < 0.01' --sort -f1 -n 10
+  ledger runs --columns f1,lr,branch,duration -e main
+  ledger runs --where "status != 'finished' or tags.stage = 'sweep'" --ids
+  ledger runs --where 'metrics.`val/f1@5` is not null' --csv > runs.csv
+
+\b
+Filters: and, or, not, = != < <= > >=, in (1, 2), like 'ad*', is null; text in quotes, odd names in backticks.
+         A run that lacks a comparable value is left out, under not too, and counted.
+Order:   --sort f1 ascending, --sort -f1 descending; NaN and missing values come last either way.
+Signs:   (0.84) another definition or none: not compared
+"""
+
+_ID_DIGITS = 8
+_NARROWEST = 160
+"""Columns of text that are filled where there is no terminal to ask."""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("-w", "--where", metavar="EXPR", help="Only runs for which EXPR is true.")
+@click.option(
+    "-s",
+    "--sort",
+    "sort",
+    multiple=True,
+    metavar="COL",
+    help="Order by a column; -COL: descending. Else the newest first.",
+)
+@click.option(
+    "-c",
+    "--columns",
+    multiple=True,
+    metavar="A,B,C",
+    help="The columns to show, such as f1,lr,branch or metrics.*.",
+)
+@click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), metavar="N", help="At most N runs.")
+@click.option(
+    "-e",
+    "--experiment",
+    "experiments",
+    multiple=True,
+    metavar="NAME",
+    help="Only runs of this experiment; again for more.",
+)
+@click.option("--ids", "only_ids", is_flag=True, help="Print full ids only, one a line.")
+@table_options
+@click.pass_obj
+def runs(
+    app: App,
+    /,
+    *,
+    where: str | None,
+    sort: tuple[str, ...],
+    columns: tuple[str, ...],
+    limit: int | None,
+    experiments: tuple[str, ...],
+    only_ids: bool,
+    as_json: bool,
+    as_csv: bool,
+    as_md: bool,
+) -> None:
+    """List runs, the newest first: filtered, sorted, with the columns that tell most.
+
+    JSON and CSV have every column: fields, params.*, metrics.*, tags.*, and grade.* for each metric.
+    """
+    from ledger.trace.listing import Listing, find, split
+
+    form = one_output(json=as_json, csv=as_csv, md=as_md, ids=only_ids)
+    asked = tuple(name for text in columns for name in split(text)) or None
+    keys = tuple(name for text in sort for name in split(text))
+    if columns and asked is None:
+        raise UsageError("--columns names no column", hint="--columns f1,lr,branch")
+    view = app.view()
+    found = find(view, Listing(where=where, columns=asked, sort=keys, limit=limit, experiments=experiments))
+    printer = _Printer(app, view, found, asked)
+    _PRINTERS[form](printer)
+    printer.footer()
+    app.warn_of_faults(view.runs.index.faults)
+
+
+@dataclass(frozen=True, slots=True)
+class _Printer:
+    app: App
+    view: View
+    found: Found
+    asked: tuple[str, ...] | None
+
+    def json(self) -> None:
+        self.app.json(self.found.documents(self._every_name()))
+
+    def csv(self) -> None:
+        from ledger.render.document import csv_document
+        from ledger.trace.listing import records
+
+        table = self.found.table(self._every_name())
+        rows = (list(record.values()) for record in records(table))
+        self.app.chunks(csv_document(table.column_names, rows, escaped=sys.stdout.isatty()))
+
+    def markdown(self) -> None:
+        from ledger.render.document import markdown_document
+
+        names = self._names()
+        headers = [column.header for column in self._columns(names)]
+        rows = (
+            [cell if isinstance(cell, str) else _marked(cell) for cell in row] for row in self._rows(names)
+        )
+        self.app.chunks(markdown_document(headers, rows))
+
+    def ids(self) -> None:
+        from ledger.trace.listing import records
+
+        for record in records(self.found.table(["run_id"])):
+            sys.stdout.write(record["run_id"] + "\n")
+
+    def text(self) -> None:
+        self.app.lines(self._lines())
+
+    def _every_name(self) -> list[str]:
+        from ledger.trace.listing import chosen
+
+        return chosen(self.found.columns, self.asked)
+
+    def _lines(self) -> Iterator[str]:
+        from ledger.render.table import Table, render
+
+        if not len(self.found.rows):
+            yield (
+                "no runs"
+                if len(self.view.runs.rows)
+                else "no runs yet: ledger record --help shows how to record one"
+            )
+            return
+        names = self._names()
+        table = Table(columns=tuple(self._columns(names)), rows=self._rows(names))
+        yield from render(table, self.app.terminal)
+
+    def _names(self) -> list[str]:
+        """Full names of the columns to show to people."""
+        from ledger.trace.listing import chosen, ranked
+
+        if self.asked is not None:
+            return chosen(self.found.columns, self.asked)
+        sample = self.found.table(["experiment", "status", "name"]).slice(0, 1000).to_pydict()
+        leading = [
+            "run_id",
+            *(["experiment"] if len(set(sample["experiment"])) > 1 else []),
+            "finished",
+            *(["status"] if set(sample["status"]) - {"finished"} else []),
+            *(["name"] if any(sample["name"]) else []),
+        ]
+        return [*leading, *self._fitting(leading, ranked(self.view, self.found))]
+
+    def _fitting(self, leading: Sequence[str], candidates: Sequence[str]) -> list[str]:
+        """As many of the candidates, in their order, as fit beside the leading columns."""
+        from ledger.render.table import GAP
+        from ledger.render.terminal import width
+
+        terminal = self.app.terminal
+        names = [*leading, *candidates]
+        rows = [[width(_marked(cell)) for cell in row] for row in self._rows(names, sample=50)]
+        headers = [width(column.header) for column in self._columns(names)]
+        widths = [max(down) + len(GAP) for down in zip(headers, *rows, strict=True)]
+        room = (terminal.width if terminal.tty else _NARROWEST) - sum(widths[: len(leading)])
+        fitting = []
+        for name, taken in zip(candidates, widths[len(leading) :], strict=True):
+            if taken <= room:
+                fitting.append(name)
+                room -= taken
+        return fitting
+
+    def _columns(self, names: Sequence[str]) -> Iterator[Column]:
+        from ledger.render.table import Align, Column
+
+        shorts = [_short(name) for name in names]
+        for name, short in zip(names, shorts, strict=True):
+            group, _, rest = name.partition(".")
+            header = short if shorts.count(short) == 1 else name
+            if group == "metrics":
+                unit = self.view.target(rest).unit
+                yield Column(
+                    header=header + (f" [{unit}]" if unit and unit != "1" else ""), align=Align.POINT
+                )
+            elif group == "params":
+                yield Column(header=header, align=Align.POINT, shrink=2)
+            elif name in ("run_id", "finished", "started", "recorded", "code.commit", "code.tree", "parent"):
+                yield Column(header=header)
+            else:
+                yield Column(header=header, align=Align.RIGHT if name == "duration" else Align.LEFT, shrink=1)
+
+    def _rows(self, names: Sequence[str], sample: int | None = None) -> Iterator[list[Cell | str]]:
+        from ledger.trace.listing import records
+
+        table = self.found.table(names)
+        for record in records(table if sample is None else table.slice(0, sample)):
+            yield [self._cell(name, record) for name in names]
+
+    def _cell(self, name: str, record: Mapping[str, Any]) -> Cell | str:
+        from ledger.render.table import Cell
+
+        group, _, rest = name.partition(".")
+        if group == "metrics":
+            return self._metric(rest, record)
+        if name == "run_id":
+            return Cell(text=record[name][:_ID_DIGITS], style="id")
+        if name == "status" and record[name] != "finished":
+            return Cell(text=str(record[name] or ""), style="warn")
+        return _shown(name, record[name])
+
+    def _metric(self, name: str, record: Mapping[str, Any]) -> Cell | str:
+        from ledger.model import Grade
+        from ledger.render.format import number
+        from ledger.render.grades import GRADES
+        from ledger.render.table import Cell
+
+        value, recorded = record[f"metrics.{name}"], record.get(f"recorded.{name}")
+        if value is not None:
+            return number(value)
+        grade = Grade(record[f"grade.{name}"])
+        if grade is Grade.MISSING:
+            return ""
+        sign = GRADES[grade].text(unicode=self.app.terminal.unicode)
+        return Cell(text=f"({number(recorded)})" if recorded is not None else "", mark=sign, style="dim")
+
+    def footer(self) -> None:
+        """What is not shown and why, on standard error, where it disturbs no reader of the data."""
+        shown, passed, left_out = len(self.found.rows), self.found.passed, self.found.left_out
+        if shown < passed:
+            self.app.talk(f"{shown:,} of {passed:,} runs shown (-n {shown})")
+        if left_out:
+            self.app.talk(f"{left_out:,} {'run' if left_out == 1 else 'runs'} left out: no comparable value")
+
+
+def _short(name: str) -> str:
+    if name == "run_id":
+        return "id"
+    if name == "finished":
+        return "when"
+    return name.partition(".")[2] or name
+
+
+def _shown(name: str, value: Any) -> str:
+    from ledger.render.format import duration, minute, number
+
+    if name in ("started", "finished", "recorded"):
+        return minute(value)
+    if name == "duration":
+        return duration(value)
+    if name in ("code.commit", "code.tree") and value:
+        return str(value)[:9]
+    if name == "parent" and value:
+        return str(value)[:_ID_DIGITS]
+    return number(value) if not isinstance(value, str) else value
+
+
+def _marked(cell: Cell | str) -> str:
+    return cell if isinstance(cell, str) else f"{cell.text} {cell.mark}".rstrip()
+
+
+_PRINTERS = {
+    "text": _Printer.text,
+    "json": _Printer.json,
+    "csv": _Printer.csv,
+    "md": _Printer.markdown,
+    "ids": _Printer.ids,
+}

@@ -1,0 +1,395 @@
+"""`ledger show`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.app import App, one_output, table_options
+from ledger.errors import UsageError
+
+if TYPE_CHECKING:
+    from ledger.render.table import Cell
+    from ledger.trace.detail import Detail, MetricDetail, RecordDetail
+    from ledger.trace.series import Point
+    from ledger.trace.view import View
+
+_EPILOG = """\b
+Examples:
+  ledger show 3f9c
+  ledger show 3f9c --records            every write about the run: who, when, why, and what it changed
+  ledger show 3f9c --history            its series
+  ledger show 3f9c --history loss --csv > loss.csv
+  ledger show 3f9c --params --json      the params, nested as they were recorded
+
+\b
+Signs: = recorded under the definition shown   (0.84) another definition or none: not compared
+"""
+
+_WHOLE_SERIES = ""
+_ENVIRONMENT_LINES = 12
+_TEXT_FIELDS = ("name", "parent", "note")
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("run")
+@click.option("--records", "with_records", is_flag=True, help="Every record of the run, and what it changed.")
+@click.option(
+    "--history",
+    "series",
+    is_flag=False,
+    flag_value=_WHOLE_SERIES,
+    metavar="[METRIC]",
+    help="The series instead, all or one.",
+)
+@click.option("--params", "only_params", is_flag=True, help="The params only.")
+@click.option("--metrics", "only_metrics", is_flag=True, help="The metrics only.")
+@table_options
+@click.pass_obj
+def show(
+    app: App,
+    /,
+    *,
+    run: str,
+    with_records: bool,
+    series: str | None,
+    only_params: bool,
+    only_metrics: bool,
+    as_json: bool,
+    as_csv: bool,
+    as_md: bool,
+) -> None:
+    """Show one run whole. RUN is its id, or four or more of its first digits.
+
+    Metrics stand under the definition that the project gives them now; what does not compare with it is in
+    parentheses, with the reason.
+    """
+    from ledger.trace.detail import detail
+
+    form = one_output(json=as_json, csv=as_csv, md=as_md)
+    one_output(history=series is not None, params=only_params, metrics=only_metrics, records=with_records)
+    view = app.view()
+    if series is not None:
+        _show_series(app, view, run, series or None, form)
+    elif form in ("csv", "md"):
+        raise UsageError(f"--{form} goes with --history", hint="ledger show RUN --json, or ledger runs --csv")
+    else:
+        found = detail(view, run)
+        part = "params" if only_params else "metrics" if only_metrics else ""
+        if form == "json":
+            whole = document(found)
+            app.json(whole[part] if part else whole)
+        else:
+            printer = _Printer(app, found, with_records=with_records)
+            app.lines(printer.part(part) if part else printer.whole())
+    app.warn_of_faults(view.runs.index.faults)
+
+
+def document(found: Detail) -> dict[str, Any]:
+    """What `--json` prints: the contract of docs/json.md."""
+    return {
+        "run": found.run,
+        "params": found.params,
+        "metrics": {name: metric_document(metric) for name, metric in found.metrics.items()},
+        "records": [_record_document(record) for record in found.records],
+        "conflicts": [
+            {
+                "field": ".".join(conflict.field),
+                "values": list(conflict.values),
+                "records": list(conflict.records),
+            }
+            for conflict in found.conflicts
+        ],
+        "attached": {"commit": found.attachment.commit, "level": found.attachment.level.value},
+    }
+
+
+def metric_document(metric: MetricDetail) -> dict[str, Any]:
+    """`value` is null where it does not compare: `recorded` is what was recorded, `reason` says why."""
+    cell = metric.cell
+    return {
+        "value": cell.value if cell.comparable else None,
+        "grade": cell.grade.value,
+        "recorded": cell.recorded,
+        "unit": metric.target.unit,
+        "definition": metric.target.did,
+        "reason": cell.reason,
+        "direction": metric.target.direction,
+        "recorded_definition": metric.recorded.did if metric.recorded else None,
+    }
+
+
+def _record_document(record: RecordDetail) -> dict[str, Any]:
+    from ledger.trace.runset import ABSENT
+
+    return {
+        "record": record.record,
+        "base": record.base,
+        "recorded": record.recorded,
+        "author": {"name": record.author.name, "email": record.author.email},
+        "reason": record.reason,
+        "ref": record.ref,
+        "commit": record.commit or None,
+        "changes": [
+            {
+                "field": change.field,
+                **{
+                    key: value
+                    for key, value in (("old", change.old), ("new", change.new))
+                    if value is not ABSENT
+                },
+            }
+            for change in record.changes
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Printer:
+    app: App
+    found: Detail
+    with_records: bool
+
+    def whole(self) -> Iterator[str]:
+        from ledger.render.terminal import paint
+
+        yield paint(f"run {self.found.id}", "id", self.app.terminal)
+        yield from self._table(self._facts())
+        for heading in _SECTIONS:
+            lines = list(self.part(heading))
+            if lines:
+                yield ""
+                yield paint(heading, "bold", self.app.terminal)
+                yield from (f"  {line}" for line in lines)
+
+    def part(self, heading: str) -> Iterator[str]:
+        return _SECTIONS[heading](self)
+
+    def _table(self, rows: Iterable[Sequence[Cell | str]], *, point: int = -1) -> Iterator[str]:
+        """Aligned cells without a header; `point` is the place of a column of numbers."""
+        from ledger.render.table import Align, Column, Table, render
+
+        lines = list(rows)
+        if lines:
+            columns = tuple(
+                Column(header="", align=Align.POINT if place == point else Align.LEFT)
+                for place in range(len(lines[0]))
+            )
+            rendered = render(Table(columns=columns, rows=lines), self.app.terminal)
+            next(rendered)
+            yield from rendered
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        from ledger.render.format import duration, minute
+
+        run: Mapping[str, Any] = self.found.run
+        yield "experiment", run["experiment"]
+        yield from ((key, str(run[key])) for key in _TEXT_FIELDS if run.get(key))
+        yield "status", str(run["status"])
+        if run.get("started"):
+            yield "started", minute(run["started"])
+        if run.get("finished"):
+            took = f", took {duration(run['duration'])}" if run.get("duration") is not None else ""
+            yield "finished", minute(run["finished"]) + took
+        yield from (("code", line) for line in _code_lines(run.get("code"))[:1])
+        yield from (("", line) for line in _code_lines(run.get("code"))[1:])
+        yield "attached", self._attached()
+        if run.get("command"):
+            yield "command", shlex.join(run["command"])
+        if run.get("schema"):
+            yield "schema", " ".join(str(word) for word in run["schema"].values())
+        yield "author", str(self.found.records[0].author)
+        if len(self.found.records) > 1 and not self.with_records:
+            yield "records", f"{len(self.found.records)} (--records shows what each changed)"
+        if not self.found.records[-1].commit:
+            yield "", "sealed on this disk, not on its chain yet"
+
+    def _attached(self) -> str:
+        from ledger.render.grades import LEVELS
+
+        attachment, commit = self.found.attachment, self.found.attached
+        if commit is None:
+            return f"{attachment.level.value}: {LEVELS[attachment.level].words}"
+        many = f" 1 of {attachment.of}" if attachment.of > 1 else ""
+        return f"{commit.id[:9]} {commit.subject} ({attachment.level.value}{many})"
+
+    def _params(self) -> Iterator[str]:
+        from ledger.store.segment import flatten
+
+        return self._table((name, plain(value)) for name, value in flatten(dict(self.found.params)).items())
+
+    def _metrics(self) -> Iterator[str]:
+        return self._table(
+            ((name, *self._metric(metric)) for name, metric in self.found.metrics.items()), point=1
+        )
+
+    def _metric(self, metric: MetricDetail) -> tuple[Cell, str, str]:
+        from ledger.render.format import number
+        from ledger.render.grades import GRADES
+        from ledger.render.table import Cell
+
+        cell, target = metric.cell, metric.target
+        shown = plain(cell.value) if cell.comparable else f"({number(cell.recorded)})"
+        sign = GRADES[cell.grade]
+        mark = sign.text(unicode=self.app.terminal.unicode)
+        better = {"higher": "higher is better", "lower": "lower is better"}.get(target.direction or "", "")
+        said = ", ".join(part for part in (better, cell.reason) if part)
+        value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
+        return value, target.unit or "", said
+
+    def _tags(self) -> Iterator[str]:
+        tags: Any = self.found.run.get("tags", {})
+        return self._table((name, value) for name, value in sorted(tags.items()))
+
+    def _artifacts(self) -> Iterator[str]:
+        from ledger.render.format import size
+
+        artifacts: Any = self.found.run.get("artifacts", ())
+        return self._table(
+            (
+                item["role"],
+                item["name"],
+                item["uri"],
+                size(item.get("size")),
+                f"{item['rows']:,} rows" if item.get("rows") is not None else "",
+                f"sha256 {item['sha256'][:12]}" if item.get("sha256") else "",
+            )
+            for item in artifacts
+        )
+
+    def _environment(self) -> Iterator[str]:
+        from ledger.store.segment import flatten
+
+        environment: Any = self.found.run.get("environment", {})
+        flat = flatten(environment)
+        yield from self._table(
+            (name, plain(value)) for name, value in list(flat.items())[:_ENVIRONMENT_LINES]
+        )
+        if len(flat) > _ENVIRONMENT_LINES:
+            yield f"and {len(flat) - _ENVIRONMENT_LINES} more (--json has all)"
+
+    def _conflicts(self) -> Iterator[str]:
+        for conflict in self.found.conflicts:
+            won, *lost = map(plain, conflict.values)
+            yield escaped(
+                f"{'.'.join(conflict.field)}: {won} counts (record {conflict.records[0][:8]}), "
+                f"edited at the same time to {', '.join(lost)}"
+            )
+
+    def _records(self) -> Iterator[str]:
+        if not self.with_records:
+            return
+        from ledger.render.format import minute
+        from ledger.render.terminal import paint
+        from ledger.trace.runset import ABSENT
+
+        for record in self.found.records:
+            where = f"commit {record.commit[:9]}" if record.commit else "not on its chain yet"
+            yield paint(record.record[:8], "id", self.app.terminal) + escaped(
+                f"  {minute(record.recorded)}  {record.author.name}  {where}"
+            )
+            if record.reason:
+                yield escaped(f"    reason: {record.reason}")
+            for change in record.changes:
+                old, new = (
+                    "(nothing)" if value is ABSENT else plain(value) for value in (change.old, change.new)
+                )
+                yield escaped(f"    {change.field}: {old} → {new}", ascii_only=not self.app.terminal.unicode)
+            if record.base and not record.changes:
+                present = any(other.record == record.base for other in self.found.records)
+                yield "    changes nothing" if present else f"    edits {record.base[:8]}, which is not here"
+
+
+_SECTIONS = {
+    "params": _Printer._params,  # noqa: SLF001 - the table of its own sections
+    "metrics": _Printer._metrics,  # noqa: SLF001
+    "tags": _Printer._tags,  # noqa: SLF001
+    "artifacts": _Printer._artifacts,  # noqa: SLF001
+    "environment": _Printer._environment,  # noqa: SLF001
+    "conflicts": _Printer._conflicts,  # noqa: SLF001
+    "records": _Printer._records,  # noqa: SLF001
+}
+
+
+def _code_lines(code: Mapping[str, Any] | None) -> list[str]:
+    if not code:
+        return ["unknown"]
+    branch = f" on {code['branch']}" if code.get("branch") else ""
+    lines = [code["commit"][:9] + branch]
+    if code.get("dirty"):
+        kept = f", kept as {code['snapshot'][:9]}" if code.get("snapshot") else ""
+        lines.append(f"with uncommitted changes{kept}")
+    if code.get("problem"):
+        lines.append(f"not kept: {code['problem']}")
+    return lines
+
+
+def plain(value: Any) -> str:
+    """A value in full, as people write it: text without quotes, all else as JSON."""
+    from ledger.canonical import compact, non_finite_name
+
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value - value != 0:
+        return non_finite_name(value)
+    return compact(value)
+
+
+def escaped(text: str, *, ascii_only: bool = False) -> str:
+    from ledger.render.terminal import escape
+
+    return escape(text, ascii_only=ascii_only)
+
+
+def _show_series(app: App, view: View, prefix: str, metric: str | None, form: str) -> None:
+    from ledger.render.document import csv_document, markdown_document
+    from ledger.trace.find import one_run, row_of
+    from ledger.trace.series import points
+
+    found = points(view, row_of(view.runs, one_run(view.runs, prefix)), metric)
+    headers = ["metric", "step", "time", "value"]
+    if any(point.context is not None for point in found):
+        headers.append("context")
+    rows = ([getattr(point, name) for name in headers] for point in found)
+    if form == "json":
+        app.json({name: getattr(point, name) for name in headers} for point in found)
+    elif form == "csv":
+        app.chunks(csv_document(headers, rows, escaped=sys.stdout.isatty()))
+    elif form == "md":
+        app.chunks(markdown_document(headers, rows))
+    else:
+        app.lines(_series_lines(app, found))
+
+
+def _series_lines(app: App, found: Sequence[Point]) -> Iterator[str]:
+    """One line a series: how it went; then every point."""
+    from ledger.render.format import minute, number
+    from ledger.render.spark import sparkline
+    from ledger.render.table import Align, Column, Table, render
+
+    series: dict[str, list[float | None]] = {}
+    for point in found:
+        series.setdefault(point.metric, []).append(point.value)
+    for name, values in series.items():
+        drawn = sparkline(values, unicode=app.terminal.unicode)
+        yield f"{escaped(name)}  {drawn}  {number(values[0])} .. {number(values[-1])} over {len(values):,} points"
+    yield ""
+    columns = {
+        "metric": Column(header="metric", shrink=1),
+        "step": Column(header="step", align=Align.RIGHT),
+        "value": Column(header="value", align=Align.POINT),
+        "time": Column(header="time"),
+        "context": Column(header="context", shrink=2),
+    }
+    shown = [name for name in columns if name == "value" or any(getattr(p, name) is not None for p in found)]
+    texts = (
+        {**asdict(p), "step": number(p.step), "value": number(p.value) or "null", "time": minute(p.time)}
+        for p in found
+    )
+    rows = ([text[name] or "" for name in shown] for text in texts)
+    yield from render(Table(columns=tuple(columns[name] for name in shown), rows=rows), app.terminal)

@@ -1,0 +1,242 @@
+"""Runs and series as tables for other programs: one wide table of runs, one long table of points.
+
+Units and definitions stand in the fields' metadata. Series are read and written one run after the other, so that
+ten thousand of them take no more memory than one row group.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import InputError
+from ledger.model import COMPARABLE, Grade, StoreFault, utc_text
+from ledger.schema.definition import Definition
+from ledger.store.segment import METRICS, PARAMS
+from ledger.trace import series
+from ledger.trace.listing import Found, chosen, records
+from ledger.trace.view import View
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+"""Version of the exported tables. 1: the first (2026-11)."""
+ROW_GROUP = 262_144
+"""Points in a row group of history.parquet."""
+RUNS, HISTORY = "runs", "history"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What is exported: `found` says which runs, and in which order."""
+
+    view: View
+    found: Found
+    faults: list[StoreFault] = field(default_factory=list)
+    """Series that can't be read: found out while they are written."""
+
+    def runs(self) -> pa.Table:
+        """One row a run with every column; no column is without a type, since not every reader knows null."""
+        import pyarrow as pa
+
+        table = self.found.table(chosen(self.found.columns, None))
+        columns = [
+            column.cast(pa.string()) if pa.types.is_null(column.type) else column for column in table.columns
+        ]
+        fields = [
+            pa.field(name, column.type, metadata=self._field_metadata(name))
+            for name, column in zip(table.column_names, columns, strict=True)
+        ]
+        return pa.table(columns, schema=pa.schema(fields, metadata=_metadata({"ledger.format": str(FORMAT)})))
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """The runs as flat mappings, for JSON."""
+        return self.found.documents(chosen(self.found.columns, None))
+
+    def points(self) -> Iterator[pa.Table]:
+        """The series, a run a table, all with the schema `points_schema`."""
+        schema = self.points_schema()
+        graded = "grade" in schema.names
+        ids, codes = self.view.run_ids, self.view.schema_codes
+        for row, table in series.of_runs(self.view, self.found.rows.to_pylist(), self.faults):
+            yield _long(table, ids[row], schema, self._grades[codes[row]] if graded else {})
+
+    def points_schema(self) -> pa.Schema:
+        """`run_id, metric, step, time, value, context`, and `grade` where series of different definitions meet."""
+        import pyarrow as pa
+
+        text = pa.dictionary(pa.int32(), pa.string())
+        fields = [
+            pa.field("run_id", text, nullable=False),
+            pa.field("metric", text, nullable=False),
+            pa.field("step", pa.int64()),
+            pa.field("time", pa.timestamp("us", tz="UTC")),
+            pa.field("value", pa.float64()),
+            pa.field("context", text),
+        ]
+        if self._is_graded():
+            fields.append(pa.field("grade", text))
+        told = {name: _words(self.view.target(name)) for name in self.view.runs.index.names(METRICS)}
+        metrics = json.dumps({name: words for name, words in told.items() if words}, ensure_ascii=False)
+        return pa.schema(
+            fields, metadata=_metadata({"ledger.format": str(FORMAT), "ledger.metrics": metrics})
+        )
+
+    def point_documents(self) -> Iterator[dict[str, Any]]:
+        """The points as mappings with times as RFC 3339 text, for CSV and JSON."""
+        for table in self.points():
+            for batch in table.to_batches(max_chunksize=10_000):
+                for point in batch.to_pylist():
+                    moment = point["time"]
+                    yield {**point, "time": utc_text(moment) if moment else None}
+
+    def _field_metadata(self, name: str) -> Mapping[bytes, bytes] | None:
+        group, _, rest = name.partition(".")
+        if group == METRICS:
+            return _metadata(_words(self.view.target(rest)))
+        if group == PARAMS:
+            found = (schema.params[rest] for schema in self.view.schemas.values() if rest in schema.params)
+            definition = next(found, None)
+            return _metadata(_words(definition)) if definition else None
+        return None
+
+    def _is_graded(self) -> bool:
+        """Whether any run's schema gives a metric another meaning than it has now."""
+        return any(self._grades)
+
+    @cached_property
+    def _grades(self) -> list[dict[str, str]]:
+        """For each recorded schema: series → grade, for those whose metric does not compare."""
+        found: list[dict[str, str]] = []
+        for name in self.view.declared_metrics():
+            comparisons = self.view.comparisons(name)
+            found = found or [{} for _ in comparisons]
+            for grades, comparison in zip(found, comparisons, strict=True):
+                if comparison.grade not in COMPARABLE:
+                    labels = (name, self.view.target(name).series or name)
+                    grades.update(dict.fromkeys(labels, comparison.grade.value))
+        return found
+
+
+def _words(definition: Definition) -> dict[str, str]:
+    words = {
+        "ledger.unit": definition.unit,
+        "ledger.definition": definition.did,
+        "ledger.direction": definition.direction,
+    }
+    return {key: value for key, value in words.items() if value is not None}
+
+
+def _metadata(words: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {key.encode(): value.encode() for key, value in words.items()}
+
+
+def _long(table: pa.Table, run_id: str, schema: pa.Schema, grades: Mapping[str, str]) -> pa.Table:
+    import pyarrow as pa
+
+    rows = table.num_rows
+    same = pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()).fill_null(0), pa.array([run_id]))
+    columns: dict[str, Any] = {"run_id": same}
+    for column in schema.names[1:]:
+        if column == "grade":
+            columns[column] = _graded(table.column("metric"), grades)
+        elif column in table.column_names:
+            columns[column] = table.column(column)
+        else:
+            columns[column] = pa.nulls(rows, schema.field(column).type)
+    return pa.table(columns).cast(schema)
+
+
+def _graded(metric: Any, grades: Mapping[str, str]) -> Any:
+    """The grade of each point, by the metric that its series is named after."""
+    import pyarrow as pa
+
+    chunks = []
+    for chunk in metric.chunks:
+        names = chunk.dictionary.to_pylist()
+        texts = pa.array([grades.get(name, Grade.IDENTICAL.value) for name in names], pa.string())
+        chunks.append(texts.take(chunk.indices).dictionary_encode())
+    return pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
+
+
+Write = Callable[[Path], None]
+"""Writes one file, under a temporary name."""
+
+
+def parquet_runs(export: Export) -> Write:
+    def write(path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        pq.write_table(export.runs(), path, compression="zstd")
+
+    return write
+
+
+def parquet_history(export: Export) -> Write:
+    def write(path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        schema = export.points_schema()
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for table in _gathered(export.points()):
+                writer.write_table(table, row_group_size=ROW_GROUP)
+
+    return write
+
+
+def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Small tables joined until they fill a row group."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        waiting.append(table)
+        rows += table.num_rows
+        if rows >= ROW_GROUP:
+            yield pa.concat_tables(waiting).unify_dictionaries()
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting).unify_dictionaries()
+
+
+def run_rows(export: Export) -> tuple[list[str], Iterator[list[Any]]]:
+    """Headers and rows of runs, for CSV."""
+    table = export.runs()
+    return table.column_names, (list(record.values()) for record in records(table))
+
+
+def publish(folder: Path, files: Mapping[str, Write], *, force: bool) -> list[Path]:
+    """Write files beside their final names, then rename them. Raises InputError for a folder that is in use.
+
+    `force` replaces files of these names; what else is in the folder stays as it is.
+    """
+    _require_free(folder, force=force)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {folder / f".{name}.{os.getpid()}.tmp": folder / name for name in files}
+    try:
+        for temporary, write in zip(written, files.values(), strict=True):
+            write(temporary)
+        for temporary, final in written.items():
+            temporary.replace(final)
+    finally:
+        for temporary in written:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+    return list(written.values())
+
+
+def _require_free(folder: Path, *, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is not a folder", hint="name a new or an empty one")
+    if folder.is_dir() and not force and any(folder.iterdir()):
+        raise InputError(
+            f"{folder} is not empty", hint="name another folder, or replace what is exported with --force"
+        )

@@ -1,0 +1,299 @@
+"""Runs as a table: filtered, sorted and cut in that order, all of it after the view.
+
+Columns are made for all runs only where the filter or the order needs them, and else for the runs that are shown.
+It imports pyarrow because a table of a hundred thousand runs must not become Python objects on its way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import NotFoundError, UsageError
+from ledger.store.segment import METRICS, PARAMS, TAGS
+from ledger.trace import where
+from ledger.trace.columns import FIELDS, GRADE, RECORDED, Columns, rfc3339
+from ledger.trace.grammar import Expression
+from ledger.trace.names import numeric
+from ledger.trace.view import View
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SAMPLE = 200
+"""Runs that are looked at to find which columns tell most."""
+_CANDIDATES = 200
+"""Names of a group that are looked at for that: with ten thousand metrics the most often recorded ones."""
+_COLUMN = re.compile(r"(?:`(?:[^`]|``)*`|[^,`])+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Which runs, in which order, with which columns."""
+
+    where: str | None = None
+    columns: tuple[str, ...] | None = None
+    """Names, short where that is clear, or patterns such as `metrics.*`; None: all."""
+    sort: tuple[str, ...] = ()
+    """Columns, `-` in front for descending; then, and without any, the newest first."""
+    limit: int | None = None
+    experiments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The runs of a listing, before any of them is shown."""
+
+    columns: Columns
+    rows: pa.Array
+    """Rows of the index, in order."""
+    passed: int
+    """How many runs passed the filter; more than `rows` where there is a limit."""
+    left_out: int
+    """How many the filter has no answer for: they lack a comparable value."""
+
+    def table(self, names: Sequence[str]) -> pa.Table:
+        """Full column names → a table; each metric brings its grade, and what was recorded but does not compare."""
+        import pyarrow as pa
+
+        metrics = [name.partition(".")[2] for name in names if name.startswith(f"{METRICS}.")]
+        grades = [f"{GRADE}.{name}" for name in metrics]
+        recorded = [
+            f"{RECORDED}.{name}" for name in metrics if self.columns.has_incomparable(name, self.rows)
+        ]
+        wanted = dict.fromkeys((*names, *grades, *recorded))
+        return pa.table({name: self.columns.column(name, self.rows) for name in wanted})
+
+    def documents(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The same as one flat mapping a run for JSON: each param of the kind it was recorded as."""
+        shown = self.table(names)
+        natives = {
+            name: values
+            for name in shown.column_names
+            if (values := self.columns.natives(name, self.rows)) is not None
+        }
+        for place, record in enumerate(records(shown)):
+            yield {**record, **{name: values[place] for name, values in natives.items()}}
+
+
+def table(view: View, listing: Listing) -> pa.Table:
+    """One row a run: `run_id` and the columns asked for, else all.
+
+    `metrics.*` hold only values that compare under the metric's definition, `grade.*` say why others are null, and
+    `recorded.*` hold those. Raises UsageError for a filter or a name that is wrong, NotFoundError for an experiment.
+    """
+    found = find(view, listing)
+    return found.table(chosen(found.columns, listing.columns))
+
+
+def find(view: View, listing: Listing) -> Found:
+    """Filter, sort and cut. Raises UsageError, NotFoundError."""
+    columns = Columns(view)
+    # Names are looked up first, so that a wrong one is told even where no run is left.
+    expression = _expression(columns, listing.where)
+    keys = [_key(columns, word) for word in listing.sort]
+    rows = _of_experiments(columns, listing.experiments)
+    left_out = 0
+    if expression is not None:
+        rows, left_out = _filtered(columns, expression, rows)
+    passed = len(rows)
+    rows = _sorted(columns, rows, keys)
+    if listing.limit is not None:
+        rows = rows.slice(0, listing.limit)
+    return Found(columns=columns, rows=rows, passed=passed, left_out=left_out)
+
+
+def chosen(columns: Columns, asked: Sequence[str] | None) -> list[str]:
+    """The full names of columns, `run_id` first. Raises UsageError that suggests the right name."""
+    if asked is None:
+        return list(columns.names)
+    found: dict[str, None] = {"run_id": None}
+    for word in asked:
+        name = _unquoted(word)
+        matching = [full for full in columns.names if "*" in name and fnmatchcase(full, name)]
+        found.update(dict.fromkeys(matching or [_full(columns, name, "--columns")]))
+    return list(found)
+
+
+def split(text: str) -> tuple[str, ...]:
+    """`f1,lr,branch` → names; a comma inside backticks belongs to a name."""
+    return tuple(word.strip() for word in _COLUMN.findall(text) if word.strip())
+
+
+def ranked(view: View, found: Found) -> list[str]:
+    """Metrics and params of the found runs, what tells most first.
+
+    The configured metrics, then those with a direction and those most often recorded; params that differ among the
+    runs before those that don't.
+    """
+    sample = found.rows.slice(0, _SAMPLE)
+    known = {
+        group: {name: _spread(found.columns, f"{group}.{name}", sample) for name in _candidates(view, group)}
+        for group in (METRICS, PARAMS)
+    }
+    configured = view.workspace.config.log_metrics
+    metrics = sorted(
+        (name for name, (count, _) in known[METRICS].items() if count),
+        key=lambda name: (
+            configured.index(name) if name in configured else len(configured),
+            view.target(name).direction is None,
+            -known[METRICS][name][0],
+            name,
+        ),
+    )
+    params = sorted((name for name, (count, _) in known[PARAMS].items() if count))
+    varying = [name for name in params if known[PARAMS][name][1] > 1]
+    constant = [name for name in params if known[PARAMS][name][1] <= 1]
+    lead = max(3, len(configured))
+    order = [(METRICS, metrics[:lead]), (PARAMS, varying), (METRICS, metrics[lead:]), (PARAMS, constant)]
+    return [f"{group}.{name}" for group, names in order for name in names]
+
+
+def _candidates(view: View, group: str) -> list[str]:
+    """The most often recorded names of a group, and the configured ones."""
+    counts: dict[str, int] = {}
+    for part in view.runs.index.segments:
+        for name, (start, end) in part.places[group].items():
+            counts[name] = counts.get(name, 0) + end - start
+    often = sorted(counts, key=lambda name: (-counts[name], name))[:_CANDIDATES]
+    configured = view.workspace.config.log_metrics if group == METRICS else ()
+    return list(dict.fromkeys((*(name for name in configured if name in counts), *often)))
+
+
+def _spread(columns: Columns, name: str, rows: pa.Array) -> tuple[int, int]:
+    """How many of the rows have a value, and how many different ones (nothing counts as one)."""
+    import pyarrow.compute as pc
+
+    group, _, rest = name.partition(".")
+    column = columns.column(f"{RECORDED}.{rest}" if group == METRICS else name, rows)
+    return len(column) - column.null_count, len(pc.unique(column))
+
+
+def records(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """One flat mapping a run, with times as RFC 3339 text."""
+    for batch in text_times(table).to_batches(max_chunksize=1000):
+        yield from batch.to_pylist()
+
+
+def text_times(table: pa.Table) -> pa.Table:
+    """The table with RFC 3339 text in place of timestamps."""
+    import pyarrow as pa
+
+    for place, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type):
+            table = table.set_column(place, column.name, rfc3339(table.column(place)))
+    return table
+
+
+def _of_experiments(columns: Columns, experiments: Sequence[str]) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = columns.all_rows
+    if not experiments:
+        return rows
+    names = columns.column("experiment", rows)
+    known = [name for name in pc.unique(names).to_pylist() if name is not None]
+    for name in experiments:
+        if name not in known:
+            near = get_close_matches(name, known, n=3)
+            shown = (
+                f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(known)[:8])}"
+            )
+            raise NotFoundError(
+                f"no experiment {name!r}", hint=shown if known else "record a run first: ledger record --help"
+            )
+    return rows.filter(pc.is_in(names, value_set=pa.array(experiments, pa.string())))
+
+
+def _expression(columns: Columns, text: str | None) -> Expression | None:
+    if text is None or not text.strip():
+        return None
+    parsed = where.parse(text)
+    known = (*columns.names, *(name for name in where.names(parsed) if _is_grade(columns, name)))
+    return where.resolved(parsed, known)
+
+
+def _is_grade(columns: Columns, name: str) -> bool:
+    group, _, metric = name.partition(".")
+    return group == GRADE and f"{METRICS}.{metric}" in columns.names
+
+
+def _filtered(columns: Columns, expression: Expression, rows: pa.Array) -> tuple[pa.Array, int]:
+    import pyarrow as pa
+
+    as_numbers = numeric(expression)
+    operands = {
+        name: columns.operand(name, rows, number=name in as_numbers)
+        for name in sorted(where.names(expression))
+    }
+    mask = where.matches(expression, pa.table(operands)).combine_chunks()
+    return rows.filter(mask), mask.null_count
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    name: str
+    descending: bool
+
+
+def _key(columns: Columns, word: str) -> _Key:
+    """`-f1`, `f1`; a leading `-` that belongs to the name is found first."""
+    name = _unquoted(word)
+    if name.startswith("-") and f"{METRICS}.{name}" not in columns.names:
+        return _Key(_full(columns, _unquoted(word[1:]), "--sort"), descending=True)
+    return _Key(_full(columns, name, "--sort"), descending=False)
+
+
+def _full(columns: Columns, name: str, option: str) -> str:
+    if _is_grade(columns, name):
+        return name
+    try:
+        return where.resolve(name, columns.names)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error.message}", hint=error.hint) from error
+
+
+def _unquoted(word: str) -> str:
+    """A name as a filter writes it (metrics.`val/f1@5`), or plain."""
+    return re.sub(r"`((?:[^`]|``)*)`", lambda quoted: quoted[1].replace("``", "`"), word.strip())
+
+
+def _sorted(columns: Columns, rows: pa.Array, keys: Sequence[_Key]) -> pa.Array:
+    """NaN and nothing come last in either direction: so Arrow sorts them. Runs that tie: the newest first."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    operands: list[tuple[pa.Array, bool]] = []
+    for key in keys:
+        if columns.mixed(key.name):
+            operands.append((columns.numbers(key.name, rows), key.descending))
+        column = columns.column(key.name, rows)
+        operands.append(
+            (column.cast(pa.string()) if pa.types.is_null(column.type) else column, key.descending)
+        )
+    finished, recorded = columns.column("finished", rows), columns.column("recorded", rows)
+    operands += [(pc.coalesce(finished, recorded), True), (rows, True)]
+    by = pa.table({str(place): column for place, (column, _) in enumerate(operands)})
+    order = [(str(place), "descending" if down else "ascending") for place, (_, down) in enumerate(operands)]
+    return rows.take(pc.sort_indices(by, sort_keys=order))
+
+
+__all__ = [
+    "FIELDS",
+    "PARAMS",
+    "TAGS",
+    "Found",
+    "Listing",
+    "chosen",
+    "find",
+    "ranked",
+    "records",
+    "split",
+    "table",
+    "text_times",
+]
