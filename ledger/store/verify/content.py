@@ -72,20 +72,24 @@ def content(files: Mapping[str, bytes]) -> Content:
 
 
 def _json(name: str, data: bytes, found: Content) -> dict[str, Any] | None:
+    value, wrong = _strict(name, data)
+    found.wrong += [(name, what) for what in wrong]
+    return value
+
+
+@lru_cache(maxsize=256)
+def _strict(name: str, data: bytes) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """The object, and what is wrong with its bytes. Schemas, and often params, are the same in run after run."""
     try:
         value = canonical.loads(data, what=name)
         same = canonical.dumps(value) == data
     except (InputError, TypeError) as error:
-        found.wrong.append((name, _without(name, str(error))))
-        return None
+        return None, (_without(name, str(error)),)
     if not isinstance(value, dict):
-        found.wrong.append((name, "not a JSON object"))
-        return None
-    if not same:
-        found.wrong.append(
-            (name, "not canonical JSON: its bytes are not those that ledger writes for its values")
-        )
-    return value
+        return None, ("not a JSON object",)
+    return value, () if same else (
+        "not canonical: its bytes are not those that ledger writes for these values",
+    )
 
 
 def _without(name: str, message: str) -> str:
