@@ -13,7 +13,7 @@ from ledger import canonical
 from ledger.canonical import compact
 from ledger.errors import InputError, UsageError
 from ledger.model import Json
-from ledger.store.userfile import opened, too_big
+from ledger.store.userfile import is_there, opened, too_big
 from ledger.store.values import finite, is_number, parse_number, too_large
 
 STDIN = "-"
@@ -28,7 +28,7 @@ _SERIES = frozenset({".jsonl", ".ndjson", ".parquet", ".pq"})
 def split_source(source: str) -> tuple[str, str]:
     """`prefix=FILE` → prefix and FILE; a source that is the name of a file that exists has no prefix."""
     prefix, equals, rest = source.partition("=")
-    if not equals or Path(source).exists():
+    if not equals or is_there(Path(source)):
         return "", source
     return prefix, rest
 

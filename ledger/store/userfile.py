@@ -39,6 +39,15 @@ def opened(path: Path, *, max_bytes: int, advice: str) -> Iterator[IO[bytes]]:
             raise unreadable(path, error) from error
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether something readable has this name; one that is no file name at all has nothing."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def unreadable(path: Path, error: OSError) -> InputError:
     """Make the error for a file that the system doesn't let us read."""
     return InputError(f"{path}: it can't be read: {error.strerror or error}")

@@ -390,6 +390,12 @@ def test_a_missing_file_suggests_its_neighbours(tmp_path: Path) -> None:
     assert "no folder" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a=" + "x" * 300, "a\0b"])
+def test_what_is_no_file_name(name: str) -> None:
+    with pytest.raises(InputError):
+        read_metrics([name])
+
+
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a folder"):
         read_metrics([str(tmp_path)])

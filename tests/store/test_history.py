@@ -135,6 +135,16 @@ def test_an_epoch_beside_a_step_is_a_metric() -> None:
     assert points(history.from_values([{"step": 3, "epoch": 1}])) == [("epoch", 3, 1.0)]
 
 
+def test_joined_puts_files_below_each_other() -> None:
+    one, two = (
+        history.from_values({"a": [1]}),
+        history.from_values([{"metric": "b", "value": 2, "context": "x"}]),
+    )
+    table = history.joined([one, two])
+    assert points(history.decode(history.encode(table))) == [("a", 0, 1.0), ("b", None, 2.0)]
+    assert table.column("context").to_pylist() == [None, "x"]
+
+
 def test_odd_values() -> None:
     rows = [
         {"metric": "a", "value": value}

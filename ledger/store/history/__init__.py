@@ -7,7 +7,7 @@ between there is one long Arrow table (`table.py` says what it looks like). pyar
 from ledger.store.history.codec import MAX_PART, decode, encode
 from ledger.store.history.gate import MAX_ROWS
 from ledger.store.history.source import MAX_FILE, from_values, read
-from ledger.store.history.table import last_values, series_names
+from ledger.store.history.table import joined, last_values, series_names
 
 __all__ = [
     "MAX_FILE",
@@ -16,6 +16,7 @@ __all__ = [
     "decode",
     "encode",
     "from_values",
+    "joined",
     "last_values",
     "read",
     "series_names",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.errors import FormatError
 from ledger.store.history import gate
 from ledger.store.history.gate import MAX_GROUP_ROWS, Spent
-from ledger.store.history.table import MAX_CONTEXT, compacted, from_points, joined, schema, shaped
+from ledger.store.history.table import MAX_CONTEXT, compacted, from_points, joined, limit_rows, schema, shaped
 from ledger.store.history.thrift import ParquetError
 from ledger.store.values import MAX_NAME
 
@@ -24,8 +24,9 @@ _TEXTS = {"metric": MAX_NAME, "context": MAX_CONTEXT}
 def encode(table: pa.Table, max_bytes: int = MAX_PART) -> dict[str, bytes]:
     """Write `history.parquet`, or `history-0001.parquet` and so on where one file would be above `max_bytes`.
 
-    A table without rows has no files.
+    A table without rows has no files. Raises InputError for a table of more rows than `decode` reads.
     """
+    limit_rows(table.num_rows, "history")
     if not table.num_rows:
         return {}
     parts = _parts(table, max_bytes)

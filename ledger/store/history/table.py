@@ -59,7 +59,7 @@ def shaped(columns: Mapping[str, Any]) -> pa.Table:
 
 
 def joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Put tables of this schema below each other, with one dictionary of names."""
+    """Put one or more tables of series below each other, with one dictionary of names."""
     import pyarrow as pa
 
     return pa.concat_tables(tables, promote_options="default").unify_dictionaries()
