@@ -46,7 +46,7 @@ Once it has printed an id, the run is on disk for good; nothing that happens to 
     metavar="[PREFIX=]FILE",
     help="Metrics: the same; PREFIX=FILE names them PREFIX/...",
 )
-@click.option("--history", multiple=True, metavar="FILE", help="Series: JSONL, CSV or Parquet, long or wide.")
+@click.option("--history", multiple=True, metavar="[PREFIX=]FILE", help="Series: JSONL, CSV or Parquet, long or wide.")
 @click.option("--dataset", multiple=True, metavar="[NAME=]PATH", help="A data set: a path or a URI.")
 @click.option("--model", multiple=True, metavar="[NAME=]PATH", help="A model.")
 @click.option("--output", multiple=True, metavar="[NAME=]PATH", help="Any other file that came out.")
@@ -160,7 +160,10 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
         tags=pairs(given["tags"], "--tag"),
         command=_command(given["command_line"]),
         environment=environment.capture(
-            allow=config.environment, packages=config.packages, environ=app.workspace.environ
+            allow=config.environment,
+            packages=config.packages,
+            environ=app.workspace.environ,
+            prefix=app.workspace.environ.get("VIRTUAL_ENV") or app.workspace.environ.get("CONDA_PREFIX"),
         ),
         artifacts=artifacts,
         code=given["code"],
@@ -189,7 +192,9 @@ def _placed(app: App, sources: tuple[str, ...]) -> list[str]:
 
 def _path_of(app: App, source: str) -> str:
     """The path in `[PREFIX=]FILE`; a `=` in the name of a file that exists is part of it."""
-    if app.path(source).exists() or "=" not in source:
+    from ledger.store.userfile import is_there
+
+    if "=" not in source or is_there(app.path(source)):
         return source
     return source.partition("=")[2]
 
@@ -199,7 +204,10 @@ def _history(app: App, files: tuple[str, ...]) -> dict[str, bytes]:
         return {}
     from ledger.store import history
 
-    return history.encode(history.join([history.read(app.path(name)) for name in files]))
+    paths = [_path_of(app, source) for source in files]
+    prefixes = [source[: len(source) - len(path)].rstrip("=") for source, path in zip(files, paths, strict=True)]
+    tables = [history.read(app.path(path), prefix=prefix) for path, prefix in zip(paths, prefixes, strict=True)]
+    return history.encode(history.joined(tables))
 
 
 def _artifacts(app: App, given: dict[str, Any]) -> tuple[tuple[Any, ...], list[str]]:

@@ -61,7 +61,7 @@ class Draft:
     artifacts: tuple[Artifact, ...] = ()
     code: str | None = None
     """A revision; None: what the work tree holds now."""
-    captured: Code | None = None
+    captured: Captured | None = None
     """Code that was captured before (a refused run that is finished later)."""
     own_files: tuple[str, ...] = ()
     """Paths of the run's own inputs and outputs: they never make it dirty."""
@@ -93,7 +93,7 @@ def record(workspace: Workspace, drafts: Sequence[Draft]) -> list[Recorded]:
     faulty = [item for item in prepared if item.faults]
     if faulty:
         raise _refusal(workspace, faulty, len(prepared))
-    chained = seal_and_chain(workspace, [item.record for item in prepared])
+    chained = seal_and_chain(workspace, [item.record for item in prepared], [item.pack for item in prepared])
     return [_recorded(item, chained) for item in prepared]
 
 
@@ -107,10 +107,15 @@ def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
         )
 
 
-def seal_and_chain(workspace: Workspace, records: Sequence[Record]) -> frozenset[str]:
-    """Make records durable, then chain what can be chained; return the ids of those that are on their chain."""
+def seal_and_chain(
+    workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()
+) -> frozenset[str]:
+    """Make records durable, then chain what can be chained; return the ids of those that are on their chain.
+
+    `packs` hold the snapshots of new runs, record by record.
+    """
     spool = Spool.of(workspace.repository)
-    whole = [sealed(item) for item in records]
+    whole = [sealed(item, pack) for item, pack in zip(records, packs or [b""] * len(records), strict=True)]
     path = spool.seal(whole, name=_stem(workspace, records[0].run.record))
     try:
         chain.drain(workspace.repository, known={path: whole})
@@ -126,7 +131,7 @@ def _stem(workspace: Workspace, record_id: str) -> str:
     return f"{int(workspace.now().timestamp() * 1e6):016d}-{record_id}"
 
 
-def sealed(item: Record) -> Sealed:
+def sealed(item: Record, pack: bytes = b"") -> Sealed:
     """A record with what its commit needs."""
     return Sealed(
         record=item.run.record,
@@ -137,6 +142,7 @@ def sealed(item: Record) -> Sealed:
         message=commit_message(item),
         code=_keep_alive(item.run.code),
         files=codec.files(item),
+        pack=pack,
     )
 
 
@@ -161,6 +167,7 @@ def _recorded(item: _Prepared, chained: frozenset[str]) -> Recorded:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
     record: Record
+    pack: bytes = field(default=b"", repr=False)
     faults: tuple[str, ...] = ()
     hint: str = ""
     warnings: tuple[str, ...] = ()
@@ -215,7 +222,10 @@ class _Session:
         )
         masked, masks = _without_secrets(whole)
         warnings = (*(captured.warnings if captured else ()), *masks)
-        return _Prepared(record=masked, faults=tuple(faults), hint="; ".join(hints), warnings=warnings)
+        pack = captured.pack if captured else b""
+        return _Prepared(
+            record=masked, pack=pack, faults=tuple(faults), hint="; ".join(hints), warnings=warnings
+        )
 
     def _attempt(self, get: Callable[[], _T], faults: list[str], hints: list[str]) -> _T | None:
         """A step that may fail without keeping the others from saying what is wrong with theirs."""
@@ -235,7 +245,7 @@ class _Session:
 
     def _code(self, draft: Draft) -> Captured:
         if draft.captured is not None:
-            return Captured(code=draft.captured)
+            return draft.captured
         key = (draft.code, draft.own_files)
         if key not in self._codes:
             self._codes[key] = self._captured(draft)
@@ -315,7 +325,9 @@ def _without_secrets(item: Record) -> tuple[Record, tuple[str, ...]]:
     tags, in_tags = secrets.scrub(item.run.tags)
     note, in_note = secrets.scrub_text("note", item.run.note) if item.run.note else (item.run.note, ())
     command, in_command = secrets.scrub_command(item.run.command)
+    already = item.run.environment.get("masked") or ()
     reports = [
+        *(f"environment {name}" for name in (already if isinstance(already, (list, tuple)) else ())),
         *(f"params.{report}" for report in in_params),
         *(f"tags.{report}" for report in in_tags),
         *map(str, (*in_note, *in_command)),
@@ -357,4 +369,5 @@ def _refused(item: _Prepared) -> Sealed:
         message="\n".join(item.faults),
         code=(),
         files=codec.files(item.record),
+        pack=item.pack,
     )
