@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +124,8 @@ def _folders(repository: Repository) -> Iterator[Path]:
     environ = repository.environ
     cache = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/nonexistent')}/.cache"
     yield Path(cache) / "ledger" / key / name
+    import tempfile
+
     for place in ("/dev/shm", tempfile.gettempdir()):  # noqa: S108 - a private folder is made in it
         with suppress(OSError), tempfile.TemporaryDirectory(prefix="ledger-index-", dir=place) as folder:
             yield Path(folder)
@@ -267,7 +267,11 @@ _Read = tuple[Sequence[_Commit], list["list[objects.TreeEntry] | str"], dict[str
 
 
 def _read_ahead(repository: Repository, commits: Sequence[_Commit]) -> Iterator[_Read]:
+    from concurrent.futures import ThreadPoolExecutor
+
     chunks = [commits[start : start + _CHUNK] for start in range(0, len(commits), _CHUNK)]
+    if not chunks:  # a ref that was only set back
+        return
     with ExitStack() as stack:
         if len(commits) >= _BULK:
             limit = max(codec.MAX_BYTES[name] for name in (codec.RUN, codec.PARAMS, codec.METRICS))

@@ -71,7 +71,7 @@ class RunSet:
         rows = [row for row in self.index.find("run", run_id) if row not in hidden]
         if len(rows) < 2:  # noqa: PLR2004 - an edit whose base is not here stands alone
             return set()
-        records = {row: self.record_columns(row) for row in rows}
+        records = {row: self._links(row) for row in rows}
         bases = {record["base"] for record in records.values()}
         tips = [row for row in rows if records[row]["record"] not in bases] or rows[-1:]
         tips.sort(key=lambda row: (records[row]["recorded"] or 0, records[row]["record"]))
@@ -170,6 +170,11 @@ class RunSet:
         picked = part.rows.slice(row - start, 1)
         return {name: picked.column(name)[0].as_py() or None for name in COLUMNS}
 
+    def _links(self, row: int) -> dict[str, Any]:
+        """What orders the records of a run, without the other columns: there may be an edit of every run."""
+        start, part = self._place(row)
+        return {name: part.rows.column(name)[row - start].as_py() for name in _LINKS}
+
     def fields(self, row: int) -> dict[Field, Json]:
         """Everything that one record says and that an edit can change."""
         start, part = self._place(row)
@@ -204,6 +209,7 @@ class RunSet:
 
 
 _PLAIN = _Merged({})
+_LINKS = ("record", "base", "recorded")
 _NOTHING: Any = ...
 
 
