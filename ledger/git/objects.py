@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ledger.errors import FormatError
+from ledger.git import housekeeping
 from ledger.git.process import Process, Repository
 from ledger.model import Author
 
@@ -93,12 +94,36 @@ def write(repository: Repository, objects: Sequence[GitObject], *, keep: tuple[i
     """Have git store and fsync objects: loose when few, else as a pack. Objects already there are refreshed."""
     if not objects:
         return
-    if len(objects) <= _LOOSE_LIMIT:
-        data = pack(objects, repository.object_format, 0)  # git compresses loose objects itself
-        repository.git(*_ALL_SYNCED, "unpack-objects", "-q", stdin=data, keep=keep)
-    else:
-        data = pack(objects, repository.object_format, 1)
-        repository.git(*_ALL_SYNCED, "index-pack", "--stdin", stdin=data, keep=keep)
+    with held(repository, objects, keep=keep):
+        pass
+
+
+@contextmanager
+def held(
+    repository: Repository, objects: Sequence[GitObject], *, keep: tuple[int, ...] = ()
+) -> Iterator[None]:
+    """Store objects so that housekeeping takes none of them; refs are set in the block.
+
+    A pack is marked until the block ends. Loose objects cost less, and are safe unless a `git gc` is at work:
+    one that is so at the end of the block may not have seen the refs, and gets a pack that it does not know.
+    """
+    marked = len(objects) > _LOOSE_LIMIT or housekeeping.is_running(repository)
+    if not marked:
+        unpack(repository, pack(objects, repository.object_format, 0), keep=keep)  # git compresses loose ones
+    with housekeeping.marked(repository, _packed(repository, objects, only_if=marked), keep=keep):
+        yield
+    late = not marked and housekeeping.is_running(repository)
+    with housekeeping.marked(repository, _packed(repository, objects, only_if=late), keep=keep):
+        pass
+
+
+def _packed(repository: Repository, objects: Sequence[GitObject], *, only_if: bool) -> list[bytes]:
+    return [pack(objects, repository.object_format, 1)] if only_if else []
+
+
+def unpack(repository: Repository, data: bytes, *, keep: tuple[int, ...] = ()) -> None:
+    """Store the objects of a pack, made here or elsewhere, one by one; those that are there are refreshed."""
+    repository.git(*_ALL_SYNCED, "unpack-objects", "-q", stdin=data, keep=keep)
 
 
 def missing(repository: Repository, ids: Iterable[str], *, keep: tuple[int, ...] = ()) -> list[str]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.errors import LedgerError
+from ledger.errors import GitError, LedgerError
 from ledger.git.process import Repository
 
+_SYNCED = ("-c", "core.fsync=all")
 SOURCE_SUFFIXES = frozenset(
     [
         ".py",
@@ -105,6 +106,16 @@ def _scope(paths: Sequence[str]) -> list[str]:
     return [f":(top,literal){path}" for path in paths]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Uncommitted changes as a commit on HEAD."""
+
+    commit: str
+    tree: str
+    pack: bytes
+    """All its objects that HEAD lacks: no ref holds them yet, and a `git gc` may take them at any time."""
+
+
 class SnapshotTooLargeError(LedgerError):
     kind = "snapshot"
 
@@ -116,8 +127,8 @@ def snapshot(
     ignored: Sequence[str],
     untracked: Sequence[str],
     max_bytes: int,
-) -> tuple[str, str]:
-    """(commit, tree) of the tracked changes, made through a copy of the index; the same state gives the same ids.
+) -> Snapshot:
+    """The tracked changes, taken through a copy of the index; the same state gives the same ids.
 
     `untracked` are glob patterns of files to take along. Raises SnapshotTooLargeError, GitError.
     """
@@ -132,17 +143,38 @@ def snapshot(
     try:
         index = folder / "index"
         own = repository.git_dir / "index"
-        if own.exists():
-            shutil.copyfile(own, index)
-        env = {"GIT_INDEX_FILE": str(index)}
         own_files = [f":(top,exclude,literal){path}" for path in (*ignored, ".ledger")]
-        repository.git("add", "-u", "--ignore-errors", "--", ":(top)", *own_files, env=env, accept=(0, 1))
-        if untracked:
-            _add_untracked(repository, untracked, own_files, env, top, max_bytes)
-        tree_id = repository.git("write-tree", env=env).decode().strip()
-        return _commit(repository, tree_id, tree.commit), tree_id
+        for last in (False, False, True):
+            if own.exists():
+                shutil.copyfile(own, index)
+            try:
+                return _taken(repository, tree.commit, index, own_files, untracked, max_bytes)
+            except GitError:  # a `gc --prune=now` may have taken what was just written
+                if last:
+                    raise
+        raise AssertionError("unreachable")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _taken(
+    repository: Repository,
+    parent: str,
+    index: Path,
+    own_files: Sequence[str],
+    untracked: Sequence[str],
+    max_bytes: int,
+) -> Snapshot:
+    env = {"GIT_INDEX_FILE": str(index)}
+    words = (*_SYNCED, "add", "-u", "--ignore-errors", "--", ":(top)")
+    repository.git(*words, *own_files, env=env, accept=(0, 1))
+    if untracked and repository.work_tree:
+        _add_untracked(repository, untracked, own_files, env, repository.work_tree, max_bytes)
+    tree_id = repository.git(*_SYNCED, "write-tree", env=env).decode().strip()
+    commit = _commit(repository, tree_id, parent)
+    wanted = f"{commit}\n^{parent}\n".encode()
+    pack = repository.git("pack-objects", "--revs", "--stdout", "-q", stdin=wanted)
+    return Snapshot(commit=commit, tree=tree_id, pack=pack)
 
 
 def _add_untracked(
@@ -185,8 +217,7 @@ def _commit(repository: Repository, tree_id: str, parent: str) -> str:
         for key, value in (("NAME", "ledger"), ("EMAIL", "ledger@localhost"), ("DATE", f"@{seconds} +0000"))
     }
     words = (
-        "-c",
-        "core.fsync=all",
+        *_SYNCED,
         "commit-tree",
         "--no-gpg-sign",
         tree_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ CI_BRANCH_VARIABLES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
     code: Code
+    pack: bytes = field(default=b"", repr=False)
+    """The objects of the snapshot, to be sealed with the run."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -66,13 +68,13 @@ def capture(workspace: Workspace, *, own_files: Sequence[str], moment: str = "en
         branch=state.branch,
         dirty=bool(state.changed),
         captured=moment,
-        snapshot=snapshot[0] if snapshot else None,
-        snapshot_tree=snapshot[1] if snapshot else None,
+        snapshot=snapshot.commit if snapshot else None,
+        snapshot_tree=snapshot.tree if snapshot else None,
         ignored=ignored,
         problem=problem,
         **_facts(workspace, state.commit, state.branch),
     )
-    return Captured(code=code, warnings=tuple(warnings))
+    return Captured(code=code, pack=snapshot.pack if snapshot else b"", warnings=tuple(warnings))
 
 
 def of_revision(workspace: Workspace, revision: str) -> Captured:
@@ -99,7 +101,7 @@ def own_paths(repository: Repository, files: Sequence[str]) -> tuple[str, ...]:
 
 def _snapshot(
     workspace: Workspace, state: worktree.WorkTree, ignored: Sequence[str]
-) -> tuple[tuple[str, str] | None, str | None]:
+) -> tuple[worktree.Snapshot | None, str | None]:
     if not state.changed:
         return None, None
     if not workspace.config.snapshot:

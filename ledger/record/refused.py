@@ -9,6 +9,7 @@ from typing import Any
 from ledger import canonical
 from ledger.errors import FormatError, InputError
 from ledger.model import Run, utc_time
+from ledger.record.code import Captured
 from ledger.record.run import Draft
 from ledger.store import codec
 from ledger.store.spool import read
@@ -56,7 +57,7 @@ def corrected(path: Path, given: Draft) -> Draft:
         command=given.command or run.command,
         environment=run.environment or given.environment,
         artifacts=(*run.artifacts, *given.artifacts),
-        captured=run.code if given.code is None else None,
+        captured=Captured(code=run.code, pack=sealed[0].pack) if run.code and given.code is None else None,
     )
 
 

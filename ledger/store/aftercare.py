@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from ledger.errors import ContentionError, FormatError, GitError
-from ledger.git import objects, refs
+from ledger.git import housekeeping, objects, refs
 from ledger.git.objects import GitObject
 from ledger.git.process import Repository
 from ledger.store.lock import Held
@@ -26,11 +26,18 @@ _STALE_SECONDS = 600
 _REWRITES = 20
 
 
-def complete(repository: Repository, written: Sequence[GitObject], *, keep: tuple[int, ...]) -> None:
+def complete(
+    repository: Repository,
+    written: Sequence[GitObject],
+    packs: Collection[bytes] = (),
+    *,
+    keep: tuple[int, ...],
+) -> None:
     """See to it that objects which a ref now needs exist: a `gc --prune=now` may have taken them before it stood.
 
-    Raises ContentionError when they keep vanishing.
+    `packs` hold snapshots. Raises ContentionError when objects keep vanishing.
     """
+    _store(repository, packs, keep)
     by_id = {item.id: item for item in written}
     for attempt in range(_REWRITES):
         gone = objects.missing(repository, by_id, keep=keep)
@@ -43,6 +50,13 @@ def complete(repository: Repository, written: Sequence[GitObject], *, keep: tupl
     )
 
 
+def _store(repository: Repository, packs: Collection[bytes], keep: tuple[int, ...]) -> None:
+    running = bool(packs) and housekeeping.is_running(repository)
+    with housekeeping.marked(repository, list(packs) if running else [], keep=keep):
+        for pack in () if running else packs:
+            objects.unpack(repository, pack, keep=keep)
+
+
 def mend(repository: Repository, spool: Spool, held: Held) -> frozenset[str]:
     """Finish or undo what the last holder left; return ids of pending records that are on a chain already."""
     before = held.predecessor
@@ -51,6 +65,7 @@ def mend(repository: Repository, spool: Spool, held: Held) -> frozenset[str]:
     if not before.elsewhere:
         for ref in {ref for intent in before.intents for ref in (intent.ref, intent.code_ref) if ref}:
             _remove_left_lock(repository, ref)
+        housekeeping.release_left(repository)
     found = _pending_on_chains(repository, spool)
     held.mended()
     return found
@@ -63,7 +78,8 @@ def _pending_on_chains(repository: Repository, spool: Spool) -> frozenset[str]:
         already = [item for item in records if item.record in on_chain]
         # Their objects may be among what gc took: write again what is missing before the files are set aside.
         for item in already:
-            complete(repository, _objects_of(item, repository.object_format), keep=())
+            packs = [item.pack] if item.pack else []
+            complete(repository, _objects_of(item, repository.object_format), packs, keep=())
         found |= {item.record for item in already}
     return frozenset(found)
 
@@ -202,5 +218,6 @@ def _look(repository: Repository, spool: Spool, path: Path, held: Held) -> None:
             held.doubt()  # others of its records may still be on their chains
             return
     everything = {made.id: made for item in records for made in _objects_of(item, repository.object_format)}
-    complete(repository, list(everything.values()), keep=keep)
+    packs = {item.pack for item in records if item.pack}
+    complete(repository, list(everything.values()), packs, keep=keep)
     path.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from ledger.store.spool import Sealed, Spool, read
 
 MAX_BATCH_BYTES = 128 << 20
 _ATTEMPTS = 12
+_LEAD_SECONDS = 0.5
+"""How long one call chains for the others: under a load that never ends, somebody else has to take over."""
 _CODE_AUTHOR = Author()
 _KEEP = "keep "
 """Begins the subject of an entry of a code ref; the commit that the entry keeps follows."""
@@ -63,7 +66,10 @@ def drain(
     spool = Spool.of(repository)
     result = Drained()
     stuck: set[Path] = set()
+    end = time.monotonic() + _LEAD_SECONDS
     while set(spool.pending()) - stuck:
+        if result.records and time.monotonic() > end:
+            return result
         with lock.acquire(repository.folder / "lock", wait_seconds=wait_seconds) as held:
             if held is None:
                 result.busy = True
@@ -135,43 +141,53 @@ def _batches(drain_: _Drain, stuck: set[Path]) -> Iterable[_Batch]:
 
 def _chain(drain_: _Drain, slug: str, records: Sequence[Sealed], names: Sequence[str]) -> None:
     """One compare-and-swap for all records of a slug; when the ref moved, build again on what is there now."""
-    ref, code_ref = RUNS + slug, CODE + slug
     for attempt in range(_ATTEMPTS):
-        tips = refs.tips(drain_.repository, ref, code_ref, f"{TRACKING}{drain_.home}/{slug}")
-        there = _since(drain_, attempt, ref, tips)
+        tips = refs.tips(drain_.repository, RUNS + slug, CODE + slug, f"{TRACKING}{drain_.home}/{slug}")
+        there = _since(drain_, attempt, RUNS + slug, tips)
         fresh = list({item.record: item for item in records if item.record not in there}.values())
         if not fresh:
             return
-        parent = _parent(drain_, ref, tips, slug)
-        built = [_build(item, drain_.repository.object_format) for item in fresh]
-        chain = _commits(built, parent, drain_.repository.object_format)
-        code = _code_entries(drain_, slug, fresh, tips.get(code_ref))
-        written = [*_unique(built), *chain, *code]
-        objects.write(drain_.repository, written, keep=drain_.keep)
-        updates = [refs.RefUpdate(ref=ref, new=chain[-1].id, old=_old(tips, ref))]
-        if code:
-            updates.append(refs.RefUpdate(ref=code_ref, new=code[-1].id, old=_old(tips, code_ref)))
-        intent = lock.Intent(
-            ref=ref,
-            old=_old(tips, ref),
-            new=chain[-1].id,
-            code_ref=code_ref if code else None,
-            files=tuple(names),
-        )
-        drain_.held.announce(intent)
         try:
-            refs.update(drain_.repository, updates, reason=f"ledger: {len(fresh)} recorded", keep=drain_.keep)
+            _append(drain_, slug, fresh, names, tips)
         except (RefMovedError, LockedError) as error:
-            drain_.held.settle(intent)  # git says that it did nothing
             if attempt == _ATTEMPTS - 1 or not _make_way(drain_, error, attempt):
                 raise
-            continue
-        _reached[drain_.repository.common_dir, code_ref].update(
-            commit for item in fresh for commit in item.code
-        )
-        aftercare.complete(drain_.repository, written, keep=drain_.keep)
-        drain_.held.settle(intent)
-        return
+        else:
+            return
+
+
+def _append(
+    drain_: _Drain, slug: str, fresh: Sequence[Sealed], names: Sequence[str], tips: dict[str, refs.Tip]
+) -> None:
+    """Put records on top of what a slug's refs hold. Raises RefMovedError, LockedError: nothing was done then."""
+    repository, ref, code_ref = drain_.repository, RUNS + slug, CODE + slug
+    parent = _parent(drain_, ref, tips, slug)
+    built = [_build(item, repository.object_format) for item in fresh]
+    chain = _commits(built, parent, repository.object_format)
+    known = _known_code(drain_, slug, tips.get(code_ref))
+    packs = {item.pack for item in fresh if item.pack and not known.issuperset(item.code)}
+    code = _code_entries(drain_, fresh, known, tips.get(code_ref))
+    written = [*_unique(built), *chain, *code]
+    updates = [refs.RefUpdate(ref=ref, new=chain[-1].id, old=_old(tips, ref))]
+    if code:
+        updates.append(refs.RefUpdate(ref=code_ref, new=code[-1].id, old=_old(tips, code_ref)))
+    intent = lock.Intent(
+        ref=ref,
+        old=_old(tips, ref),
+        new=chain[-1].id,
+        code_ref=code_ref if code else None,
+        files=tuple(names),
+    )
+    with objects.held(repository, written, keep=drain_.keep):
+        drain_.held.announce(intent)
+        try:
+            refs.update(repository, updates, reason=f"ledger: {len(fresh)} recorded", keep=drain_.keep)
+        except (RefMovedError, LockedError):
+            drain_.held.settle(intent)  # git says that it did nothing
+            raise
+    aftercare.complete(repository, written, packs, keep=drain_.keep)
+    _reached[repository.common_dir, code_ref].update(commit for item in fresh for commit in item.code)
+    drain_.held.settle(intent)
 
 
 def _old(tips: dict[str, refs.Tip], ref: str) -> str | None:
@@ -246,22 +262,21 @@ _reached: dict[tuple[Path, str], set[str]] = defaultdict(set)
 """Code commits known to be reached by a code ref: refs only grow, so what was reached stays reached."""
 
 
+def _known_code(drain_: _Drain, slug: str, tip: refs.Tip | None) -> frozenset[str]:
+    """Code commits that the code ref is known to reach, without asking git."""
+    if tip is None:
+        return frozenset()
+    return frozenset((*_reached[drain_.repository.common_dir, CODE + slug], tip.subject[len(_KEEP) :]))
+
+
 def _code_entries(
-    drain_: _Drain, slug: str, records: Sequence[Sealed], tip: refs.Tip | None
+    drain_: _Drain, records: Sequence[Sealed], known: frozenset[str], tip: refs.Tip | None
 ) -> list[GitObject]:
     """Empty commits that keep the runs' code alive: one for each code commit that the code ref does not reach."""
-    known = (
-        {*_reached[drain_.repository.common_dir, CODE + slug], tip.subject[len(_KEEP) :]} if tip else set()
-    )
     wanted = [c for c in dict.fromkeys(commit for item in records for commit in item.code) if c not in known]
     if not wanted:
         return []
-    try:
-        lacking = history.not_reached(drain_.repository, wanted, [tip.id] if tip else [])
-    except GitError:  # a commit that is not here (pruned, shallow): the others still count
-        gone = set(objects.missing(drain_.repository, [*wanted, *([tip.id] if tip else [])]))
-        present = [commit for commit in wanted if commit not in gone]
-        lacking = history.not_reached(drain_.repository, present, [tip.id] if tip else []) if present else []
+    lacking = _not_reached(drain_, records, wanted, tip)
     if not lacking:
         return []
     seconds = max(item.seconds for item in records)
@@ -280,3 +295,19 @@ def _code_entries(
         entries.append(entry)
         parent = entry.id
     return entries
+
+
+def _not_reached(
+    drain_: _Drain, records: Sequence[Sealed], wanted: list[str], tip: refs.Tip | None
+) -> list[str]:
+    """Those of `wanted` that the code ref does not reach yet, without those that are nowhere to be had."""
+    tips = [tip.id] if tip else []
+    try:
+        return history.not_reached(drain_.repository, wanted, tips)
+    except GitError:  # a commit that is not here: pruned (its pack may bring it back), or a shallow clone
+        for pack in {item.pack for item in records if item.pack}:
+            with suppress(GitError):
+                objects.unpack(drain_.repository, pack, keep=drain_.keep)
+        gone = set(objects.missing(drain_.repository, [*wanted, *tips]))
+        present = [commit for commit in wanted if commit not in gone]
+        return history.not_reached(drain_.repository, present, tips) if present else []

@@ -28,6 +28,7 @@ SEAL_FORMAT = 1
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MANIFEST = "manifest.json"
+_PACK = "snapshot.pack"
 SUFFIX = ".zip"
 
 
@@ -44,6 +45,8 @@ class Sealed:
     code: tuple[str, ...]
     """Commits that must stay alive: the code commit, or the snapshot of a dirty work tree."""
     files: Mapping[str, bytes]
+    pack: bytes = b""
+    """The snapshot of a dirty work tree as a git pack: no ref holds it yet."""
 
 
 class Spool:
@@ -152,7 +155,7 @@ def _zip(records: Sequence[Sealed]) -> bytes:
         entries = []
         for item in records:
             digests = {}
-            for name, data in item.files.items():
+            for name, data in {**item.files, **({_PACK: item.pack} if item.pack else {})}.items():
                 digest = hashlib.sha256(data).hexdigest()
                 digests[name] = digest
                 if digest not in written:
@@ -208,6 +211,7 @@ def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
         files[name] = stored[digest]
         if hashlib.sha256(files[name]).hexdigest() != digest:
             raise ValueError(f"{name} does not have its checksum")
+    pack = files.pop(_PACK, b"")
     return Sealed(
         record=str(entry["record"]),
         run=str(entry["run"]),
@@ -217,4 +221,5 @@ def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
         message=str(entry["message"]),
         code=tuple(entry["code"]),
         files=files,
+        pack=pack,
     )
