@@ -255,21 +255,21 @@ class _Printer:
         from ledger.render.format import date
         from ledger.render.table import Cell
 
+        spread = {name for name in self.found.metrics if self._has_spread(name)}
         for row in self.rows:
             line: list[Cell | str] = [Cell(text=row.commit.id[:9], style="id"), date(row.commit.date)]
             for name in self.found.metrics:
-                line += self._cells(name, row.cells.get(name))
+                line += self._cells(name, row.cells.get(name), spread=name in spread)
             line += [self._level(row), row.commit.subject]
             yield line
 
-    def _cells(self, name: str, cell: LogCell | None) -> list[Cell | str]:
+    def _cells(self, name: str, cell: LogCell | None, *, spread: bool) -> list[Cell | str]:
         from ledger.render.format import delta, number
         from ledger.render.grades import GRADES
         from ledger.render.table import Cell
 
-        width = 3 if self._has_spread(name) else 2
         if cell is None:
-            return [""] * width
+            return [""] * (3 if spread else 2)
         sign = GRADES[cell.grade]
         shown = number(cell.value) if cell.comparable else f"({number(cell.value)})"
         mark = "" if cell.comparable else sign.text(unicode=self.app.terminal.unicode)
@@ -277,7 +277,7 @@ class _Printer:
             text=delta(cell.delta, beside=abs(cell.value or 0.0)), style=self._judged(name, cell.delta)
         )
         value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim")
-        return [value, change, *([_spread(cell)] if width > 2 else [])]  # noqa: PLR2004
+        return [value, change, *([_spread(cell)] if spread else [])]
 
     def _judged(self, name: str, change: float | None) -> Any:
         direction = self.found.targets[name].direction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -96,6 +97,8 @@ def cli(ctx: click.Context, /, *, directory: str | None, no_pager: bool, color: 
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
+    # One short command: looking for cycles among what pyarrow and NumPy load costs more than it can ever free.
+    gc.disable()
     words = sys.argv[1:] if argv is None else argv
     sys.exit(run(words))
 

@@ -114,11 +114,13 @@ def _escaped(text: str, terminal: Terminal) -> str:
 
 def _clean(row: Row, terminal: Terminal) -> _Cleaned:
     return [
-        _escaped(cell, terminal)
-        if isinstance(cell, str)
-        else replace(cell, text=_escaped(cell.text, terminal), mark=_escaped(cell.mark, terminal))
-        for cell in row
+        _escaped(cell, terminal) if isinstance(cell, str) else _clean_cell(cell, terminal) for cell in row
     ]
+
+
+def _clean_cell(cell: Cell, terminal: Terminal) -> Cell:
+    text, mark = _escaped(cell.text, terminal), _escaped(cell.mark, terminal)
+    return cell if text == cell.text and mark == cell.mark else replace(cell, text=text, mark=mark)
 
 
 def _grown(lanes: list[_Lane], columns: tuple[Column, ...], rows: list[_Cleaned]) -> list[_Lane]:

@@ -48,6 +48,8 @@ class _Manifest:
     segments: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     """Records that a rewound ref no longer reaches."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Refs that can't be followed to their beginning, and why. Not kept: they are tried again each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,22 @@ def load(repository: Repository, *, told: Told | None = None) -> Index:
     """The index, up to date: reads only what came since the last time. Raises StorageError, RepositoryError."""
     # The spool first: what is chained while we look is then seen in at least one of the two.
     pending, faults = _pending(repository)
-    tips = {name: tip.id for name, tip in refs.tips(repository, RUNS, INBOX).items() if not tip.symbolic}
+    found = refs.tips(repository, RUNS, INBOX)
+    tips = {name: tip.id for name, tip in found.items() if not tip.symbolic and tip.kind == "commit"}
+    faults += [
+        StoreFault(ref=name, commit=tip.id, path="", what=f"not a chain of runs: {tip.nature}")
+        for name, tip in found.items()
+        if not tip.symbolic and tip.kind != "commit"
+    ]
     problems = []
     for folder in _folders(repository):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             segments, manifest = _current(repository, folder, tips, told)
+            faults += [
+                StoreFault(ref=ref, commit=tips[ref], path="", what=what)
+                for ref, what in manifest.broken.items()
+            ]
             return _with_pending(segments, manifest, pending, faults, folder)
         except OSError as error:
             problems.append(f"{folder}: {error.strerror or error}")
@@ -170,9 +182,12 @@ def _publish(folder: Path, manifest: _Manifest) -> None:
 def _update(
     repository: Repository, folder: Path, old: _Manifest, tips: Mapping[str, str], told: Told | None
 ) -> _Manifest:
-    new, dropped = _differences(repository, old.tips, tips)
+    new, dropped, broken = _differences(repository, old.tips, tips)
+    obsolete: list[str] = []
     if new is None:
-        old, (new, dropped) = _Manifest(), _differences(repository, {}, tips)
+        obsolete = list(old.segments)
+        old = _Manifest()
+        new, dropped, broken = _differences(repository, {}, tips)
     new = new or []
     existing = [Segment(folder, stem) for stem in old.segments]
     stems = list(old.segments)
@@ -182,10 +197,11 @@ def _update(
         segment.write(builder, folder, stem)
         stems.append(stem)
         existing.append(Segment(folder, stem))
-    stems, obsolete = _merged(folder, stems)
-    manifest = _Manifest(tips=tips, segments=tuple(stems), dropped=tuple(sorted(gone)))
+    stems, merged = _merged(folder, stems)
+    whole = {ref: tip for ref, tip in tips.items() if ref not in broken}
+    manifest = _Manifest(tips=whole, segments=tuple(stems), dropped=tuple(sorted(gone)), broken=broken)
     _publish(folder, manifest)
-    for stem in obsolete:
+    for stem in (*obsolete, *merged):
         _remove(folder, stem)
     return manifest
 
@@ -210,31 +226,50 @@ def _remove(folder: Path, stem: str) -> None:
 
 def _differences(
     repository: Repository, old: Mapping[str, str], new: Mapping[str, str]
-) -> tuple[list[_Commit] | None, list[str]]:
-    """Commits that came, oldest first, and ids of those that went; None for the first when it must be all anew."""
+) -> tuple[list[_Commit] | None, list[str], dict[str, str]]:
+    """Commits that came, oldest first, ids of those that went, and refs that can't be followed.
+
+    None for the first when it must be all anew.
+    """
     came: list[_Commit] = []
     went: list[str] = []
+    broken: dict[str, str] = {}
     for ref in sorted({*old, *new}):
         before, after = old.get(ref), new.get(ref)
         if before == after:
             continue
         if after is None:
-            return None, []  # a ref was deleted: rare, and rebuilding is always right
-        words = [after] if before is None else [f"{before}...{after}", "--left-right"]
-        form = "%H %T" if before is None else "%m %H %T"
+            return None, [], {}  # a ref was deleted: rare, and rebuilding is always right
+        if before is None:
+            commits, problem = _whole_chain(repository, ref, after)
+            came += commits
+            broken.update({ref: problem} if problem else {})
+            continue
+        words = (f"{before}...{after}", "--left-right")
         try:
-            output = repository.git("log", "--reverse", "--topo-order", f"--format={form}", *words, "--")
-        except GitError as error:
-            if before is None:
-                raise FormatError(f"{ref} can't be read: {error.message}") from error
-            return None, []  # the old tip is gone
+            output = repository.git("log", "--reverse", "--topo-order", "--format=%m %H %T", *words, "--")
+        except GitError:
+            return None, [], {}  # the old tip is gone
         for line in output.decode().splitlines():
-            mark, commit, tree = line.split(" ") if before else (">", *line.split(" "))
+            mark, commit, tree = line.split(" ")
             if mark == ">":
                 came.append(_Commit(ref, commit, tree))
             else:
                 went.append(commit)
-    return came, went
+    return came, went, broken
+
+
+def _whole_chain(repository: Repository, ref: str, tip: str) -> tuple[list[_Commit], str]:
+    """All commits of a chain, oldest first; where one can't be read, those above it, and what git says of it."""
+    try:
+        output = repository.git("log", "--reverse", "--topo-order", "--format=%H %T", tip, "--")
+        problem = ""
+    except GitError as error:
+        problem = f"can't be followed to its beginning: {error.stderr.strip() or error.message}"
+        output = repository.git("log", "--format=%H %T", tip, "--", accept=(0, error.code))
+        output = b"\n".join(reversed(output.splitlines()))
+    rows = (line.split(" ") for line in output.decode().splitlines())
+    return [_Commit(ref, commit, tree) for commit, tree in rows], problem
 
 
 def _built(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from ledger.git import history
 from ledger.git.history import CodeCommit
 from ledger.git.process import Repository
 from ledger.model import Level
+from ledger.store.segment import Segment
 from ledger.trace.runset import RunSet
 
 _COLUMNS = ("code_commit", "code_tree", "code_dirty", "code_snapshot_tree", "code_ignored")
@@ -64,20 +66,18 @@ class Attacher:
             self._known[key] = self._find(key)
         return self._known[key]
 
-    def rows(self, runs: RunSet) -> list[Attachment]:
-        """One attachment for each row of the index. Rows that share their code are resolved once."""
+    def groups(self, runs: RunSet) -> Iterator[tuple[Attachment, list[int]]]:
+        """Rows of the index, ascending, that share an attachment. Rows that share their code are resolved once.
+
+        An attachment may come more than once, and superseded rows are among the rows.
+        """
         self._scope_run_trees(runs)
-        found: list[Attachment] = []
-        for part in runs.index.segments:
-            codes, texts = part.codes("code_commit")
-            if not part.facts["dirty"] and all(text in self._by_id for text in texts):
-                # The common case needs nothing but the commit.
-                by_code = [Attachment(text, Level.COMMIT) for text in texts]
-                found.extend([by_code[code] for code in codes])
-            else:
-                columns = [part.column(name) for name in _COLUMNS]
-                found.extend(self.attach(_key(*values)) for values in zip(*columns, strict=True))
-        return found
+        for start, part in runs.index.starts():
+            known = all(text in self._by_id for text in part.codes("code_commit")[1])
+            # The common case needs nothing but the commit.
+            names = _COLUMNS[:1] if known and not part.facts["dirty"] else _COLUMNS
+            for key, rows in _by_code(part, start, names):
+                yield self.attach(key), rows
 
     def row(self, runs: RunSet, row: int) -> Attachment:
         """The attachment of one run alone."""
@@ -85,7 +85,7 @@ class Attacher:
         trees = [columns[name] for name in _TREES if columns[name]]
         if self.paths and trees:
             self._scoped.update(history.scoped_trees(self.repository, trees, self.paths))
-        return self.attach(_key(*(columns[name] for name in _COLUMNS)))
+        return self.attach(_key(columns))
 
     def _find(self, key: CodeKey) -> Attachment:
         if key.commit is None:
@@ -165,5 +165,35 @@ class Attacher:
         return None
 
 
-def _key(commit: str, tree: str, dirty: bool, snapshot_tree: str, ignored: str) -> CodeKey:  # noqa: FBT001 - a column
-    return CodeKey(commit or None, tree or None, bool(dirty), snapshot_tree or None, ignored or None)
+def _by_code(part: Segment, start: int, names: Sequence[str]) -> Iterator[tuple[CodeKey, list[int]]]:
+    """Rows that say the same about their code, as far as the named columns go."""
+    coded = {name: part.codes(name) for name in names if name != "code_dirty"}
+    plain = [coded[name][0] if name in coded else part.column(name) for name in names]
+    if len(plain) == 1:
+        buckets: list[list[int]] = [[] for _ in coded[names[0]][1]]
+        for row, code in enumerate(plain[0], start):
+            buckets[code].append(row)
+        yield from (
+            (_key({names[0]: text}), rows) for text, rows in zip(coded[names[0]][1], buckets, strict=True)
+        )
+        return
+    found: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for row, codes in enumerate(zip(*plain, strict=True), start):
+        found[codes].append(row)
+    for codes, rows in found.items():
+        said = {
+            name: coded[name][1][code] if name in coded else code
+            for name, code in zip(names, codes, strict=True)
+        }
+        yield _key(said), rows
+
+
+def _key(said: Mapping[str, Any]) -> CodeKey:
+    """From columns of the index, where nothing is the empty text."""
+    return CodeKey(
+        said["code_commit"] or None,
+        said.get("code_tree") or None,
+        bool(said.get("code_dirty")),
+        said.get("code_snapshot_tree") or None,
+        said.get("code_ignored") or None,
+    )

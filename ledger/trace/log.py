@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean, median
 
 from ledger.git import history
 from ledger.git.history import CodeCommit, Range
@@ -114,75 +113,120 @@ def trace(view: View, query: Query) -> Log:
     narrowed = bool(span.exclude or query.paths or query.options)
     shown = history.walk(repository, span, options=query.options, paths=query.paths) if narrowed else reached
     attacher = Attacher(repository, reached, view.workspace.config.code_paths)
-    attachments = attacher.rows(view.runs)
-    valued = {name: _values(view, name) for name in query.metrics}
-    members = _members(view, attachments)
-    rows = [
-        row
-        for commit in shown
-        if (row := _row(view, query, commit, members.get(commit.id, ()), valued)).cells
-        or not query.only_valued
-    ]
-    rows = _with_deltas(rows, query.metrics)
+    members = _members(view, attacher)
+    columns = {name: _column(view, query, name) for name in query.metrics}
+    rows = _rows(view, query, shown, members, columns)
     shown_ids = {commit.id for commit in shown}
     return Log(
         metrics=query.metrics,
-        targets={name: view.target(name) for name in query.metrics},
-        aggregates={name: _aggregate(view, query, name) for name in query.metrics},
+        targets={name: column.target for name, column in columns.items()},
+        aggregates={name: column.aggregate for name, column in columns.items()},
         rows=tuple(rows),
         breaks=tuple(_breaks(rows, query.metrics)),
-        left_out=_left_out(members, shown_ids, rows, valued),
-        unattached_rows=tuple(row for attachment, row in members.get(None, ())),
+        left_out=_left_out(members, shown_ids, rows, columns),
+        unattached_rows=tuple(sorted(row for _, group in members.get(None, ()) for row in group)),
     )
 
 
-_Members = Mapping[str | None, Sequence[tuple[Attachment, int]]]
+_Members = Mapping[str | None, Sequence[tuple[Attachment, Sequence[int]]]]
 
 
-def _members(view: View, attachments: Sequence[Attachment]) -> dict[str | None, list[tuple[Attachment, int]]]:
+def _members(view: View, attacher: Attacher) -> _Members:
     """Runs by the commit that they belong to; None: unattached."""
-    found: dict[str | None, list[tuple[Attachment, int]]] = {}
-    for row in view.runs.rows:
-        attachment = attachments[row]
-        try:
-            found[attachment.commit].append((attachment, row))
-        except KeyError:
-            found[attachment.commit] = [(attachment, row)]
+    hidden = view.runs.superseded
+    found: dict[str | None, list[tuple[Attachment, Sequence[int]]]] = {}
+    for attachment, rows in attacher.groups(view.runs):
+        kept = [row for row in rows if row not in hidden] if hidden else rows
+        if kept:
+            found.setdefault(attachment.commit, []).append((attachment, kept))
     return found
 
 
-_Valued = Mapping[str, tuple[dict[int, float], dict[int, Cell]]]
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One metric of all runs."""
+
+    target: Definition
+    aggregate: str
+    """What stands for several runs of one commit."""
+    numbers: list[float | None]
+    """By row: what is comparable and finite."""
+    rest: dict[int, Cell]
+    """By row: all else that was recorded."""
 
 
-def _values(view: View, name: str) -> tuple[dict[int, float], dict[int, Cell]]:
-    """Row → comparable finite number, and row → cell for all else that was recorded."""
-    numbers: dict[int, float] = {}
-    rest: dict[int, Cell] = {}
+_Columns = Mapping[str, _Column]
+
+
+def _column(view: View, query: Query, name: str) -> _Column:
+    target = view.target(name)
+    asked = query.aggregate or "best"
+    # Without a direction nothing is best.
+    aggregate = "last" if asked == "best" and target.direction is None else asked
+    found = _Column(target, aggregate, [None] * len(view.runs.index), {})
     for item in view.numbers(name):
         if len(item) == 3:  # noqa: PLR2004 - a whole segment
-            start, rows, found = item
-            numbers.update(zip((start + row for row in rows) if start else rows, found, strict=True))
+            _take(found, *item)
         else:
-            row, cell = item
-            if cell.comparable and cell.value is not None:
-                numbers[row] = cell.value
-            else:
-                rest[row] = cell
-    for row in [row for row, number in numbers.items() if not math.isfinite(number)]:
-        rest[row] = Cell(numbers[row], numbers[row], Grade.IDENTICAL, "not finite")
-        del numbers[row]
-    return numbers, rest
+            _take_one(found, *item)
+    return found
+
+
+def _take_one(found: _Column, row: int, cell: Cell) -> None:
+    if not cell.comparable or cell.value is None:
+        found.rest[row] = cell
+    elif math.isfinite(cell.value):
+        found.numbers[row] = cell.value
+    else:
+        found.rest[row] = _not_finite(cell.value)
+
+
+def _not_finite(value: float) -> Cell:
+    return Cell(value, value, Grade.IDENTICAL, "not finite")
+
+
+def _take(found: _Column, start: int, rows: Sequence[int], values: Sequence[float]) -> None:
+    """All values of a segment, most often one for each of its rows."""
+    numbers: list[float | None] = list(values)
+    odd = [] if all(map(math.isfinite, values)) else [i for i, v in enumerate(values) if not math.isfinite(v)]
+    for position in odd:
+        found.rest[start + rows[position]] = _not_finite(values[position])
+        numbers[position] = None
+    if rows and rows[-1] - rows[0] + 1 == len(rows):
+        found.numbers[start + rows[0] : start + rows[-1] + 1] = numbers
+    else:
+        for row, number in zip(rows, numbers, strict=True):
+            found.numbers[start + row] = number
+
+
+def _rows(
+    view: View, query: Query, shown: Sequence[CodeCommit], members: _Members, columns: _Columns
+) -> list[LogRow]:
+    """One for each commit, newest first. They are made oldest first, since each change is one to the older value."""
+    older: dict[str, float] = {}
+    rows = [
+        _row(view, query, commit, members.get(commit.id, ()), columns, older) for commit in reversed(shown)
+    ]
+    return [row for row in reversed(rows) if row.cells or not query.only_valued]
 
 
 def _row(
-    view: View, query: Query, commit: CodeCommit, members: Sequence[tuple[Attachment, int]], valued: _Valued
+    view: View,
+    query: Query,
+    commit: CodeCommit,
+    members: Sequence[tuple[Attachment, Sequence[int]]],
+    columns: _Columns,
+    older: dict[str, float],
 ) -> LogRow:
-    exact = [row for attachment, row in members if attachment.level in EXACT_LEVELS]
-    inexact = [row for attachment, row in members if attachment.level not in EXACT_LEVELS]
-    counted = exact or inexact
-    cells = {
-        name: cell for name in query.metrics if (cell := _cell(view, query, name, counted, valued[name]))
+    exact = _joined([rows for attachment, rows in members if attachment.level in EXACT_LEVELS])
+    inexact = _joined([rows for attachment, rows in members if attachment.level not in EXACT_LEVELS])
+    found = {
+        name: _cell(view, name, exact or inexact, columns[name], older.get(name)) for name in query.metrics
     }
+    cells = {name: cell for name, cell in found.items() if cell}
+    older.update(
+        (name, cell.value) for name, cell in cells.items() if cell.comparable and cell.value is not None
+    )
     levels = {attachment.level: attachment.of for attachment, _ in members}
     level = next((level for level in Level if level in levels), Level.UNATTACHED)
     return LogRow(
@@ -195,33 +239,30 @@ def _row(
     )
 
 
-def _cell(
-    view: View, query: Query, name: str, rows: Sequence[int], valued: tuple[dict[int, float], dict[int, Cell]]
-) -> LogCell | None:
-    numbers, rest = valued
-    mine = {row: numbers[row] for row in rows if row in numbers}
-    others = [(row, rest[row]) for row in rows if row in rest] if rest else []
+def _joined(groups: Sequence[Sequence[int]]) -> Sequence[int]:
+    return groups[0] if len(groups) == 1 else sorted(row for group in groups for row in group)
+
+
+def _cell(view: View, name: str, rows: Sequence[int], column: _Column, older: float | None) -> LogCell | None:
+    numbers = [column.numbers[row] for row in rows]
+    mine = [number for number in numbers if number is not None]
+    others = [(row, column.rest[row]) for row in rows if row in column.rest] if column.rest else []
     if not mine:
         return _incomparable(view, name, others)
-    direction = view.target(name).direction
-    value = _AGGREGATES[_aggregate(view, query, name)](view, mine, direction)
+    held = rows if len(mine) == len(rows) else [row for row in rows if column.numbers[row] is not None]
+    value = _AGGREGATES[column.aggregate](view, held, mine, column.target.direction)
     return LogCell(
         value=value,
         recorded=value,
         grade=Grade.IDENTICAL,
         count=len(mine),
-        minimum=min(mine.values()),
-        maximum=max(mine.values()),
-        mean=fmean(mine.values()),
+        minimum=min(mine),
+        maximum=max(mine),
+        mean=_mean(mine),
+        delta=None if older is None else value - older,
         left_out=len(others),
-        definition=view.target(name).did,
+        definition=column.target.did,
     )
-
-
-def _aggregate(view: View, query: Query, name: str) -> str:
-    """Without a direction nothing is best."""
-    asked = query.aggregate or "best"
-    return "last" if asked == "best" and view.target(name).direction is None else asked
 
 
 def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> LogCell | None:
@@ -240,44 +281,41 @@ def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> 
     )
 
 
-def _best(_view: View, numbers: Mapping[int, float], direction: str | None) -> float:
-    return max(numbers.values()) if direction == "higher" else min(numbers.values())
+_Aggregate = Callable[[View, Sequence[int], Sequence[float], str | None], float]
+"""(all runs, rows, their values, direction) → the value that stands for them."""
 
 
-def _last(view: View, numbers: Mapping[int, float], _direction: str | None) -> float:
+def _best(_view: View, _rows: Sequence[int], values: Sequence[float], direction: str | None) -> float:
+    return max(values) if direction == "higher" else min(values)
+
+
+def _last(view: View, rows: Sequence[int], values: Sequence[float], _direction: str | None) -> float:
     """The value of the run that finished last; among equals the one that was recorded later."""
-    if len(numbers) == 1:
-        return next(iter(numbers.values()))
+    if len(values) == 1:
+        return values[0]
     times = view.finished
-    return numbers[max(numbers, key=lambda row: (times[row] or 0, row))]
+    return max(((times[row] or 0, row, value) for row, value in zip(rows, values, strict=True)))[2]
 
 
-_AGGREGATES: Mapping[str, Callable[[View, Mapping[int, float], str | None], float]] = {
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _median(values: Sequence[float]) -> float:
+    from statistics import median
+
+    return median(values)
+
+
+_AGGREGATES: Mapping[str, _Aggregate] = {
     "best": _best,
     "last": _last,
-    "mean": lambda _view, numbers, _direction: fmean(numbers.values()),
-    "median": lambda _view, numbers, _direction: median(numbers.values()),
-    "min": lambda _view, numbers, _direction: min(numbers.values()),
-    "max": lambda _view, numbers, _direction: max(numbers.values()),
+    "mean": lambda _view, _rows, values, _direction: _mean(values),
+    "median": lambda _view, _rows, values, _direction: _median(values),
+    "min": lambda _view, _rows, values, _direction: min(values),
+    "max": lambda _view, _rows, values, _direction: max(values),
 }
 AGGREGATES = tuple(_AGGREGATES)
-
-
-def _with_deltas(rows: Sequence[LogRow], metrics: Sequence[str]) -> list[LogRow]:
-    """Each comparable value minus that of the next older row that has one."""
-    older: dict[str, float] = {}
-    out: list[LogRow] = []
-    for row in reversed(rows):
-        cells = dict(row.cells)
-        for name in metrics:
-            cell = cells.get(name)
-            if cell is None or not cell.comparable or cell.value is None:
-                continue
-            if name in older:
-                cells[name] = replace(cell, delta=cell.value - older[name])
-            older[name] = cell.value
-        out.append(replace(row, cells=cells) if cells else row)
-    return out[::-1]
 
 
 def _breaks(rows: Sequence[LogRow], metrics: Sequence[str]) -> Iterable[Break]:
@@ -289,20 +327,15 @@ def _breaks(rows: Sequence[LogRow], metrics: Sequence[str]) -> Iterable[Break]:
                 yield Break(metric=name, newer=newer.commit.id, older=older.commit.id, reason=reason)
 
 
-def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], valued: _Valued) -> LeftOut:
-    outside = sum(
-        len(found) for commit, found in members.items() if commit is not None and commit not in shown
-    )
-    inside = [row for line in rows for row in line.rows]
-    named = [valued[name] for name in valued]
-    silent = sum(not any(row in numbers or row in rest for numbers, rest in named) for row in inside)
-    incomparable = sum(
-        not any(row in numbers for numbers, _ in named) and any(row in rest for _, rest in named)
-        for row in inside
-    )
+def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], columns: _Columns) -> LeftOut:
+    outside = (groups for commit, groups in members.items() if commit is not None and commit not in shown)
+    unvalued = [row for line in rows for row in line.rows]
+    for column in columns.values():
+        unvalued = [row for row in unvalued if column.numbers[row] is None]
+    incomparable = sum(any(row in column.rest for column in columns.values()) for row in unvalued)
     return LeftOut(
-        out_of_range=outside,
-        unattached=len(members.get(None, ())),
-        no_value=silent,
+        out_of_range=sum(len(group) for groups in outside for _, group in groups),
+        unattached=sum(len(group) for _, group in members.get(None, ())),
+        no_value=len(unvalued) - incomparable,
         incomparable=incomparable,
     )

@@ -19,8 +19,8 @@ from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
 from ledger.schema.lineage import Comparison
 from ledger.store import index as store_index
-from ledger.store.segment import FLOAT, INTEGER, METRICS
-from ledger.trace.runset import RunSet
+from ledger.store.segment import FLOAT, INTEGER, METRICS, Slice
+from ledger.trace.runset import ABSENT, RunSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,15 @@ class View:
         """What a run recorded under a name, as a cell, without a look at any other run."""
         return _cell(recorded, self.comparisons(name)[self.schema_codes[row]])
 
-    @property
+    @cached_property
     def schema_codes(self) -> Sequence[int]:
         """For each row of the index the number of the schema that it was recorded under."""
-        return self._coded[0]
+        codes: list[int] = []
+        for part in self.runs.index.segments:
+            local, texts = part.codes("schema")
+            known = [self._schema_ids[text] for text in texts]
+            codes.extend([known[code] for code in local] if known != list(range(len(known))) else local)
+        return codes
 
     def comparisons(self, name: str) -> list[Comparison]:
         """For each of those numbers how values of a metric compare with its target."""
@@ -91,17 +96,32 @@ class View:
     def numbers(self, name: str) -> Iterator[tuple[int, Sequence[int], Sequence[float]] | tuple[int, Cell]]:
         """What `metric` gives, in bulk where a whole segment is comparable as recorded.
 
-        Either (first row of a segment, rows within it, numbers), or a single (row, cell).
+        Either (first row of a segment, ascending rows within it, numbers), among which superseded rows may be,
+        or a single (row, cell).
         """
-        same = all(comparison.grade is Grade.IDENTICAL for comparison in self.comparisons(name))
-        plain = same and not self.runs.superseded
-        parts = (
-            [(start, part.slice(METRICS, name)) for start, part in self.runs.index.starts()] if plain else []
-        )
-        if plain and all(found is None or not found.kinds.translate(None, _NUMBERS) for _, found in parts):
-            yield from ((start, found.rows, found.numbers) for start, found in parts if found is not None)
-        else:
-            yield from self.metric(name)
+        comparisons, merged = self.comparisons(name), self.runs.overrides((METRICS, name))
+        alike = {code for code, found in enumerate(comparisons) if found.grade is Grade.IDENTICAL}
+        for start, part in self.runs.index.starts():
+            found = part.slice(METRICS, name)
+            if found is None:
+                continue
+            same = all(self._schema_ids[text] in alike for text in part.codes("schema")[1])
+            exact = found.texts is None and not found.kinds.translate(None, _NUMBERS)
+            if same and exact and not merged:
+                yield start, found.rows, found.numbers
+            else:
+                yield from self._one_by_one(start, found, comparisons, merged)
+        present = ((row, value) for row, value in merged.items() if value is not ABSENT)
+        yield from ((row, self.cell_of(row, name, value)) for row, value in present)
+
+    def _one_by_one(
+        self, start: int, part: Slice, comparisons: Sequence[Comparison], passed: Mapping[int, Json]
+    ) -> Iterator[tuple[int, Cell]]:
+        hidden, codes = self.runs.superseded, self.schema_codes
+        for local, recorded in part.values():
+            row = start + local
+            if row not in hidden and row not in passed:
+                yield row, _cell(recorded, comparisons[codes[row]])
 
     def declared_metrics(self) -> list[str]:
         """Metrics that the target's schemas declare, or that of any run."""
@@ -110,7 +130,7 @@ class View:
 
     def definition(self, row: int, metric: str) -> Definition | None:
         """The definition that a run's metric was recorded under; None where no schema declares it."""
-        schema = self._schemas_by_code[self._coded[0][row]]
+        schema = self._schemas_by_code[self.schema_codes[row]]
         return schema.metrics.get(metric) if schema else None
 
     @cached_property
@@ -143,19 +163,17 @@ class View:
         return {}
 
     @cached_property
-    def _coded(self) -> tuple[list[int], list[str]]:
-        """For each row a number, and for each number the id of a recorded schema; distinct schemas are few."""
+    def _schema_ids(self) -> dict[str, int]:
+        """Ids of the recorded schemas, each with its number; distinct schemas are few."""
         ids: dict[str, int] = {}
-        codes: list[int] = []
         for part in self.runs.index.segments:
-            local, texts = part.codes("schema")
-            known = [ids.setdefault(text, len(ids)) for text in texts]
-            codes.extend([known[code] for code in local] if known != list(range(len(known))) else local)
-        return codes, list(ids)
+            for text in part.codes("schema")[1]:
+                ids.setdefault(text, len(ids))
+        return ids
 
     @cached_property
     def _schemas_by_code(self) -> list[Schema | None]:
-        ids = self._coded[1]
+        ids = list(self._schema_ids)
         sealed = self.runs.index.schemas
         stored = [name for name in ids if name and name not in sealed]
         found = dict(zip(stored, objects.read(self.workspace.repository, stored), strict=True))
