@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ledger.errors import GitError
 from ledger.git.process import Repository
 
 _SYNCED = (
@@ -52,6 +53,11 @@ class Tip:
     run: str = ""
     """What a commit's `Ledger-Run` trailer says."""
 
+    @property
+    def nature(self) -> str:
+        """What the ref points to, in words."""
+        return f"a {self.kind}" if self.kind != "broken" else "its object is missing or damaged"
+
 
 def update(
     repository: Repository, updates: Sequence[RefUpdate], *, reason: str, keep: tuple[int, ...] = ()
@@ -67,10 +73,39 @@ def update(
 
 
 def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:
-    """Refs that match (whole names, or prefixes that end at a slash), with what they point to."""
+    """Refs that match (whole names, or prefixes that end at a slash), with what they point to.
+
+    A ref whose object is missing or damaged has the kind `broken`; git by itself would tell of no ref then.
+    """
+    try:
+        return _tips(repository, patterns)
+    except GitError:
+        output = repository.git("for-each-ref", "--format=%(refname)%00%(objectname)", *patterns)
+        pairs = (line.split("\0") for line in output.decode("utf-8", "surrogateescape").splitlines())
+        return _halved(repository, dict(pairs))
+
+
+def _tips(repository: Repository, patterns: Sequence[str]) -> dict[str, Tip]:
     output = repository.git("for-each-ref", f"--format={_TIP}", *patterns).decode("utf-8", "surrogateescape")
     rows = (line.split("\0") for line in output.split("\n") if line)
     return {
         name: Tip(id=oid, kind=kind, symbolic=symbolic, tree=tree, subject=subject, run=run)
         for name, oid, kind, symbolic, tree, subject, run in rows
+    }
+
+
+def _halved(repository: Repository, ids: Mapping[str, str]) -> dict[str, Tip]:
+    """Halves until the refs that git can't tell about stand alone."""
+    names = list(ids)
+    if not names:
+        return {}
+    try:
+        return {name: tip for name, tip in _tips(repository, names).items() if name in ids}
+    except GitError:
+        if len(names) == 1:
+            return {names[0]: Tip(id=ids[names[0]], kind="broken")}
+    middle = len(names) // 2
+    parts = (names[:middle], names[middle:])
+    return {
+        name: tip for part in parts for name, tip in _halved(repository, {n: ids[n] for n in part}).items()
     }

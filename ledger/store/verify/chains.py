@@ -17,7 +17,7 @@ def chains(walk: Walk) -> Iterator[tuple[str, list[str]]]:
         if tip.symbolic:
             walk.fault(f"another name for {tip.symbolic}: not a chain of its own, and not read", ref=ref)
         elif tip.kind != "commit":
-            walk.fault(f"a {tip.kind}, not a chain of runs", ref=ref, commit=tip.id)
+            walk.fault(f"not a chain of runs: {tip.nature}", ref=ref, commit=tip.id)
         else:
             yield ref, _followed(walk, ref, tip.id)
 
@@ -39,6 +39,7 @@ def _step_by_step(walk: Walk, ref: str, tip: str) -> list[str]:
         if isinstance(body, str) or body.kind != "commit":
             what = body if isinstance(body, str) else f"a {body.kind}, not a commit"
             walk.fault(f"{what}; what came before it on this chain can't be reached", ref=ref, commit=current)
+            walk.cut.add(ref)
             break
         found.append(current)
         current = next(iter(parsed(ref, current, body.body).parents), None)

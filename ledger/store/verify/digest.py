@@ -39,12 +39,12 @@ def of_index(index: Index) -> Iterator[tuple[str, int]]:
         )
 
 
-def commit_of(index: Index, record: str) -> str:
-    """The commit that the index names for a record."""
+def place_of(index: Index, record: str) -> tuple[str, str]:
+    """Ref and commit that the index names for a record."""
     for part in index.segments:
         for row in part.find("record", record):
-            return str(part.column("commit")[row])
-    return ""
+            return str(part.column("ref")[row]), str(part.column("commit")[row])
+    return "", ""
 
 
 def _rows(part: Segment) -> list[int]:

@@ -85,7 +85,7 @@ def _kept(walk: Walk, commits: Sequence[str], by_commit: Mapping[str, tuple[Seen
         if tip.kind in ("commit", "tag"):
             tips.append(tip.id)
         elif ref.startswith(CODE):
-            walk.fault(f"a {tip.kind}, where code commits are kept", ref=ref, commit=tip.id)
+            walk.fault(f"keeps no code commits: {tip.nature}", ref=ref, commit=tip.id)
     with suppress(LedgerError):  # a detached HEAD keeps commits, too
         tips.append(history.resolve(walk.repository, "HEAD"))
     lost = history.not_reached(walk.repository, commits, tips) if commits else []

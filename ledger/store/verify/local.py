@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from ledger.errors import FormatError
+from ledger.errors import FormatError, LedgerError
 from ledger.store import codec
 from ledger.store import index as store_index
 from ledger.store.spool import SUFFIX, Sealed, Spool, read
@@ -48,25 +49,22 @@ def _waiting(walk: Walk, path: Path, item: Sealed) -> None:
 
 def index(walk: Walk) -> None:
     """The index says of every record what its commit says."""
-    loaded = store_index.load(walk.repository)
     where = str(walk.repository.folder / f"index-v{store_index.INDEX_VERSION}")
+    try:
+        loaded = store_index.load(walk.repository)
+    except LedgerError as error:
+        walk.fault(f"can't be read or made: {error.message}", path=where)
+        return
     found = dict(digest.of_index(loaded))
     for record, seen in walk.records.items():
-        if record not in found:
-            if seen.sound and seen.commit not in walk.unreadable:
-                walk.fault(
-                    f"lacks the record {record[:12]} ({_REBUILD})",
-                    ref=seen.ref,
-                    commit=seen.commit,
-                    path=where,
-                )
+        at = partial(walk.fault, ref=seen.ref, commit=seen.commit, path=where)
+        if seen.sound and record not in found:
+            at(f"lacks the record {record[:12]} ({_REBUILD})")
         elif seen.sound and found[record] != seen.digest:
-            what = f"says something else of the record {record[:12]} ({_REBUILD})"
-            walk.fault(what, ref=seen.ref, commit=seen.commit, path=where)
-    extra = [record for record in found if record not in walk.records]
-    for record in extra:
-        commit = digest.commit_of(loaded, record)
-        if commit and commit not in walk.unreadable:
+            at(f"says something else of the record {record[:12]} ({_REBUILD})")
+    for record in found.keys() - walk.records.keys():
+        ref, commit = digest.place_of(loaded, record)
+        if commit not in walk.unreadable and ref not in walk.cut:
             walk.fault(
                 f"has the record {record[:12]}, which is on no chain ({_REBUILD})", commit=commit, path=where
             )

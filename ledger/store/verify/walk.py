@@ -66,6 +66,8 @@ class Walk:
     records: dict[str, Seen] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     """Commits without a record that could be read."""
+    cut: set[str] = field(default_factory=set)
+    """Chains that can't be followed to their beginning."""
     histories: dict[tuple[str, ...], list[Wrong]] = field(default_factory=dict)
 
     def fault(self, what: str, *, ref: str = "", commit: str = "", path: str = "") -> None:
