@@ -5,13 +5,15 @@ Everything that is shown, sorted, filtered, aggregated or exported comes from he
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+from ledger import canonical
 from ledger.config import FOLDER, Workspace
-from ledger.errors import ConfigError, FormatError, GitError, NotFoundError
+from ledger.errors import ConfigError, FormatError, GitError, InputError, NotFoundError
 from ledger.git import history, objects
 from ledger.model import COMPARABLE, Grade, Json, Metric
 from ledger.schema import document, lineage
@@ -192,13 +194,20 @@ def _recorded(data: bytes | None) -> Schema | None:
 
 def open_view(workspace: Workspace, *, at: str | None = None, told: store_index.Told | None = None) -> View:
     """All runs as the work tree defines them, or as revision `at` does. Raises ConfigError, NotFoundError."""
-    return View(
-        workspace, RunSet(store_index.load(workspace.repository, told=told)), target_schemas(workspace, at)
-    )
+    runs = RunSet(store_index.load(workspace.repository, told=told))
+    recorded = {name for part in runs.index.segments for name in part.codes("schema")[1]}
+    return View(workspace, runs, target_schemas(workspace, at, recorded))
 
 
-def target_schemas(workspace: Workspace, at: str | None) -> dict[str, Schema]:
-    """The schema files of a revision, or of the work tree; a bare repository has those of its HEAD."""
+def target_schemas(
+    workspace: Workspace, at: str | None, recorded: Collection[str] = frozenset()
+) -> dict[str, Schema]:
+    """The schema files of a revision, or of the work tree; a bare repository has those of its HEAD.
+
+    A file whose canonical bytes are one of the `recorded` blobs was checked when a run was recorded with it, and
+    is not checked again.
+    """
+    parse = partial(_checked_once, workspace.repository.object_format, recorded)
     folder = workspace.schemas
     if at is None and folder is not None:
         files = (
@@ -207,8 +216,7 @@ def target_schemas(workspace: Workspace, at: str | None) -> dict[str, Schema]:
             else {}
         )
         return {
-            name: document.parse(data, name=name, what=str(folder / f"{name}.json"))
-            for name, data in files.items()
+            name: parse(data, name=name, what=str(folder / f"{name}.json")) for name, data in files.items()
         }
     try:
         commit = history.resolve(workspace.repository, at or "HEAD")
@@ -216,10 +224,21 @@ def target_schemas(workspace: Workspace, at: str | None) -> dict[str, Schema]:
         if at is None:
             return {}
         raise
-    return _schemas_at(workspace, commit)
+    return _schemas_at(workspace, commit, parse)
 
 
-def _schemas_at(workspace: Workspace, commit: str) -> dict[str, Schema]:
+def _checked_once(
+    object_format: str, recorded: Collection[str], data: bytes, *, name: str, what: str
+) -> Schema:
+    if recorded:
+        with suppress(InputError, FormatError):
+            whole = canonical.dumps(canonical.loads(data, what=what))
+            if objects.make("blob", whole, object_format).id in recorded:
+                return document.recorded(whole, name=name)
+    return document.parse(data, name=name, what=what)
+
+
+def _schemas_at(workspace: Workspace, commit: str, parse: Callable[..., Schema]) -> dict[str, Schema]:
     try:
         listed = workspace.repository.git("ls-tree", "-z", f"{commit}:{FOLDER}/schemas").decode(
             "utf-8", "replace"
@@ -234,7 +253,7 @@ def _schemas_at(workspace: Workspace, commit: str) -> dict[str, Schema]:
         if blob is not None:
             what = f"{commit[:9]}:{FOLDER}/schemas/{name}"
             try:
-                found[Path(name).stem] = document.parse(blob.body, name=Path(name).stem, what=what)
+                found[Path(name).stem] = parse(blob.body, name=Path(name).stem, what=what)
             except ConfigError:
                 continue  # a broken schema of the past defines nothing
     return found
