@@ -243,12 +243,13 @@ class _Parser:
         if self._token.text != "**":
             return base
         self._advance()
-        token = self._token
+        start = self._next
         exponent = self._atom(self._nested(nesting))
-        whole = isinstance(exponent, Constant) and token.text in _EXPONENTS
+        literal = next(token for token in self._tokens[start:] if token.text != "(")
+        whole = isinstance(exponent, Constant) and literal.text in _EXPONENTS
         if not whole or self._token.text == "**":
             message = f"the exponent of ** should be a whole number from 0 to {MAX_EXPONENT}"
-            raise _error("FORBIDDEN", message, token.position)
+            raise _error("FORBIDDEN", message, self._tokens[start].position)
         return self._counted(Call("**", (base, exponent)))
 
     def _atom(self, nesting: int) -> Node:
