@@ -214,7 +214,7 @@ def _inside(node: Mapping[str, Json], prefix: str, left: dict[str, Json]) -> dic
     found: dict[str, Json] = {}
     for key, value in node.items():
         if isinstance(value, dict) and value:
-            found[key] = _inside(value, f"{prefix}{key}.", left)
+            found[key] = _inside(value, f"{prefix}{key}.", left) or ABSENT
         else:
             found[key] = left.pop(prefix + key, value)
     return {key: value for key, value in found.items() if value is not ABSENT}
