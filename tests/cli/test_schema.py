@@ -1,0 +1,83 @@
+"""`ledger schema`: infer, show, starters."""
+
+from __future__ import annotations
+
+import json
+
+from conftest import Ledger, Repo
+
+
+def record(ledger: Ledger, *words: str) -> str:
+    return ledger("record", "-q", *words).strip()
+
+
+def test_a_draft_from_runs_fits_them(repo: Repo, ledger: Ledger) -> None:
+    repo.write("p.json", json.dumps({"opt": {"lr": 0.1}, "depth": 3}))
+    record(ledger, "--params", "p.json", "-m", "val/f1=0.9", "-m", "loss=1")
+    record(ledger, "--params", "p.json", "-m", "val/f1=0.8", "-m", "loss=nan")
+    record(ledger, "-m", "other=1", "-e", "elsewhere")
+    ledger("schema", "infer")
+    assert "drafted .ledger/schemas/main.json from 3 runs" in ledger.err
+    schema = json.loads((repo.path / ".ledger/schemas/main.json").read_text())
+    assert schema["properties"]["params"]["properties"]["opt"]["properties"]["lr"] == {"type": "number"}
+    assert schema["properties"]["metrics"]["properties"]["val/f1"]["x-ledger"] == {"direction": "higher"}
+    record(ledger, "--params", "p.json", "-m", "val/f1=0.7", "-m", "loss=2")
+
+
+def test_a_draft_of_one_experiment_on_standard_output(repo: Repo, ledger: Ledger) -> None:
+    record(ledger, "-m", "f1=0.9")
+    record(ledger, "-m", "other=1", "-e", "elsewhere")
+    schema = json.loads(ledger("schema", "infer", "-e", "elsewhere", "-o", "-", "--name", "x"))
+    assert list(schema["properties"]["metrics"]["properties"]) == ["other"]
+    assert not (repo.path / ".ledger").exists()
+
+
+def test_the_newest_record_of_an_edited_run_counts(repo: Repo, ledger: Ledger) -> None:
+    del repo
+    run = record(ledger, "-m", "f1=0.9", "-m", "wrong=1")
+    ledger("amend", run, "--remove-metric", "wrong", "--reason", "r")
+    schema = json.loads(ledger("schema", "infer", "-o", "-"))
+    assert list(schema["properties"]["metrics"]["properties"]) == ["f1"]
+
+
+def test_infer_overwrites_nothing_and_says_what_is_missing(repo: Repo, ledger: Ledger) -> None:
+    ledger("schema", "infer", code=1)
+    assert "no runs yet" in ledger.err
+    record(ledger, "-m", "f1=0.9")
+    ledger("schema", "infer", "-e", "nope", code=1)
+    assert "recorded: main" in ledger.err
+    repo.write("mine.json", "{}")
+    ledger("schema", "infer", "-o", "mine.json", code=1)
+    assert "never overwrites" in ledger.err
+    ledger("schema", "infer", "--name", "a/b", code=1)
+
+
+def test_show_prints_what_metrics_mean(repo: Repo, ledger: Ledger) -> None:
+    ledger("init", "--starter", "classification")
+    out = ledger("schema", "show")
+    row = next(line.split() for line in out.splitlines() if line.startswith("accuracy "))
+    assert row[:4] == ["accuracy", "null|number", "1", "higher"] or row[:4] == [
+        "accuracy",
+        "number",
+        "1",
+        "higher",
+    ]
+    assert "sklearn.metrics.accuracy_score normalize=true" in out
+    (found,) = ledger.json("schema", "show", "classification")
+    assert found["metrics"]["accuracy"]["did"].startswith("d1:" + row[-1])
+    assert found["metrics"]["accuracy"]["direction"] == "higher"
+    repo.commit("schema")
+    (repo.path / ".ledger/schemas/classification.json").unlink()
+    assert "no schema" in ledger("schema", "show")
+    assert ledger("schema", "show", "--at", "HEAD") == out
+
+
+def test_show_of_an_unknown_name(repo: Repo, ledger: Ledger) -> None:
+    del repo
+    ledger("schema", "show", "x", code=1)
+    assert "ledger schema infer" in ledger.err
+    assert ledger.json("schema", "show") == []
+
+
+def test_starters_as_json(ledger: Ledger) -> None:
+    assert {"classification", "ranking"} < {item["name"] for item in ledger.json("schema", "starters")}
