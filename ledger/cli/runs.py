@@ -134,7 +134,12 @@ class _Printer:
             sys.stdout.write(record["run_id"] + "\n")
 
     def text(self) -> None:
-        self.app.lines(self._lines())
+        if len(self.found.rows):
+            self.app.lines(self._lines())
+        elif len(self.view.runs.rows):
+            self.app.talk("no such runs")
+        else:
+            self.app.talk("no runs yet: ledger record --help shows how to record one")
 
     def _every_name(self) -> list[str]:
         from ledger.trace.listing import chosen
@@ -144,13 +149,6 @@ class _Printer:
     def _lines(self) -> Iterator[str]:
         from ledger.render.table import Table, render
 
-        if not len(self.found.rows):
-            yield (
-                "no runs"
-                if len(self.view.runs.rows)
-                else "no runs yet: ledger record --help shows how to record one"
-            )
-            return
         names = self._names()
         table = Table(columns=tuple(self._columns(names)), rows=self._rows(names))
         yield from render(table, self.app.terminal)

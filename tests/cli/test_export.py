@@ -1,0 +1,41 @@
+"""`ledger export`: the words of the command; the tables are tested in tests/trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Ledger
+
+import ledger as api
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "json"])
+@pytest.mark.usefixtures("repo")
+def test_two_files_of_a_form(form: str, ledger: Ledger, tmp_path: Path) -> None:
+    api.record(metrics={"f1": 0.5}, history={"loss": [1.0]})
+    ledger("export", "--format", form, str(tmp_path / "out"))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"history.{form}", f"runs.{form}"]
+    assert "1 run" in ledger.err
+
+
+@pytest.mark.usefixtures("repo")
+def test_the_folder_is_from_where_the_user_meant(ledger: Ledger, tmp_path: Path) -> None:
+    api.record(metrics={"f1": 0.5})
+    inside = Path.cwd() / "inside"
+    inside.mkdir()
+    ledger("-C", str(inside), "export", "--no-history", "out")
+    assert (inside / "out" / "runs.parquet").is_file()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("repo")
+def test_what_the_filter_leaves_out_is_said(ledger: Ledger, tmp_path: Path) -> None:
+    api.record(metrics={"f1": 0.5})
+    api.record(metrics={"loss": 0.5})
+    ledger("export", "--where", "f1 > 0.1", str(tmp_path / "out"))
+    assert "1 run left out: no comparable value" in ledger.err
+    ledger("export", "--where", "f2 > 0.1", str(tmp_path / "other"), code=2)
+    assert not (tmp_path / "other").exists()
+    ledger("export", "-e", "nobody", str(tmp_path / "other"), code=1)
+    ledger("export", "--format", "xlsx", str(tmp_path / "other"), code=2)
