@@ -14,9 +14,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import NotFoundError, UsageError
-from ledger.store.segment import METRICS, PARAMS, TAGS
+from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import where
-from ledger.trace.columns import FIELDS, GRADE, RECORDED, Columns, rfc3339
+from ledger.trace.columns import GRADE, RECORDED, Columns, rfc3339
 from ledger.trace.grammar import Expression
 from ledger.trace.names import numeric
 from ledger.trace.view import View
@@ -281,19 +281,3 @@ def _sorted(columns: Columns, rows: pa.Array, keys: Sequence[_Key]) -> pa.Array:
     by = pa.table({str(place): column for place, (column, _) in enumerate(operands)})
     order = [(str(place), "descending" if down else "ascending") for place, (_, down) in enumerate(operands)]
     return rows.take(pc.sort_indices(by, sort_keys=order))
-
-
-__all__ = [
-    "FIELDS",
-    "PARAMS",
-    "TAGS",
-    "Found",
-    "Listing",
-    "chosen",
-    "find",
-    "ranked",
-    "records",
-    "split",
-    "table",
-    "text_times",
-]
