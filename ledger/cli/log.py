@@ -11,9 +11,13 @@ import click
 from ledger.cli.app import App, one_output, table_options
 from ledger.errors import GateError, UsageError
 from ledger.model import Level
+from ledger.render.format import date, delta, number
+from ledger.render.grades import GRADES
+from ledger.render.spark import sparkline
+from ledger.render.table import Align, Cell, Column, Table, render
+from ledger.render.terminal import escape, paint
 
 if TYPE_CHECKING:
-    from ledger.render.table import Cell, Column
     from ledger.trace.log import Log, LogCell, LogRow
     from ledger.trace.view import View
 
@@ -209,9 +213,6 @@ class _Printer:
         self.app.lines(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        from ledger.render.table import Table, render
-        from ledger.render.terminal import paint
-
         terminal = self.app.terminal
         if not self.rows:
             yield f"no commit in this range has a value of {', '.join(self.found.metrics)}"
@@ -231,8 +232,6 @@ class _Printer:
         yield from self._footer()
 
     def _columns(self) -> Iterator[Column]:
-        from ledger.render.table import Align, Column
-
         yield Column(header="commit")
         yield Column(header="date")
         for name in self.found.metrics:
@@ -252,9 +251,6 @@ class _Printer:
         return any(row.level is not Level.COMMIT for row in self.rows if row.rows)
 
     def _table_rows(self) -> Iterator[list[Cell | str]]:
-        from ledger.render.format import date
-        from ledger.render.table import Cell
-
         spread = {name for name in self.found.metrics if self._has_spread(name)}
         for row in self.rows:
             line: list[Cell | str] = [Cell(text=row.commit.id[:9], style="id"), date(row.commit.date)]
@@ -264,19 +260,15 @@ class _Printer:
             yield line
 
     def _cells(self, name: str, cell: LogCell | None, *, spread: bool) -> list[Cell | str]:
-        from ledger.render.format import delta, number
-        from ledger.render.grades import GRADES
-        from ledger.render.table import Cell
-
         if cell is None:
             return [""] * (3 if spread else 2)
-        sign = GRADES[cell.grade]
-        shown = number(cell.value) if cell.comparable else f"({number(cell.value)})"
-        mark = "" if cell.comparable else sign.text(unicode=self.app.terminal.unicode)
+        value: Cell | str = number(cell.value)
+        if not cell.comparable:
+            mark = GRADES[cell.grade].text(unicode=self.app.terminal.unicode)
+            value = Cell(text=f"({value})", mark=mark, style="dim")
         change = Cell(
             text=delta(cell.delta, beside=abs(cell.value or 0.0)), style=self._judged(name, cell.delta)
         )
-        value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim")
         return [value, change, *([_spread(cell)] if spread else [])]
 
     def _judged(self, name: str, change: float | None) -> Any:
@@ -292,9 +284,6 @@ class _Printer:
         return ("~ " if row.level is Level.DIRTY_BASE else "") + row.level.value + many
 
     def _run_lines(self, row: LogRow) -> Iterator[str]:
-        from ledger.render.format import number
-        from ledger.render.terminal import escape, paint
-
         terminal = self.app.terminal
         for position, number_of_row in enumerate(row.rows):
             values = (
@@ -308,9 +297,6 @@ class _Printer:
             yield paint(text, "dim", terminal) if inexact else text
 
     def _sparklines(self) -> Iterator[str]:
-        from ledger.render.format import number
-        from ledger.render.spark import sparkline
-
         for name in self.found.metrics:
             values = self.found.series(name)
             if len(values) > 1:
@@ -356,8 +342,6 @@ def _cell_document(cell: LogCell) -> dict[str, Any]:
 
 def _spread(cell: LogCell) -> str:
     """`0.88..0.91 of 5`: the range of the runs of a commit, and how many they are."""
-    from ledger.render.format import number
-
     if cell.count < 2:  # noqa: PLR2004
         return ""
     return f"{number(cell.minimum, digits=4)}..{number(cell.maximum, digits=4)} of {cell.count}"

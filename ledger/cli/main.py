@@ -7,7 +7,8 @@ import gc
 import importlib
 import os
 import sys
-from typing import Any, NoReturn
+from types import ModuleType
+from typing import Any, NoReturn, cast
 
 import click
 
@@ -97,10 +98,15 @@ def cli(ctx: click.Context, /, *, directory: str | None, no_pager: bool, color: 
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
-    # One short command: looking for cycles among what pyarrow and NumPy load costs more than it can ever free.
+    # One short command: looking for cycles among what pyarrow and NumPy load costs more than it can ever free,
+    # on the way and once more at the end.
     gc.disable()
+    # pyarrow takes NumPy along where it is installed, which costs as much as all the rest; no command needs it.
+    sys.modules.setdefault("numpy", cast("ModuleType", None))
     words = sys.argv[1:] if argv is None else argv
-    sys.exit(run(words))
+    code = run(words)
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(words: list[str]) -> int:
