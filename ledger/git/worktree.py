@@ -146,7 +146,8 @@ def snapshot(
         own_files = [f":(top,exclude,literal){path}" for path in (*ignored, ".ledger")]
         for last in (False, False, True):
             if own.exists():
-                shutil.copyfile(own, index)
+                # With its times: a file that changed in the second in which the index was written is told by them.
+                shutil.copy2(own, index)
             try:
                 return _taken(repository, tree.commit, index, own_files, untracked, max_bytes)
             except GitError:  # a `gc --prune=now` may have taken what was just written
