@@ -8,7 +8,7 @@ from ledger import canonical, resources
 from ledger.model import Fault
 from ledger.schema.engine import Rules
 
-NAMES = ("run", "schema", "config", "units")
+NAMES = ("run", "schema", "config", "units", "migration")
 
 
 def check(format_name: str, data: object, *, file: str = "") -> tuple[Fault, ...]:

@@ -1,17 +1,162 @@
-"""How a recorded value relates to the definition it is to be shown under.
+"""How recorded values relate to the definition they are to be shown under, through all migrations.
 
-Without migrations a value is either under the very same definition, or it is not comparable.
+A `Lineage` is built once for a set of migrations; `plan` answers for one recorded schema and one target, and the plan
+does the rest. Without migrations a value is under the very same definition, or it does not compare.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from ledger import canonical
 from ledger.model import Grade
-from ledger.schema.definition import IDENTITY, Definition, undeclared
+from ledger.schema import graph as graphs
+from ledger.schema import planner
+from ledger.schema.codes import Finding
+from ledger.schema.definition import Definition, undeclared
+from ledger.schema.differences import differences
 from ledger.schema.document import Schema
+from ledger.schema.edges import Break, Coalesce, Edge, Hyper, Iso
+from ledger.schema.locks import unlock
+from ledger.schema.migration import Migration
+from ledger.schema.operations import Lock
+from ledger.schema.plan import Plan
+
+__all__ = ["Comparison", "Lineage", "Renamed", "compare", "differences", "target_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """A name that took over from an older one, and the operation that says so."""
+
+    name: str
+    op: str
+    migration: str
+    file: str
+
+
+class Lineage:
+    """All definitions and migrations that are known, and what follows from them."""
+
+    def __init__(self, graph: graphs.Graph, definitions: Mapping[str, Definition]) -> None:
+        self.graph = graph
+        self._definitions = dict(definitions)
+        self._plans: dict[tuple[frozenset[str], str], Plan] = {}
+
+    @classmethod
+    def build(cls, definitions: Iterable[Definition] = (), migrations: Iterable[Migration] = ()) -> Lineage:
+        """Relate everything. Migrations count once each, without those that others supersede, in any order."""
+        ordered = graphs.in_order(migrations)
+        return cls(graphs.Graph(ordered), {definition.did: definition for definition in definitions})
+
+    @property
+    def migrations(self) -> tuple[Migration, ...]:
+        """Those that count, by file name."""
+        return self.graph.migrations
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """Contradictions between migrations; what they touch is ambiguous, all else is as it was."""
+        return self.graph.faults
+
+    def plan(self, recorded: Mapping[str, Definition] | None, target: Definition) -> Plan:
+        """How values under one schema's definitions (`metrics` or `params`; None: no schema) look under `target`."""
+        given = recorded or {}
+        key = (frozenset(one.did for one in given.values()), target.did)
+        if key not in self._plans:
+            self._definitions.setdefault(target.did, target)
+            self._plans[key] = planner.make(self.graph, self.definition, given, target)
+        return self._plans[key]
+
+    def definition(self, did: str) -> Definition:
+        """A definition that is recorded or that a migration holds. Raises KeyError."""
+        if did not in self._definitions:
+            self._definitions[did] = unlock(self._locks[did])
+        return self._definitions[did]
+
+    def frame(self, definition: Definition) -> str:
+        """Equal just for definitions that convert exactly into one another."""
+        return self.graph.frame(definition.did)
+
+    def connected(self, one: Definition, other: Definition) -> bool:
+        """Whether any operations, breaks too, lead from one to the other."""
+        return self._islands.find(one.did) == self._islands.find(other.did)
+
+    def leads_on(self, definition: Definition) -> bool:
+        """Whether any operation starts from it."""
+        return definition.did in self._started
+
+    def leads_to(self, definition: Definition) -> bool:
+        """Whether any operation ends at it."""
+        return definition.did in self._ended
+
+    def dropped(self, definition: Definition) -> Break | None:
+        """The `drop` that ended a definition."""
+        return self._drops.get(definition.did)
+
+    def forward_names(self, name: str) -> tuple[Renamed, ...]:
+        """The names that took over from `name`, directly or in turn, nearest first."""
+        found: dict[str, Renamed] = {}
+        queue = deque([name])
+        while queue:
+            for renamed in self._renames.get(queue.popleft(), ()):
+                if renamed.name != name and renamed.name not in found:
+                    found[renamed.name] = renamed
+                    queue.append(renamed.name)
+        return tuple(found.values())
+
+    @cached_property
+    def _locks(self) -> Mapping[str, Lock]:
+        return {did: fields for migration in self.migrations for did, fields in migration.defs.items()}
+
+    @cached_property
+    def _edges(self) -> Collection[tuple[Edge, Migration]]:
+        return [(edge, migration) for migration in self.migrations for edge in migration.edges]
+
+    @cached_property
+    def _islands(self) -> graphs.Union:
+        islands = graphs.Union()
+        for edge, _ in self._edges:
+            for source in _starts(edge):
+                islands.join(source, edge.target or source)
+        return islands
+
+    @cached_property
+    def _started(self) -> frozenset[str]:
+        return frozenset(source for edge, _ in self._edges for source in _starts(edge))
+
+    @cached_property
+    def _ended(self) -> frozenset[str]:
+        return frozenset(edge.target for edge, _ in self._edges if edge.target is not None)
+
+    @cached_property
+    def _drops(self) -> Mapping[str, Break]:
+        return {edge.source: edge for edge, _ in self.graph.breaks if edge.target is None}
+
+    @cached_property
+    def _renames(self) -> Mapping[str, list[Renamed]]:
+        renames: dict[str, list[Renamed]] = {}
+        for edge, migration in self._edges:
+            for old, new in _taken_over(edge, migration):
+                renamed = Renamed(name=new, op=edge.op, migration=migration.id, file=migration.file)
+                renames.setdefault(old, []).append(renamed)
+        return renames
+
+
+def _starts(edge: Edge) -> tuple[str, ...]:
+    return edge.inputs if isinstance(edge, Hyper) else (edge.source,)
+
+
+def _taken_over(edge: Edge, migration: Migration) -> Iterator[tuple[str, str]]:
+    """Old and new names of metrics; what is derived from others did not take over from them."""
+    takes_over = isinstance(edge, (Iso, Break)) or isinstance(edge.function, Coalesce)
+    if edge.target is None or not takes_over:
+        return
+    new = str(migration.defs[edge.target]["name"])
+    olds = (migration.defs[did] for did in _starts(edge))
+    yield from ((str(old["name"]), new) for old in olds if old["name"] != new and "role" not in old)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +167,7 @@ class Comparison:
     reason: str = ""
 
 
-_BY_NAME = Comparison(grade=Grade.IDENTICAL, reason="not declared, compared by name")
-_ABSENT = object()
+_NOTHING = Lineage.build()
 
 
 def target_of(metric: str, schema: Schema | None) -> Definition:
@@ -33,54 +177,14 @@ def target_of(metric: str, schema: Schema | None) -> Definition:
 
 
 def compare(recorded: Definition | None, target: Definition | None) -> Comparison:
-    """Grades values recorded under one definition for a view under another; None is undeclared.
+    """Grades values recorded under one definition for a view under another, without migrations; None is undeclared.
 
     A definition that says nothing but its name counts as undeclared. Both are of the same metric unless they
     say otherwise.
     """
-    if recorded is None or target is None:
-        return _one_sided(recorded, target)
-    if recorded.did == target.did:
-        return Comparison(grade=Grade.IDENTICAL) if target.declared else _BY_NAME
-    if recorded.name == target.name and recorded.declared != target.declared:
-        return _one_sided(recorded if recorded.declared else None, target if target.declared else None)
-    changes = "; ".join((*differences(recorded, target), "no migration"))
-    return Comparison(grade=Grade.INCOMPARABLE, reason=changes)
-
-
-def _one_sided(recorded: Definition | None, target: Definition | None) -> Comparison:
-    if target is not None and target.declared:
-        return Comparison(
-            grade=Grade.UNDECLARED, reason=f"recorded without a definition, wanted as d1:{target.short}"
-        )
-    if recorded is not None and recorded.declared:
-        return Comparison(
-            grade=Grade.UNDECLARED, reason=f"recorded as d1:{recorded.short}, which is not declared here"
-        )
-    return _BY_NAME
-
-
-def differences(recorded: Definition, target: Definition) -> tuple[str, ...]:
-    """Name the identifying fields that differ: `unit % → 1`, `how.average macro → weighted`."""
-    fields = ("role", "name", *dict.fromkeys((*IDENTITY[recorded.role], *IDENTITY[target.role])))
-    pairs = (_pair(field, getattr(recorded, field), getattr(target, field)) for field in fields)
-    return tuple(text for texts in pairs for text in texts)
-
-
-def _pair(label: str, old: object, new: object) -> Iterator[str]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted(old.keys() | new.keys()):
-            yield from _pair(f"{label}.{key}", old.get(key, _ABSENT), new.get(key, _ABSENT))
-    elif _text(old) != _text(new):
-        yield f"{label} {_text(old)} → {_text(new)}"
-
-
-def _text(value: object) -> str:
-    """Show a field to people: bare text, lists joined, all else as JSON; what is not there is `(none)`."""
-    if value is _ABSENT or value is None or value == ():
-        return "(none)"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, tuple):
-        return " or ".join(_text(item) for item in value)
-    return canonical.jcs(value).decode()
+    if recorded is not None and target is not None and recorded.name != target.name:
+        changes = "; ".join((*differences(recorded, target), "no migration"))
+        return Comparison(grade=Grade.INCOMPARABLE, reason=changes)
+    name = (recorded or target or undeclared("")).name
+    plan = _NOTHING.plan({name: recorded} if recorded else {}, target or undeclared(name))
+    return Comparison(grade=plan.grade, reason=plan.reason)

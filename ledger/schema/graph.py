@@ -1,0 +1,195 @@
+"""Definitions and the edges between them: which convert into one another, and whether all ways agree.
+
+Definitions joined by invertible edges are one *frame*. In a coherent frame every way from one definition to another
+is the same map; in one that is not, no way is trusted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from ledger.schema.codes import Finding, finding
+from ledger.schema.edges import Break, Hyper, Iso
+from ledger.schema.migration import Migration
+from ledger.schema.transform import Chain, agree, inverted, joined
+
+
+class Arc(NamedTuple):
+    """An invertible edge seen from one of its ends; `backward` follows it from its target to its source."""
+
+    edge: Iso
+    migration: Migration
+    backward: bool
+
+    @property
+    def chain(self) -> Chain:
+        link = joined((self.edge.link,))
+        return inverted(link) if self.backward else link
+
+    @property
+    def end(self) -> str:
+        return self.edge.source if self.backward else self.edge.target
+
+
+Path = tuple[Arc, ...]
+
+
+class Union:
+    """Disjoint sets with path compression: which things hang together."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def find(self, item: str) -> str:
+        parent = self._parent
+        root = item
+        while (above := parent.setdefault(root, root)) != root:
+            root = above
+        while parent[item] != root:
+            parent[item], item = root, parent[item]
+        return root
+
+    def join(self, one: str, other: str) -> bool:
+        """Whether they were apart until now."""
+        first, second = self.find(one), self.find(other)
+        self._parent[max(first, second)] = min(first, second)
+        return first != second
+
+
+class Graph:
+    """All edges of some migrations, in their order; nothing that it answers depends on that order."""
+
+    def __init__(self, migrations: Sequence[Migration]) -> None:
+        self.migrations = tuple(migrations)
+        self.hypers: list[tuple[Hyper, Migration]] = []
+        self.breaks: list[tuple[Break, Migration]] = []
+        self._arcs: dict[str, list[Arc]] = {}
+        self._frames = Union()
+        self._closing: list[tuple[Iso, Migration]] = []
+        tree: dict[str, list[Arc]] = {}
+        for migration in self.migrations:
+            for edge in migration.edges:
+                self._add(edge, migration, tree)
+        self.faults, self._incoherent = self._check(tree)
+
+    def _add(self, edge: Iso | Hyper | Break, migration: Migration, tree: dict[str, list[Arc]]) -> None:
+        if isinstance(edge, Hyper):
+            self.hypers.append((edge, migration))
+        elif isinstance(edge, Break):
+            self.breaks.append((edge, migration))
+        else:
+            there, back = Arc(edge, migration, False), Arc(edge, migration, True)
+            apart = self._frames.join(edge.source, edge.target)
+            for arcs in (self._arcs, tree) if apart else (self._arcs,):
+                arcs.setdefault(edge.source, []).append(there)
+                arcs.setdefault(edge.target, []).append(back)
+            if not apart:
+                self._closing.append((edge, migration))
+
+    def frame(self, did: str) -> str:
+        """One id for all definitions that convert into one another: the smallest of them."""
+        return self._frames.find(did)
+
+    @cached_property
+    def members(self) -> Mapping[str, Sequence[str]]:
+        """Definitions of each frame that has an invertible edge, sorted."""
+        members: dict[str, list[str]] = {}
+        for did in sorted(self._arcs):
+            members.setdefault(self.frame(did), []).append(did)
+        return members
+
+    @cached_property
+    def hypers_into(self) -> Mapping[str, Sequence[tuple[Hyper, Migration]]]:
+        """Derivations by the frame of what they make."""
+        into: dict[str, list[tuple[Hyper, Migration]]] = {}
+        for hyper, migration in self.hypers:
+            into.setdefault(self.frame(hyper.target), []).append((hyper, migration))
+        return into
+
+    def coherent(self, did: str) -> bool:
+        return self.frame(did) not in self._incoherent
+
+    def path(self, source: str, target: str) -> Path:
+        """The shortest way between two definitions of one frame."""
+        return _way(source, target, self._arcs)
+
+    def _check(self, tree: Mapping[str, Sequence[Arc]]) -> tuple[tuple[Finding, ...], frozenset[str]]:
+        """Compare each edge that closes a circle with the way round; without circles there is nothing to do."""
+        maps: dict[str, Chain] = {}
+        checked: dict[Iso, bool] = {}
+        faults: list[Finding] = []
+        incoherent: set[str] = set()
+        for edge, migration in self._closing:
+            if edge.source not in maps:
+                maps |= _maps_from(self.frame(edge.source), tree)
+            if edge not in checked:
+                around = joined((*maps[edge.source], edge.link))
+                checked[edge] = agree(around, maps[edge.target])
+            if not checked[edge]:
+                faults.append(self._incoherence(edge, migration, tree))
+                incoherent.add(self.frame(edge.source))
+        return tuple(faults), frozenset(incoherent)
+
+    def _incoherence(self, edge: Iso, migration: Migration, tree: Mapping[str, Sequence[Arc]]) -> Finding:
+        source, target = (migration.defs[did]["name"] for did in (edge.source, edge.target))
+        others = _way(edge.source, edge.target, tree)
+        around = joined(link for arc in others for link in arc.chain)
+        files = ", ".join(dict.fromkeys(arc.migration.file for arc in others))
+        said, found = (
+            " then ".join(map(str, chain)) or "no change" for chain in (joined((edge.link,)), around)
+        )
+        return finding(
+            "GRAPH_INCOHERENT",
+            f"{migration.short} takes {source} to {target} by {said}, and {files} by {found}",
+            metric=str(target),
+            hint="one of them is wrong: correct it, and name its old id in `supersedes`",
+            file=migration.file,
+        )
+
+
+def _maps_from(root: str, tree: Mapping[str, Sequence[Arc]]) -> dict[str, Chain]:
+    """From `root` to every definition of its frame, along the tree."""
+    maps: dict[str, Chain] = {root: ()}
+    waiting = [root]
+    while waiting:
+        did = waiting.pop()
+        for arc in tree.get(did, ()):
+            if arc.end not in maps:
+                maps[arc.end] = joined((*maps[did], *arc.chain))
+                waiting.append(arc.end)
+    return maps
+
+
+def _way(source: str, target: str, arcs: Mapping[str, Sequence[Arc]]) -> Path:
+    """The shortest way along some arcs; on a tree the only one."""
+    came: dict[str, Arc | None] = {source: None}
+    queue = deque([source])
+    while queue and target not in came:
+        for arc in arcs.get(queue.popleft(), ()):
+            if arc.end not in came:
+                came[arc.end] = arc
+                queue.append(arc.end)
+    return tuple(reversed(tuple(_back(target, came))))
+
+
+def _back(did: str, came: Mapping[str, Arc | None]) -> Iterator[Arc]:
+    while arc := came[did]:
+        yield arc
+        did = arc.edge.target if arc.backward else arc.edge.source
+
+
+def in_order(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
+    """Each migration once, without those that others supersede, by file name: the order in which they were made.
+
+    The order decides only which one of several that contradict each other is named.
+    """
+    once = {
+        migration.id: migration
+        for migration in sorted(migrations, key=lambda one: (one.file, one.id), reverse=True)
+    }
+    superseded = {old for migration in once.values() for old in migration.supersedes if old != migration.id}
+    kept = (migration for migration in once.values() if migration.id not in superseded)
+    return tuple(sorted(kept, key=lambda one: (one.file, one.id)))

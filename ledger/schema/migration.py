@@ -1,0 +1,383 @@
+"""Migration files: reviewed steps from the definitions of one schema to those of another.
+
+A file proves itself: `defs` holds every definition it names, under its id. It is refused whole if anything in it is
+wrong or unknown, with every fault named, and never keeps others from being used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ledger import canonical
+from ledger.errors import InputError
+from ledger.model import Json
+from ledger.schema import formats, units
+from ledger.schema.codes import Finding, MigrationError, finding
+from ledger.schema.definition import Definition
+from ledger.schema.edges import Edge, Hyper
+from ledger.schema.lines import line_of
+from ledger.schema.locks import hash_of, is_hash, lock, proves, unlock
+from ledger.schema.operations import OPERATIONS, Lock, Operation, OperationError, Side
+from ledger.schema.units import Unit
+
+FORMAT = 1
+"""Version of migration files that this ledger reads. 1: the first (2026-11)."""
+
+MAX_BYTES = 1024 * 1024
+"""A larger file is refused unread; callers need not read more than this and one byte."""
+MAX_OPERATIONS = 500
+
+_PARTS = ("metrics", "params")
+_SHORT = len("m1:") + 12
+_CONFLICT = re.compile(rb"^(?:<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
+_UNHASHED = frozenset({"note", "see", "reason", "evidence", "cause"})
+"""Words about an operation, which change no number: they may be improved without a new id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """A migration that holds; `id` is `m1:` and the hash of what it does."""
+
+    id: str
+    file: str
+    summary: str
+    schema: str
+    labels: tuple[str, str]
+    """Version labels of both sides, for people; empty where there is none."""
+    supersedes: tuple[str, ...]
+    edges: tuple[Edge, ...]
+    defs: Mapping[str, Lock] = field(repr=False)
+
+    @property
+    def short(self) -> str:
+        """What is shown to people; compare `id`."""
+        return self.id[:_SHORT]
+
+    def definition(self, did: str) -> Definition:
+        """One of the definitions that it holds. Raises KeyError."""
+        return unlock(self.defs[did])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Migrations that can be used, and what is wrong with the others."""
+
+    migrations: tuple[Migration, ...]
+    faults: tuple[Finding, ...]
+
+
+_NO_UNITS: Mapping[str, Unit] = {}
+
+
+def load(files: Mapping[str, bytes], *, custom_units: Mapping[str, Unit] = _NO_UNITS) -> Loaded:
+    """Read all files, name → bytes, in the order of their names; a broken one only adds faults."""
+    migrations: list[Migration] = []
+    faults: list[Finding] = []
+    for what, data in sorted(files.items()):
+        try:
+            migrations.append(parse(data, what=what, custom_units=custom_units))
+        except MigrationError as error:
+            faults.extend(error.findings)
+    return Loaded(migrations=tuple(migrations), faults=tuple(faults))
+
+
+def parse(data: bytes, *, what: str, custom_units: Mapping[str, Unit] = _NO_UNITS) -> Migration:
+    """Read one file; `what` names it in messages. Raises MigrationError with all that is wrong."""
+    body = _body(data, what)
+    for check in (_open_questions, _unsaid, _form, _locks):
+        _refuse(check(body, what), data, what)
+    edges, wrong = _edges(body, custom_units)
+    _refuse((*wrong, *_duplicates(body)), data, what)
+    _refuse(_identity(body, edges), data, what)
+    return _migration(body, edges, what)
+
+
+def _migration(body: Mapping[str, Any], edges: Sequence[Edge], what: str) -> Migration:
+    return Migration(
+        id=body["id"] if "id" in body else _id(body, edges),
+        file=what,
+        summary=body.get("summary", ""),
+        schema=body.get("schema", ""),
+        labels=(body["from"].get("version", ""), body["to"].get("version", "")),
+        supersedes=tuple(body.get("supersedes", ())),
+        edges=tuple(edges),
+        defs=body["defs"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wrong:
+    """A finding before its file and line are known; `path` is a JSON path."""
+
+    name: str
+    message: str
+    path: str = "$"
+    hint: str = ""
+    metric: str = ""
+
+
+def _refuse(wrongs: Iterable[_Wrong], data: bytes, what: str) -> None:
+    found = tuple(wrongs)
+    if found:
+        text = data.decode("utf-8-sig")
+        raise MigrationError(what, (_finding(wrong, text, what) for wrong in found))
+
+
+def _finding(wrong: _Wrong, text: str, what: str) -> Finding:
+    return finding(
+        wrong.name,
+        wrong.message,
+        metric=wrong.metric,
+        hint=wrong.hint,
+        file=what,
+        line=line_of(text, wrong.path),
+    )
+
+
+def _body(data: bytes, what: str) -> dict[str, Any]:
+    if len(data) > MAX_BYTES:
+        raise _invalid(what, f"larger than {MAX_BYTES:,} bytes", "split it: a migration is small")
+    try:
+        body = canonical.loads(data, what=what, max_bytes=MAX_BYTES)
+    except InputError as error:
+        if conflict := _CONFLICT.search(data):
+            line = data.count(b"\n", 0, conflict.start()) + 1
+            raise _invalid(what, "a merge conflict is not resolved", "keep one side", line) from error
+        raise _invalid(what, error.message.removeprefix(f"{what}: "), error.hint) from error
+    if not isinstance(body, dict):
+        raise _invalid(what, "a migration is a JSON object")
+    if b"\\u" in data:
+        _whole_characters(body, what)
+    version = body.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise _invalid(what, f"format {version} is newer than this ledger reads ({FORMAT})", "upgrade ledger")
+    return body
+
+
+def _whole_characters(body: dict[str, Any], what: str) -> None:
+    """Half a character can be written as an escape, and has no bytes to hash."""
+    try:
+        canonical.dumps(body)
+    except InputError as error:
+        raise _invalid(what, error.message, error.hint) from error
+
+
+def _invalid(what: str, message: str, hint: str = "", line: int | None = None) -> MigrationError:
+    return MigrationError(what, [finding("MIGRATION_INVALID", message, hint=hint, file=what, line=line)])
+
+
+def _listed(body: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(part, JSON path, operation) of whatever looks like an operation."""
+    for part in _PARTS:
+        listed = body.get(part)
+        for index, words in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(words, dict):
+                yield part, f"$.{part}[{index}]", words
+
+
+def _name(words: Mapping[str, Any]) -> str:
+    """The name that an operation is about."""
+    found = words.get("to", words.get("from"))
+    return found if isinstance(found, str) else ""
+
+
+def _open_questions(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
+    for path, words in (("$", body), *((path, words) for _, path, words in _listed(body))):
+        if "todo" in words:
+            yield _Wrong(
+                name="TODO_UNRESOLVED",
+                message=f"still to do: {words['todo']}",
+                path=f"{path}.todo",
+                hint="decide, and remove `todo`",
+                metric=_name(words) if words is not body else "",
+            )
+
+
+def _unsaid(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
+    for part, path, words in _listed(body):
+        kind, reason = words.get("op"), words.get("reason")
+        if kind == "redefine" and not (isinstance(reason, str) and reason.strip()):
+            yield _Wrong(
+                name="REDEFINE_NO_REASON",
+                message=f"redefine of {_name(words)} without a reason",
+                path=path,
+                hint='say why the values do not compare: "reason": "..."',
+                metric=_name(words),
+            )
+        if kind == "default" and part == "metrics":
+            yield _Wrong(
+                name="METRIC_DEFAULT_ASSUMED",
+                message=f"default for the metric {_name(words)}: nobody measured it",
+                path=path,
+                hint="leave it missing",
+                metric=_name(words),
+            )
+
+
+def _form(body: Mapping[str, Any], what: str) -> Iterator[_Wrong]:
+    for fault in formats.check("migration", body, file=what):
+        value = f" = {fault.value}" if fault.value else ""
+        yield _Wrong(
+            name="MIGRATION_INVALID",
+            message=f"{fault.path}{value}: {fault.rule}",
+            path=fault.path,
+            hint=fault.hint,
+        )
+    count = sum(len(body[part]) for part in _PARTS if isinstance(body.get(part), list))
+    if count > MAX_OPERATIONS:
+        message = f"{count} operations, the limit is {MAX_OPERATIONS}"
+        yield _Wrong(name="MIGRATION_INVALID", message=message, hint="split it into several files")
+
+
+def _locks(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
+    """What `defs` holds is what the ids say, and `from` and `to` name nothing else."""
+    locks = body["defs"]
+    for did, fields in locks.items():
+        if not proves(did, fields):
+            hint = f"its id is {unlock(fields).did}; `ledger schema migrate` fills this in"
+            message = f"the definition of {fields['name']} is not {did}"
+            yield _Wrong(name="DEF_HASH_MISMATCH", message=message, path=f"$.defs['{did}']", hint=hint)
+    for side in ("from", "to"):
+        for part in _PARTS:
+            for name, did in body[side].get(part, {}).items():
+                fields = locks.get(did, {})
+                role = fields.get("role", "metric")
+                if fields.get("name") != name or f"{role}s" != part:
+                    message = f"{did} in `{side}` is not a definition of {name} in `defs`"
+                    path = f"$.{side}.{part}"
+                    yield _Wrong(name="DEF_HASH_MISMATCH", message=message, path=path, metric=name)
+
+
+def _edges(body: Mapping[str, Any], custom: Mapping[str, Unit]) -> tuple[list[Edge], list[_Wrong]]:
+    edges: list[Edge] = []
+    wrongs: list[_Wrong] = []
+    sides = {
+        part: [Side(title, body[title].get(part, {}), body["defs"]) for title in ("from", "to")]
+        for part in _PARTS
+    }
+    unit = partial(units.parse, custom=custom)
+    for part, path, words in _listed(body):
+        before, after = sides[part]
+        try:
+            edges.append(OPERATIONS[words["op"]].lower(Operation(words, before, after, unit)))
+        except OperationError as error:
+            wrongs.append(_of_operation(error, words, path))
+    return edges, wrongs
+
+
+def _of_operation(error: OperationError, words: Mapping[str, Any], path: str) -> _Wrong:
+    return _Wrong(
+        name=error.name,
+        message=f"{words['op']} of {_name(words)}: {error.message}",
+        path=f"{path}.{error.key}" if error.key else path,
+        hint=error.hint,
+        metric=_name(words),
+    )
+
+
+def _duplicates(body: Mapping[str, Any]) -> Iterator[_Wrong]:
+    seen: dict[tuple[str, str], str] = {}
+    for part, path, words in _listed(body):
+        first = seen.setdefault((part, words["to"]), path) if "to" in words else path
+        if first != path:
+            yield _Wrong(
+                name="OP_DUPLICATE_TARGET",
+                message=f"a second operation makes {words['to']}, the first is {first}",
+                path=path,
+                hint="one name that took over from several is a `coalesce`",
+                metric=words["to"],
+            )
+
+
+def _identity(body: Mapping[str, Any], edges: Sequence[Edge]) -> Iterator[_Wrong]:
+    stated = body.get("id")
+    if stated is not None and not is_hash(stated, _content(body, edges)):
+        yield _Wrong(
+            name="MIGRATION_ID_MISMATCH",
+            message="the operations were changed after the id was written",
+            path="$.id",
+            hint=f"if the change is meant, write {_id(body, edges)} and the old id into `supersedes`",
+        )
+
+
+def _id(body: Mapping[str, Any], edges: Sequence[Edge]) -> str:
+    return hash_of("m1", _content(body, edges))
+
+
+def _content(body: Mapping[str, Any], edges: Sequence[Edge]) -> Json:
+    """What a migration does, with ids in place of names and in an order of its own."""
+    listed = (words for _, _, words in _listed(body))
+    lowered = [_lowered(words, edge) for words, edge in zip(listed, edges, strict=True)]
+    return ["migration", FORMAT, sorted(lowered, key=_by_target)]  # type: ignore[arg-type]
+
+
+def _by_target(words: Mapping[str, Json]) -> str:
+    return f"{words.get('to')} {words.get('from')}"
+
+
+def _lowered(words: Mapping[str, Any], edge: Edge) -> dict[str, Any]:
+    kept = {key: value for key, value in words.items() if key not in _UNHASHED}
+    if isinstance(edge, Hyper):
+        told = {"op", "exactness"} & kept.keys()
+        return {
+            **{key: kept[key] for key in told},
+            "from": sorted(edge.inputs),
+            "to": edge.target,
+            "do": edge.text,
+        }
+    ends = {"from": edge.source} if edge.target is None else {"from": edge.source, "to": edge.target}
+    return {**kept, **ends}
+
+
+Sides = Mapping[str, Mapping[str, Definition]]
+"""`metrics` and `params`: definitions by name."""
+
+
+def draft(
+    *,
+    schema: str,
+    summary: str,
+    before: Sides,
+    after: Sides,
+    operations: Mapping[str, Sequence[Mapping[str, Json]]],
+    supersedes: Sequence[str] = (),
+    labels: tuple[str | None, str | None] = (None, None),
+) -> dict[str, Any]:
+    """A migration document of the operations in `metrics` and `params`, with the definitions that they name.
+
+    `id` is there only if the draft can be used as it is.
+    """
+    uses: Mapping[str, Callable[[Mapping[str, Any]], set[str]]] = {"from": _used_before, "to": _used_after}
+    locks: dict[str, Json] = {}
+    body: dict[str, Any] = {
+        "format": FORMAT,
+        "summary": summary,
+        "schema": schema,
+        "supersedes": [*supersedes],
+    }
+    for (side, used), sides, label in zip(uses.items(), (before, after), labels, strict=True):
+        body[side] = {"version": label} if label else {}
+        for part, listed in operations.items():
+            wanted = {name for words in listed for name in used(words)}
+            known = {name: sides.get(part, {})[name] for name in sorted(wanted & sides.get(part, {}).keys())}
+            body[side][part] = {name: definition.did for name, definition in known.items()}
+            locks |= {definition.did: lock(definition) for definition in known.values()}
+    body |= {part: [dict(words) for words in listed] for part, listed in operations.items()} | {"defs": locks}
+    try:
+        return {"id": parse(canonical.dumps(body), what="draft").id, **body}
+    except MigrationError:
+        return body
+
+
+def _used_before(words: Mapping[str, Any]) -> set[str]:
+    named = words.get("from", [])
+    inputs = words.get("inputs", {})
+    return {*([named] if isinstance(named, str) else named), *inputs.values()}
+
+
+def _used_after(words: Mapping[str, Any]) -> set[str]:
+    return {words["to"]} if "to" in words else set()
