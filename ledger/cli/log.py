@@ -262,7 +262,7 @@ class _Printer:
     def _cells(self, name: str, cell: LogCell | None, *, spread: bool) -> list[Cell | str]:
         if cell is None:
             return [""] * (3 if spread else 2)
-        value: Cell | str = number(cell.value)
+        value: Cell | str = number(cell.recorded)
         if not cell.comparable:
             mark = GRADES[cell.grade].text(unicode=self.app.terminal.unicode)
             value = Cell(text=f"({value})", mark=mark, style="dim")
@@ -287,7 +287,7 @@ class _Printer:
         terminal = self.app.terminal
         for position, number_of_row in enumerate(row.rows):
             values = (
-                f"{name} {number(cell.value)}"
+                f"{name} {number(cell.value) if cell.comparable else f'({number(cell.recorded)})'}"
                 for name in self.found.metrics
                 if (cell := self.view.cell(number_of_row, name))
             )

@@ -35,7 +35,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCell:
-    """A metric at a commit. `value` sums up `count` comparable runs; without one it is the last value, with its grade."""
+    """A metric at a commit: `value` sums up `count` comparable runs.
+
+    Without one, `grade` and `recorded` are those of the last run, and `value` is NaN, infinite or None.
+    """
 
     value: Metric
     recorded: Metric
@@ -272,7 +275,7 @@ def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> 
     row, cell = others[-1]
     recorded = view.definition(row, name)
     return LogCell(
-        value=cell.value,
+        value=cell.value if cell.comparable else None,
         recorded=cell.recorded,
         grade=cell.grade,
         reason=cell.reason,
