@@ -240,7 +240,7 @@ class _Printer:
         better = {"higher": "higher is better", "lower": "lower is better"}.get(target.direction or "", "")
         said = ", ".join(part for part in (better, cell.reason) if part)
         value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
-        return value, target.unit or "", said
+        return value, target.unit if target.unit not in (None, "1") else "", said
 
     def _tags(self) -> Iterator[str]:
         tags: Any = self.found.run.get("tags", {})
