@@ -240,7 +240,8 @@ class _Printer:
             yield Column(header="change", align=Align.POINT)
             if self._has_spread(name):
                 yield Column(header="spread")
-        yield Column(header="level") if self._has_levels else Column(header="")
+        if self._has_levels:
+            yield Column(header="level")
         yield Column(header="subject", shrink=1, least=12)
 
     def _has_spread(self, name: str) -> bool:
@@ -252,11 +253,12 @@ class _Printer:
 
     def _table_rows(self) -> Iterator[list[Cell | str]]:
         spread = {name for name in self.found.metrics if self._has_spread(name)}
+        levels = self._has_levels
         for row in self.rows:
             line: list[Cell | str] = [Cell(text=row.commit.id[:9], style="id"), date(row.commit.date)]
             for name in self.found.metrics:
                 line += self._cells(name, row.cells.get(name), spread=name in spread)
-            line += [self._level(row), row.commit.subject]
+            line += [*([self._level(row)] if levels else []), row.commit.subject]
             yield line
 
     def _cells(self, name: str, cell: LogCell | None, *, spread: bool) -> list[Cell | str]:
@@ -297,11 +299,13 @@ class _Printer:
             yield paint(text, "dim", terminal) if inexact else text
 
     def _sparklines(self) -> Iterator[str]:
+        gap = True
         for name in self.found.metrics:
             values = self.found.series(name)
             if len(values) > 1:
                 drawn = sparkline(values, unicode=self.app.terminal.unicode)
-                yield ""
+                yield from [""] if gap else []
+                gap = False
                 yield f"{name}{self._standing_for(name)}  {drawn}  {number(values[0])} .. {number(values[-1])} over {len(values)} commits"
 
     def _standing_for(self, name: str) -> str:
