@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ledger.errors import FormatError, GitError, InputError, LedgerError, StorageError
+from ledger.errors import FormatError, InputError, LedgerError, StorageError
 from ledger.git import objects, refs
 from ledger.git.process import Repository
 from ledger.model import StoreFault, new_id
 from ledger.store import codec, segment
+from ledger.store.arrivals import Commit, differences
 from ledger.store.segment import Builder, Segment
 from ledger.store.slug import INBOX, RUNS
 from ledger.store.spool import Spool
@@ -50,13 +51,6 @@ class _Manifest:
     """Records that a rewound ref no longer reaches."""
     broken: Mapping[str, str] = field(default_factory=dict)
     """Refs that can't be followed to their beginning, and why. Not kept: they are tried again each time."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    ref: str
-    id: str
-    tree: str
 
 
 class Index:
@@ -182,12 +176,12 @@ def _publish(folder: Path, manifest: _Manifest) -> None:
 def _update(
     repository: Repository, folder: Path, old: _Manifest, tips: Mapping[str, str], told: Told | None
 ) -> _Manifest:
-    new, dropped, broken = _differences(repository, old.tips, tips)
+    new, dropped, broken = differences(repository, old.tips, tips)
     obsolete: list[str] = []
     if new is None:
         obsolete = list(old.segments)
         old = _Manifest()
-        new, dropped, broken = _differences(repository, {}, tips)
+        new, dropped, broken = differences(repository, {}, tips)
     new = new or []
     existing = [Segment(folder, stem) for stem in old.segments]
     stems = list(old.segments)
@@ -224,57 +218,9 @@ def _remove(folder: Path, stem: str) -> None:
             (folder / f"{stem}.{kind}.arrow").unlink()
 
 
-def _differences(
-    repository: Repository, old: Mapping[str, str], new: Mapping[str, str]
-) -> tuple[list[_Commit] | None, list[str], dict[str, str]]:
-    """Commits that came, oldest first, ids of those that went, and refs that can't be followed.
-
-    None for the first when it must be all anew.
-    """
-    came: list[_Commit] = []
-    went: list[str] = []
-    broken: dict[str, str] = {}
-    for ref in sorted({*old, *new}):
-        before, after = old.get(ref), new.get(ref)
-        if before == after:
-            continue
-        if after is None:
-            return None, [], {}  # a ref was deleted: rare, and rebuilding is always right
-        if before is None:
-            commits, problem = _whole_chain(repository, ref, after)
-            came += commits
-            broken.update({ref: problem} if problem else {})
-            continue
-        words = (f"{before}...{after}", "--left-right")
-        try:
-            output = repository.git("log", "--reverse", "--topo-order", "--format=%m %H %T", *words, "--")
-        except GitError:
-            return None, [], {}  # the old tip is gone
-        for line in output.decode().splitlines():
-            mark, commit, tree = line.split(" ")
-            if mark == ">":
-                came.append(_Commit(ref, commit, tree))
-            else:
-                went.append(commit)
-    return came, went, broken
-
-
-def _whole_chain(repository: Repository, ref: str, tip: str) -> tuple[list[_Commit], str]:
-    """All commits of a chain, oldest first; where one can't be read, those above it, and what git says of it."""
-    try:
-        output = repository.git("log", "--reverse", "--topo-order", "--format=%H %T", tip, "--")
-        problem = ""
-    except GitError as error:
-        problem = f"can't be followed to its beginning: {error.stderr.strip() or error.message}"
-        output = repository.git("log", "--format=%H %T", tip, "--", accept=(0, error.code))
-        output = b"\n".join(reversed(output.splitlines()))
-    rows = (line.split(" ") for line in output.decode().splitlines())
-    return [_Commit(ref, commit, tree) for commit, tree in rows], problem
-
-
 def _built(
     repository: Repository,
-    commits: Sequence[_Commit],
+    commits: Sequence[Commit],
     existing: list[Segment],
     gone: set[str],
     told: Told | None,
@@ -298,10 +244,10 @@ def _built(
         yield builder
 
 
-_Read = tuple[Sequence[_Commit], list["list[objects.TreeEntry] | str"], dict[str, bytes | None]]
+_Read = tuple[Sequence[Commit], list["list[objects.TreeEntry] | str"], dict[str, bytes | None]]
 
 
-def _read_ahead(repository: Repository, commits: Sequence[_Commit]) -> Iterator[_Read]:
+def _read_ahead(repository: Repository, commits: Sequence[Commit]) -> Iterator[_Read]:
     from concurrent.futures import ThreadPoolExecutor
 
     chunks = [commits[start : start + _CHUNK] for start in range(0, len(commits), _CHUNK)]
@@ -334,7 +280,7 @@ def _careful(repository: Repository) -> Any:
     return get
 
 
-def _read_chunk(get: Any, chunk: Sequence[_Commit], object_format: str) -> _Read:
+def _read_chunk(get: Any, chunk: Sequence[Commit], object_format: str) -> _Read:
     trees: list[list[objects.TreeEntry] | str] = []
     wanted: dict[str, bytes | None] = {}
     for found in get([commit.tree for commit in chunk]):
@@ -363,7 +309,7 @@ def _entries(found: objects.GitObject | None, object_format: str) -> list[object
 
 def _add(
     builder: Builder,
-    commit: _Commit,
+    commit: Commit,
     tree: list[objects.TreeEntry] | str,
     blobs: Mapping[str, bytes | None],
     existing: Sequence[Segment],

@@ -184,6 +184,7 @@ def read(path: Path) -> list[Sealed]:
     """The records of a sealed file, every byte checked. Raises FormatError, FileNotFoundError."""
     try:
         with zipfile.ZipFile(path) as archive:
+            _require_plain(archive)
             manifest = json.loads(archive.read(_MANIFEST))
             version = manifest["format"]
             if version > SEAL_FORMAT:
@@ -198,11 +199,17 @@ def read(path: Path) -> list[Sealed]:
             return [_sealed(entry, stored) for entry in manifest["records"]]
     except FileNotFoundError:
         raise
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, LookupError, TypeError, ValueError, OSError, EOFError, RuntimeError) as error:
         raise FormatError(
             f"{path}: not a sealed record: {type(error).__name__}: {error}",
             hint="it is left as it is; nothing else is held up",
         ) from error
+
+
+def _require_plain(archive: zipfile.ZipFile) -> None:
+    """Damage can look like compression or encryption, at which zipfile fails in ways of its own."""
+    if any(item.compress_type != zipfile.ZIP_STORED or item.flag_bits & 1 for item in archive.infolist()):
+        raise ValueError("compressed or encrypted, which ledger never writes")
 
 
 def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:

@@ -1,0 +1,171 @@
+"""The chain lock: one holder, freed by death, and a note of what the dead one was doing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ledger.store import lock
+from ledger.store.lock import Intent
+
+INTENT = Intent(
+    ref="refs/runs/main", old=None, new="1" * 40, code_ref="refs/ledger/code/main", files=("1.zip",)
+)
+_HOLD = """
+import sys, time
+from pathlib import Path
+from ledger.store import lock
+with lock.acquire(Path(sys.argv[1]), wait_seconds=0) as held:
+    held.announce(lock.Intent(ref="refs/runs/x", old=None, new="2" * 40))
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger" / "lock"
+
+
+@contextmanager
+def other_holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_one_at_a_time(path: Path) -> None:
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        with lock.acquire(path, wait_seconds=0) as second:
+            assert second is None
+        started = time.monotonic()
+        with lock.acquire(path, wait_seconds=0.1) as third:
+            assert third is None
+        assert time.monotonic() - started >= 0.1
+    with lock.acquire(path, wait_seconds=0) as again:
+        assert again
+
+
+def test_after_a_clean_end_there_is_nothing_to_mend(path: Path) -> None:
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert not held.predecessor.died
+        held.announce(INTENT)
+        held.settle(INTENT)
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert not held.predecessor.died
+        assert held.predecessor.intents == ()
+
+
+def test_what_is_in_doubt_stays_on_record_until_it_is_mended(path: Path) -> None:
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        held.announce(INTENT)
+    for _ in range(2):  # the second holder ends without having mended anything
+        with lock.acquire(path, wait_seconds=0) as held:
+            assert held
+            assert held.predecessor.died
+            assert held.predecessor.intents == (INTENT,)
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        held.mended()
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert not held.predecessor.died
+
+
+def test_a_killed_holder_frees_the_lock_and_leaves_its_intent(path: Path) -> None:
+    with other_holder(path) as process:
+        with lock.acquire(path, wait_seconds=0) as held:
+            assert held is None
+        found = lock.holder(path)
+        assert found
+        assert (found.pid, found.alive) == (process.pid, True)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    left = lock.holder(path)
+    assert left
+    assert left.alive is False
+    with lock.acquire(path, wait_seconds=1) as held:
+        assert held
+        assert held.predecessor.died
+        assert not held.predecessor.rebooted
+        assert [intent.ref for intent in held.predecessor.intents] == ["refs/runs/x"]
+
+
+def test_nobody_holds_a_lock_that_was_given_back_or_never_taken(path: Path) -> None:
+    assert lock.holder(path) is None
+    with lock.acquire(path, wait_seconds=0):
+        pass
+    assert lock.holder(path) is None
+
+
+@pytest.mark.parametrize(
+    "data", [b"{", b"[]", b"7", b'{"open": true}', b'{"intents": [{"ref": 1}]}', b"\xff\xfe"]
+)
+def test_a_torn_note_is_not_trusted(path: Path, data: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(data)
+    assert lock.holder(path) is None
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert held.predecessor.intents == ()
+        assert held.predecessor.died or not held.predecessor.rebooted
+
+
+def note(path: Path, **values: object) -> None:
+    path.parent.mkdir(exist_ok=True)
+    mine = {
+        "host": os.uname().nodename,
+        "boot": lock.boot_id(),
+        "pid": os.getpid(),
+        "since": 1.0,
+        "open": True,
+        "intents": [],
+    }
+    path.write_text(json.dumps({**mine, **values}))
+
+
+def test_a_machine_that_started_anew_and_one_that_is_another(path: Path) -> None:
+    note(path, boot="another")
+    found = lock.holder(path)
+    assert found
+    assert found.alive is False
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert held.predecessor.rebooted
+    note(path, host="elsewhere", boot="another")
+    found = lock.holder(path)
+    assert found
+    assert found.alive is None
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert held.predecessor.elsewhere
+        assert not held.predecessor.rebooted
+
+
+def test_a_child_keeps_the_lock_until_it_ends(path: Path) -> None:
+    """Children of git inherit it: nobody gets the lock while an orphan still writes."""
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        child = subprocess.Popen(["sleep", "0.3"], pass_fds=(held.descriptor,))
+    with lock.acquire(path, wait_seconds=0) as second:
+        assert second is None
+    child.wait()
+    with lock.acquire(path, wait_seconds=0) as third:
+        assert third
