@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from ledger.errors import GitError
 from ledger.git.process import Repository
 
 _MARK = "ledger: its refs do not stand yet"
+_SYNCED = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=batch")
 _FORGOTTEN_SECONDS = 12 * 3600
 """What git itself takes a gc.pid file of a host it can't ask for."""
 
@@ -40,14 +42,25 @@ def _lives(pid: int) -> bool:
 @contextmanager
 def marked(repository: Repository, packs: Sequence[bytes], *, keep: tuple[int, ...] = ()) -> Iterator[None]:
     """Store packs that neither `git prune` nor `git repack` takes while the block runs: their refs are set in it."""
-    words = ("-c", "core.fsync=all", "index-pack", "--stdin", f"--keep={_MARK}")
-    names = [repository.git(*words, stdin=data, keep=keep).decode().split()[-1] for data in packs]
     try:
+        for data in packs:
+            stubborn(repository, "index-pack", "--stdin", f"--keep={_MARK}", stdin=data, keep=keep)
         yield
     finally:
-        for name in names:
+        for data in packs:
+            name = data[-len(repository.zeros) // 2 :].hex()  # a pack is named by the checksum at its end
             with suppress(OSError):
                 (repository.common_dir / "objects" / "pack" / f"pack-{name}.keep").unlink()
+
+
+def stubborn(repository: Repository, *words: str, stdin: bytes, keep: tuple[int, ...]) -> None:
+    """Write objects, fsynced; again when it fails, as it does when `git prune` takes the temporary file."""
+    for pause in (0.01, 0.05, 0.2):
+        with suppress(GitError):
+            repository.git(*_SYNCED, *words, stdin=stdin, keep=keep)
+            return
+        time.sleep(pause)
+    repository.git(*_SYNCED, *words, stdin=stdin, keep=keep)
 
 
 def release_left(repository: Repository) -> None:

@@ -7,8 +7,9 @@ in one pack, and git checks, stores and fsyncs them.
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,7 +20,6 @@ from ledger.model import Author
 
 REGULAR = b"100644"
 _PACK_TYPES = {"commit": 1, "tree": 2, "blob": 3}
-_ALL_SYNCED = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=batch")
 _LOOSE_LIMIT = 100
 """Objects above this stay a pack; git's own transfer.unpackLimit draws the line at the same number."""
 
@@ -100,30 +100,63 @@ def write(repository: Repository, objects: Sequence[GitObject], *, keep: tuple[i
 
 @contextmanager
 def held(
-    repository: Repository, objects: Sequence[GitObject], *, keep: tuple[int, ...] = ()
+    repository: Repository,
+    objects: Sequence[GitObject],
+    packs: Collection[bytes] = (),
+    *,
+    keep: tuple[int, ...] = (),
 ) -> Iterator[None]:
     """Store objects so that housekeeping takes none of them; refs are set in the block.
 
-    A pack is marked until the block ends. Loose objects cost less, and are safe unless a `git gc` is at work:
-    one that is so at the end of the block may not have seen the refs, and gets a pack that it does not know.
+    Loose objects are safe unless a `git gc` is at work: it may not have seen the refs yet. Then everything, and
+    `packs`, whose objects should be there already, is stored in packs that it does not know and must not take.
     """
-    marked = len(objects) > _LOOSE_LIMIT or housekeeping.is_running(repository)
-    if not marked:
+    few = len(objects) <= _LOOSE_LIMIT and not housekeeping.is_running(repository)
+    if few:
         unpack(repository, pack(objects, repository.object_format, 0), keep=keep)  # git compresses loose ones
-    with housekeeping.marked(repository, _packed(repository, objects, only_if=marked), keep=keep):
+    crowded = not few or housekeeping.is_running(repository)
+    with housekeeping.marked(repository, _distinct(repository, objects, packs, only_if=crowded), keep=keep):
         yield
-    late = not marked and housekeeping.is_running(repository)
-    with housekeeping.marked(repository, _packed(repository, objects, only_if=late), keep=keep):
+    late = not crowded and housekeeping.is_running(repository)
+    with housekeeping.marked(repository, _distinct(repository, objects, packs, only_if=late), keep=keep):
         pass
 
 
-def _packed(repository: Repository, objects: Sequence[GitObject], *, only_if: bool) -> list[bytes]:
-    return [pack(objects, repository.object_format, 1)] if only_if else []
+def restore(repository: Repository, packs: Collection[bytes], *, keep: tuple[int, ...] = ()) -> None:
+    """Store again what packs hold; what is there already stays."""
+    running = bool(packs) and housekeeping.is_running(repository)
+    with housekeeping.marked(repository, _distinct(repository, (), packs, only_if=running), keep=keep):
+        for data in () if running else packs:
+            unpack(repository, data, keep=keep)
+
+
+def _distinct(
+    repository: Repository, objects: Sequence[GitObject], packs: Collection[bytes], *, only_if: bool
+) -> list[bytes]:
+    """Packs of everything, each with a random blob.
+
+    git names a pack by its content, and a running `git repack` takes every unmarked pack whose name it has seen.
+    """
+    if not only_if:
+        return []
+    object_format = repository.object_format
+    nonce = make("blob", os.urandom(16), object_format)
+    own = [pack([*objects, nonce], object_format, 1)] if objects else []
+    return [*own, *(_with(data, nonce, object_format) for data in packs)]
+
+
+def _with(data: bytes, item: GitObject, object_format: str) -> bytes:
+    """A pack and one more object."""
+    width = hashlib.new(object_format, usedforsecurity=False).digest_size
+    count = int.from_bytes(data[8:12], "big") + 1
+    entry = _entry_head(_PACK_TYPES[item.kind], len(item.body)) + zlib.compress(item.body)
+    body = data[:8] + count.to_bytes(4, "big") + data[12:-width] + entry
+    return body + hashlib.new(object_format, body, usedforsecurity=False).digest()
 
 
 def unpack(repository: Repository, data: bytes, *, keep: tuple[int, ...] = ()) -> None:
     """Store the objects of a pack, made here or elsewhere, one by one; those that are there are refreshed."""
-    repository.git(*_ALL_SYNCED, "unpack-objects", "-q", stdin=data, keep=keep)
+    housekeeping.stubborn(repository, "unpack-objects", "-q", stdin=data, keep=keep)
 
 
 def missing(repository: Repository, ids: Iterable[str], *, keep: tuple[int, ...] = ()) -> list[str]:

@@ -110,9 +110,15 @@ class Repository:
         `keep` are file descriptors that the child inherits: a lock held through one of them outlives us
         exactly as long as the child does. Raises GitError and its relatives for an exit code not in `accept`.
         """
-        return _run(
-            (*self._argv(), *words), words, stdin, {**self.environ, **(env or {})}, accept, keep, self._cwd()
-        )
+        environ = {**self.environ, **(env or {})}
+        try:
+            return _run((*self._argv(), *words), words, stdin, environ, accept, keep, self._cwd())
+        except GitError as error:
+            if "commit-graph" not in error.stderr:
+                raise
+            # A damaged commit-graph, which is only a cache of git's (2.39 writes such ones when `gc` runs in a loop).
+            without = (*self._argv(), "-c", "core.commitGraph=false", *words)
+            return _run(without, words, stdin, environ, accept, keep, self._cwd())
 
     @contextmanager
     def conversation(self, *words: str) -> Iterator[Process]:

@@ -37,10 +37,10 @@ def complete(
 
     `packs` hold snapshots. Raises ContentionError when objects keep vanishing.
     """
-    _store(repository, packs, keep)
+    objects.restore(repository, packs, keep=keep)
     by_id = {item.id: item for item in written}
     for attempt in range(_REWRITES):
-        gone = objects.missing(repository, by_id, keep=keep)
+        gone = objects.missing(repository, by_id, keep=keep) if by_id else []
         if not gone:
             return
         objects.write(repository, [by_id[name] for name in gone], keep=keep)
@@ -48,13 +48,6 @@ def complete(
     raise ContentionError(
         "objects vanish as fast as they are written", hint="is `git gc --prune=now` looping?"
     )
-
-
-def _store(repository: Repository, packs: Collection[bytes], keep: tuple[int, ...]) -> None:
-    running = bool(packs) and housekeeping.is_running(repository)
-    with housekeeping.marked(repository, list(packs) if running else [], keep=keep):
-        for pack in () if running else packs:
-            objects.unpack(repository, pack, keep=keep)
 
 
 def mend(repository: Repository, spool: Spool, held: Held) -> frozenset[str]:
@@ -77,11 +70,15 @@ def _pending_on_chains(repository: Repository, spool: Spool) -> frozenset[str]:
         on_chain = chained_records(repository, RUNS + slug)
         already = [item for item in records if item.record in on_chain]
         # Their objects may be among what gc took: write again what is missing before the files are set aside.
-        for item in already:
-            packs = [item.pack] if item.pack else []
-            complete(repository, _objects_of(item, repository.object_format), packs, keep=())
+        complete(repository, *_stored_by(already, repository.object_format), keep=())
         found |= {item.record for item in already}
     return frozenset(found)
+
+
+def _stored_by(records: Sequence[Sealed], object_format: str) -> tuple[list[GitObject], set[bytes]]:
+    """All objects of records but their commits, and the packs of their snapshots."""
+    made = {found.id: found for item in records for found in _objects_of(item, object_format)}
+    return list(made.values()), {item.pack for item in records if item.pack}
 
 
 def _objects_of(item: Sealed, object_format: str) -> list[GitObject]:
@@ -217,7 +214,5 @@ def _look(repository: Repository, spool: Spool, path: Path, held: Held) -> None:
             sync_folder(spool.folder)
             held.doubt()  # others of its records may still be on their chains
             return
-    everything = {made.id: made for item in records for made in _objects_of(item, repository.object_format)}
-    packs = {item.pack for item in records if item.pack}
-    complete(repository, list(everything.values()), packs, keep=keep)
+    complete(repository, *_stored_by(records, repository.object_format), keep=keep)
     path.unlink()

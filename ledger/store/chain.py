@@ -178,7 +178,7 @@ def _append(
         code_ref=code_ref if code else None,
         files=tuple(names),
     )
-    with objects.held(repository, written, keep=drain_.keep):
+    with objects.held(repository, written, packs, keep=drain_.keep):
         drain_.held.announce(intent)
         try:
             refs.update(repository, updates, reason=f"ledger: {len(fresh)} recorded", keep=drain_.keep)
