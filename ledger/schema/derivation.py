@@ -16,11 +16,9 @@ from ledger.schema.graph import Graph
 from ledger.schema.migration import Migration
 
 Cost = tuple[int, int, int]
-"""1 if anything approximate is on the way, the number of approximate edges, the number of edges."""
+"""1 if anything approximate is on the way, the number of approximate edges, the number of edges (for each use)."""
 
 _FREE: Cost = (0, 0, 0)
-MAX_EDGES = 1000
-"""A way with more derivations than this (counted for each use) is none."""
 
 
 @dataclass(slots=True)
@@ -106,9 +104,7 @@ def _reached(
         hyper = hypers[index][0]
         if waiting[index] == 0 and (made := graph.frame(hyper.target)) not in ways.costs:
             inputs = (frame,) if isinstance(hyper.function, Coalesce) else map(graph.frame, hyper.inputs)
-            cost = _cost(hyper, inputs, ways)
-            if cost[2] <= MAX_EDGES:
-                yield cost, made, hyper.text, index
+            yield _cost(hyper, inputs, ways), made, hyper.text, index
 
 
 def _cost(hyper: Hyper, frames: Iterable[str], ways: Ways) -> Cost:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from ledger import canonical
@@ -21,7 +21,7 @@ from ledger.schema.definition import Definition
 from ledger.schema.edges import Edge, Hyper
 from ledger.schema.lines import line_of
 from ledger.schema.locks import hash_of, is_hash, lock, proves, unlock
-from ledger.schema.operations import OPERATIONS, Lock, Operation, OperationError, Side
+from ledger.schema.operations import OPERATIONS, Conversion, Lock, Operation, OperationError, Side
 from ledger.schema.units import Unit
 
 FORMAT = 1
@@ -30,9 +30,11 @@ FORMAT = 1
 MAX_BYTES = 1024 * 1024
 """A larger file is refused unread; callers need not read more than this and one byte."""
 MAX_OPERATIONS = 500
+MAX_DEPTH = 24
 
 _PARTS = ("metrics", "params")
 _SHORT = len("m1:") + 12
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _CONFLICT = re.compile(rb"^(?:<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 _UNHASHED = frozenset({"note", "see", "reason", "evidence", "cause"})
 """Words about an operation, which change no number: they may be improved without a new id."""
@@ -75,11 +77,12 @@ _NO_UNITS: Mapping[str, Unit] = {}
 
 def load(files: Mapping[str, bytes], *, custom_units: Mapping[str, Unit] = _NO_UNITS) -> Loaded:
     """Read all files, name → bytes, in the order of their names; a broken one only adds faults."""
+    reading = _Reading(custom_units)
     migrations: list[Migration] = []
     faults: list[Finding] = []
     for what, data in sorted(files.items()):
         try:
-            migrations.append(parse(data, what=what, custom_units=custom_units))
+            migrations.append(_parse(data, what, reading))
         except MigrationError as error:
             faults.extend(error.findings)
     return Loaded(migrations=tuple(migrations), faults=tuple(faults))
@@ -87,10 +90,25 @@ def load(files: Mapping[str, bytes], *, custom_units: Mapping[str, Unit] = _NO_U
 
 def parse(data: bytes, *, what: str, custom_units: Mapping[str, Unit] = _NO_UNITS) -> Migration:
     """Read one file; `what` names it in messages. Raises MigrationError with all that is wrong."""
+    return _parse(data, what, _Reading(custom_units))
+
+
+class _Reading:
+    """What reading one file leaves for the next: conversions between units, and definitions found to be proven."""
+
+    def __init__(self, custom_units: Mapping[str, Unit]) -> None:
+        self.proven: dict[str, Lock] = {}
+        unit = partial(units.parse, custom=custom_units)
+        self.conversion: Conversion = cache(
+            lambda before, after, kind: units.conversion(unit(before), unit(after), kind=kind)
+        )
+
+
+def _parse(data: bytes, what: str, reading: _Reading) -> Migration:
     body = _body(data, what)
-    for check in (_open_questions, _unsaid, _form, _locks):
-        _refuse(check(body, what), data, what)
-    edges, wrong = _edges(body, custom_units)
+    for check in (_open_questions, _unsaid, partial(_form, what), partial(_locks, reading.proven)):
+        _refuse(check(body), data, what)
+    edges, wrong = _edges(body, reading.conversion)
     _refuse((*wrong, *_duplicates(body)), data, what)
     _refuse(_identity(body, edges), data, what)
     return _migration(body, edges, what)
@@ -142,7 +160,9 @@ def _body(data: bytes, what: str) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         raise _invalid(what, f"larger than {MAX_BYTES:,} bytes", "split it: a migration is small")
     try:
-        body = canonical.loads(data, what=what, max_bytes=MAX_BYTES)
+        body = canonical.loads(data, what=what, max_bytes=MAX_BYTES, max_depth=MAX_BYTES)
+    except RecursionError as error:
+        raise _invalid(what, _TOO_DEEP, "flatten it") from error
     except InputError as error:
         if conflict := _CONFLICT.search(data):
             line = data.count(b"\n", 0, conflict.start()) + 1
@@ -150,12 +170,28 @@ def _body(data: bytes, what: str) -> dict[str, Any]:
         raise _invalid(what, error.message.removeprefix(f"{what}: "), error.hint) from error
     if not isinstance(body, dict):
         raise _invalid(what, "a migration is a JSON object")
+    if _deeper(body, MAX_DEPTH):
+        raise _invalid(what, _TOO_DEEP, "flatten it")
     if b"\\u" in data:
         _whole_characters(body, what)
     version = body.get("format")
     if isinstance(version, int) and version > FORMAT:
         raise _invalid(what, f"format {version} is newer than this ledger reads ({FORMAT})", "upgrade ledger")
     return body
+
+
+def _deeper(body: object, limit: int) -> bool:
+    """Cheaper on the result than on the text, whose reader has a limit of its own."""
+    level: list[Any] = [body]
+    for _ in range(limit):
+        parts = (part.values() if type(part) is dict else part for part in level)
+        level = [value for values in parts for value in values if type(value) in _CONTAINERS]
+        if not level:
+            return False
+    return True
+
+
+_CONTAINERS = frozenset({dict, list})
 
 
 def _whole_characters(body: dict[str, Any], what: str) -> None:
@@ -185,7 +221,7 @@ def _name(words: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _open_questions(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
+def _open_questions(body: Mapping[str, Any]) -> Iterator[_Wrong]:
     for path, words in (("$", body), *((path, words) for _, path, words in _listed(body))):
         if "todo" in words:
             yield _Wrong(
@@ -197,7 +233,7 @@ def _open_questions(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
             )
 
 
-def _unsaid(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
+def _unsaid(body: Mapping[str, Any]) -> Iterator[_Wrong]:
     for part, path, words in _listed(body):
         kind, reason = words.get("op"), words.get("reason")
         if kind == "redefine" and not (isinstance(reason, str) and reason.strip()):
@@ -218,7 +254,7 @@ def _unsaid(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
             )
 
 
-def _form(body: Mapping[str, Any], what: str) -> Iterator[_Wrong]:
+def _form(what: str, body: Mapping[str, Any]) -> Iterator[_Wrong]:
     for fault in formats.check("migration", body, file=what):
         value = f" = {fault.value}" if fault.value else ""
         yield _Wrong(
@@ -233,11 +269,15 @@ def _form(body: Mapping[str, Any], what: str) -> Iterator[_Wrong]:
         yield _Wrong(name="MIGRATION_INVALID", message=message, hint="split it into several files")
 
 
-def _locks(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
+def _locks(proven: dict[str, Lock], body: Mapping[str, Any]) -> Iterator[_Wrong]:
     """What `defs` holds is what the ids say, and `from` and `to` name nothing else."""
     locks = body["defs"]
     for did, fields in locks.items():
-        if not proves(did, fields):
+        if proven.get(did) == fields:
+            continue
+        if proves(did, fields):
+            proven[did] = fields
+        else:
             hint = f"its id is {unlock(fields).did}; `ledger schema migrate` fills this in"
             message = f"the definition of {fields['name']} is not {did}"
             yield _Wrong(name="DEF_HASH_MISMATCH", message=message, path=f"$.defs['{did}']", hint=hint)
@@ -252,18 +292,17 @@ def _locks(body: Mapping[str, Any], _what: str) -> Iterator[_Wrong]:
                     yield _Wrong(name="DEF_HASH_MISMATCH", message=message, path=path, metric=name)
 
 
-def _edges(body: Mapping[str, Any], custom: Mapping[str, Unit]) -> tuple[list[Edge], list[_Wrong]]:
+def _edges(body: Mapping[str, Any], conversion: Conversion) -> tuple[list[Edge], list[_Wrong]]:
     edges: list[Edge] = []
     wrongs: list[_Wrong] = []
     sides = {
         part: [Side(title, body[title].get(part, {}), body["defs"]) for title in ("from", "to")]
         for part in _PARTS
     }
-    unit = partial(units.parse, custom=custom)
     for part, path, words in _listed(body):
         before, after = sides[part]
         try:
-            edges.append(OPERATIONS[words["op"]].lower(Operation(words, before, after, unit)))
+            edges.append(OPERATIONS[words["op"]].lower(Operation(words, before, after, conversion)))
         except OperationError as error:
             wrongs.append(_of_operation(error, words, path))
     return edges, wrongs

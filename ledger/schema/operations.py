@@ -14,7 +14,7 @@ from ledger.schema.edges import Break, Cast, Coalesce, Default, Derive, Edge, Hy
 from ledger.schema.expression import Expression, ExpressionError
 from ledger.schema.outcome import Undefined
 from ledger.schema.transform import Table
-from ledger.schema.units import Affine, Unit, UnitError
+from ledger.schema.units import Affine, UnitError
 
 Lock = Mapping[str, Json]
 """The fields of a definition as `defs` of a migration holds them."""
@@ -48,14 +48,18 @@ class Side:
         )
 
 
+Conversion = Callable[[str, str, str], Affine]
+"""Two units and a kind → the map between them. Raises UnitError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a file, with what its names mean. `unit` reads a unit's code."""
+    """One operation of a file, with what its names mean."""
 
     words: Mapping[str, Json]
     before: Side
     after: Side
-    unit: Callable[[str], Unit]
+    conversion: Conversion
 
     @property
     def reason(self) -> str:
@@ -114,7 +118,7 @@ def _unit_factor(op: Operation) -> Affine | None:
     if not isinstance(before := old.get("unit"), str) or not isinstance(after := new.get("unit"), str):
         return None
     try:
-        return units.conversion(op.unit(before), op.unit(after), kind=str(old.get("kind", "point")))
+        return op.conversion(before, after, str(old.get("kind", "point")))
     except UnitError as error:
         raise OperationError(error.code, error.message, hint=error.hint) from error
 
@@ -213,7 +217,7 @@ def _coalesce(op: Operation) -> Edge:
     names = op.words["from"]
     assert isinstance(names, list)  # noqa: S101 - the format was checked
     for name in names:
-        _same(Operation({**op.words, "from": name}, op.before, op.after, op.unit))
+        _same(Operation({**op.words, "from": name}, op.before, op.after, op.conversion))
     inputs = tuple(op.before.did(str(name), "from") for name in names)
     text = f"coalesce {' '.join(sorted(inputs))}"
     return Hyper(

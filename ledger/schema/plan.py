@@ -86,14 +86,25 @@ class Compute:
 
     def run(self, results: Sequence[Result], _values: Values) -> Result:
         given: dict[str, float] = {}
+        gaps: list[Gap] = []
         for alias, place, name in self.inputs:
             value = results[place]
             if isinstance(value, Gap):
-                return Gap(Grade.MISSING, f"missing {name}") if value.null else value
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                return Gap(Grade.UNDEFINED, f"{name} is not a number")
-            given[alias] = value
+                gaps.append(Gap(Grade.MISSING, f"missing {name}") if value.null else value)
+            elif isinstance(value, bool) or not isinstance(value, (int, float)):
+                gaps.append(Gap(Grade.UNDEFINED, f"{name} is not a number"))
+            else:
+                given[alias] = value
+        if gaps:
+            return min(gaps, key=_gravity)
         return _settled(self.function.expression.evaluate(given, on_div0=self.function.on_div0))
+
+
+_WORST_FIRST = (Grade.AMBIGUOUS, Grade.UNDEFINED, Grade.MISSING)
+
+
+def _gravity(gap: Gap) -> int:
+    return _WORST_FIRST.index(gap.grade)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +116,11 @@ class Either:
 
     def run(self, results: Sequence[Result], _values: Values) -> Result:
         found = [results[place] for place in self.sources]
-        gaps = [value for value in found if isinstance(value, Gap)]
+        gaps = [value for value in found if isinstance(value, Gap) and not value.null]
         present = [value for value in found if not isinstance(value, Gap)]
-        broken = [gap for gap in gaps if gap.grade is not Grade.MISSING and not gap.null]
-        if broken:
-            return broken[0]
+        worst = min(gaps, key=_gravity, default=None)
+        if worst is not None and worst.grade is not Grade.MISSING:
+            return worst
         if not present:
             return Gap(Grade.MISSING, "missing all alternatives")
         return present[0] if all(_equal(present[0], other) for other in present[1:]) else self.conflict

@@ -22,7 +22,7 @@ def define(name: str, fields: Mapping[str, Any]) -> Definition:
         if key in words and not isinstance(words[key], dict):
             words[key] = {"fn": words[key]}
     node = {"enum" if key == "values" else key: fields[key] for key in _BESIDE if key in fields}
-    role: Any = "param" if fields.get("type") in PARAM_TYPES else "metric"
+    role: Any = "param" if str(fields.get("type")) in PARAM_TYPES else "metric"
     return from_property(name, {**node, "x-ledger": words}, role)
 
 
