@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 def write(app: App, prefix: str, change: Change, *, as_json: bool) -> None:
     """Edit the run that a prefix names, and say what became of it."""
     from ledger.cli.record import document
-    from ledger.record.edit import edit
+    from ledger.record.edit import as_recorded, edit
     from ledger.render.terminal import escape
 
-    written = edit(app.workspace, tips(app, prefix), change)
+    found = tips(app, prefix)
+    written = edit(app.workspace, found, change)
     if written is None:
         app.talk("nothing to change: the run says so already")
         if as_json:
-            app.json({})
+            app.json(document(as_recorded(found[-1].record, chained=True)))
         return
     done, changed = written
     app.warn(done.warnings)

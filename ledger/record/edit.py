@@ -88,11 +88,12 @@ def edit(
     if change.metrics or change.params or change.removed:
         _validate(records[-1], {*fields, *change.removed})
     chained = seal_and_chain(workspace, records)
-    done = _recorded(records[-1], chained=records[-1].run.record in chained, warnings=masked)
+    done = as_recorded(records[-1], chained=records[-1].run.record in chained, warnings=masked)
     return done, tuple(f"{group}.{name}" for group, name in told)
 
 
-def _recorded(item: Record, *, chained: bool, warnings: tuple[str, ...]) -> Recorded:
+def as_recorded(item: Record, *, chained: bool, warnings: tuple[str, ...] = ()) -> Recorded:
+    """What `record` says of a record."""
     run = item.run
     return Recorded(
         id=run.id,

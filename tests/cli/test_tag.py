@@ -28,6 +28,10 @@ def test_tags_are_set_and_removed_by_a_prefix(repo: Repo, ledger: Ledger, run_id
 def test_what_is_so_already_writes_nothing(repo: Repo, ledger: Ledger, run_id: str) -> None:
     assert ledger("tag", run_id, "old=1") == ""
     assert "nothing to change" in ledger.err
+    assert (
+        ledger.json("tag", run_id, "old=1")["record"]
+        == json.loads(repo.git("show", "refs/runs/main:run.json"))["record"]
+    )
     assert repo.git("rev-list", "--count", "refs/runs/main") == "1"
 
 
