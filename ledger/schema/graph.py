@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ledger.schema.codes import Finding, finding
 from ledger.schema.edges import Break, Hyper, Iso
 from ledger.schema.migration import Migration
-from ledger.schema.transform import Chain, agree, inverted, joined
+from ledger.schema.transform import Chain, Link, UnwieldyError, agree, inverted, joined
 
 
 class Arc(NamedTuple):
@@ -117,30 +117,35 @@ class Graph:
         return _way(source, target, self._arcs)
 
     def _check(self, tree: Mapping[str, Sequence[Arc]]) -> tuple[tuple[Finding, ...], frozenset[str]]:
-        """Compare each edge that closes a circle with the way round; without circles there is nothing to do."""
+        """Compare each edge that closes a circle with the way round: the first contradiction of each frame."""
         maps: dict[str, Chain] = {}
-        checked: dict[Iso, bool] = {}
+        agreeing: set[Iso] = set()
         faults: list[Finding] = []
         incoherent: set[str] = set()
         for edge, migration in self._closing:
-            if edge.source not in maps:
-                maps |= _maps_from(self.frame(edge.source), tree)
-            if edge not in checked:
-                around = joined((*maps[edge.source], edge.link))
-                checked[edge] = agree(around, maps[edge.target])
-            if not checked[edge]:
+            if edge in agreeing or self.frame(edge.source) in incoherent:
+                continue
+            if self._agrees(edge, maps, tree):
+                agreeing.add(edge)
+            else:
                 faults.append(self._incoherence(edge, migration, tree))
                 incoherent.add(self.frame(edge.source))
         return tuple(faults), frozenset(incoherent)
 
+    def _agrees(self, edge: Iso, maps: dict[str, Chain], tree: Mapping[str, Sequence[Arc]]) -> bool:
+        """Whether an edge is what the tree says; `maps` grows by what had to be known for it."""
+        try:
+            if edge.source not in maps:
+                maps |= _maps_from(self.frame(edge.source), tree)
+            return agree(joined((*maps[edge.source], edge.link)), maps[edge.target])
+        except UnwieldyError:
+            return False
+
     def _incoherence(self, edge: Iso, migration: Migration, tree: Mapping[str, Sequence[Arc]]) -> Finding:
         source, target = (migration.defs[did]["name"] for did in (edge.source, edge.target))
         others = _way(edge.source, edge.target, tree)
-        around = joined(link for arc in others for link in arc.chain)
-        files = ", ".join(dict.fromkeys(arc.migration.file for arc in others))
-        said, found = (
-            " then ".join(map(str, chain)) or "no change" for chain in (joined((edge.link,)), around)
-        )
+        files = ", ".join(dict.fromkeys(arc.migration.file for arc in others)) or "leaving it out"
+        said, found = _shown((edge.link,)), _shown(link for arc in others for link in arc.chain)
         return finding(
             "GRAPH_INCOHERENT",
             f"{migration.short} takes {source} to {target} by {said}, and {files} by {found}",
@@ -148,6 +153,13 @@ class Graph:
             hint="one of them is wrong: correct it, and name its old id in `supersedes`",
             file=migration.file,
         )
+
+
+def _shown(links: Iterable[Link]) -> str:
+    try:
+        return " then ".join(map(str, joined(links))) or "no change"
+    except UnwieldyError:
+        return "more digits than can be followed"
 
 
 def _maps_from(root: str, tree: Mapping[str, Sequence[Arc]]) -> dict[str, Chain]:

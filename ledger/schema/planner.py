@@ -14,7 +14,7 @@ from ledger.schema.edges import Break, Cast, Coalesce, Default, Derive, Edge, Hy
 from ledger.schema.graph import Graph
 from ledger.schema.migration import Migration
 from ledger.schema.plan import Assume, Change, Compute, Convert, Either, Gap, Instruction, Plan, Read, Step
-from ledger.schema.transform import joined
+from ledger.schema.transform import UnwieldyError, joined
 
 Known = Callable[[str], Definition]
 """Any definition of the graph by its id."""
@@ -94,7 +94,8 @@ class _Writer:
     """Definition → where its value stands."""
     steps: list[Step] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
-    incoherent: bool = False
+    doubt: str = ""
+    """Why what was written is not to be trusted."""
 
     def plan(self, target: Definition, fallback: str | None) -> Plan:
         frame = self.graph.frame(target.did)
@@ -110,8 +111,10 @@ class _Writer:
             "sources": tuple(sorted(self.names)),
             "fallback": fallback,
         }
-        if frame in self.ways.ambiguous or self.incoherent:
-            return Plan(**known, grade=Grade.AMBIGUOUS, reason=self._doubt())  # type: ignore[arg-type]
+        if frame in self.ways.ambiguous:
+            self.doubt = "two derivations are equally good and differ: `ledger schema check`"
+        if self.doubt:
+            return Plan(**known, grade=Grade.AMBIGUOUS, reason=self.doubt)  # type: ignore[arg-type]
         return Plan(
             **known,  # type: ignore[arg-type]
             grade=self.ways.grade(frame),
@@ -120,11 +123,6 @@ class _Writer:
             program=tuple(self.program),
             fallback_first=not self.names,
         )
-
-    def _doubt(self) -> str:
-        if self.incoherent:
-            return "migrations contradict each other: `ledger schema check`"
-        return "two derivations are equally good and differ: `ledger schema check`"
 
     def _needed(self, did: str, frame: str) -> dict[str, set[str]]:
         needed = {frame: {did}}
@@ -162,10 +160,15 @@ class _Writer:
         place = self.places[source]
         if source == target:
             return place
-        self.incoherent |= not self.graph.coherent(target)
+        if not self.graph.coherent(target):
+            self.doubt = "migrations contradict each other: `ledger schema check`"
         path = self.graph.path(source, target)
         self.steps.extend(_step(arc.edge, arc.migration, self.known, arc.backward) for arc in path)
-        chain = joined(link for arc in path for link in arc.chain)
+        try:
+            chain = joined(link for arc in path for link in arc.chain)
+        except UnwieldyError:
+            self.doubt = "the exact factor has more digits than can be followed"
+            return place
         return self._emit(Convert(place, chain)) if chain else place
 
     def _derive(self, hyper: Hyper, migration: Migration) -> int:

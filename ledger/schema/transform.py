@@ -43,15 +43,23 @@ Chain = tuple[Link, ...]
 """Links from left to right; empty is the identity. No link is the identity, and no two affine links are neighbours."""
 
 
+MAX_BITS = 8192
+"""Size of an exact factor. Units never come near it; made-up factors without end would take minutes to compose."""
+
+
+class UnwieldyError(Exception):
+    """A chain whose exact factor has more digits than `MAX_BITS` holds."""
+
+
 def joined(links: Iterable[Link]) -> Chain:
-    """Compose links, the first one first."""
+    """Compose links, the first one first. Raises UnwieldyError."""
     return reduce(_append, links, ())
 
 
 def _append(chain: Chain, link: Link) -> Chain:
     if isinstance(link, Affine):
         if chain and isinstance(last := chain[-1], Affine):
-            return _append(chain[:-1], last.compose(link))
+            return _append(chain[:-1], _composed(last, link))
         return chain if link.is_identity else (*chain, link)
     if chain and isinstance(last := chain[-1], Table):
         through = ((old, link.apply(middle)) for old, middle in last.pairs)
@@ -60,6 +68,18 @@ def _append(chain: Chain, link: Link) -> Chain:
             Table(tuple((old, new) for old, new in through if not isinstance(new, Undefined))),
         )
     return (*chain, link)
+
+
+def _composed(one: Affine, other: Affine) -> Affine:
+    whole = one.compose(other)
+    size = max(
+        number.bit_length()
+        for part in (whole.scale, whole.offset)
+        for number in (part.numerator, part.denominator)
+    )
+    if size > MAX_BITS:
+        raise UnwieldyError
+    return whole
 
 
 def inverted(chain: Iterable[Link]) -> Chain:

@@ -168,6 +168,16 @@ def test_one_migration_in_two_places_counts_once() -> None:
     assert [one.file for one in in_order(copies)] == ["a.json"]
 
 
+def test_factors_with_digits_without_end_are_not_followed() -> None:
+    """200 steps of 600 bits each: what would take minutes is ambiguous at once, and a circle of it incoherent."""
+    chain = [(place, place + 1, Affine(scale=Fraction(3**200, 2**301 + place))) for place in range(200)]
+    plan = built(chain).plan({"x": node(0)}, node(200))
+    assert plan.grade is Grade.AMBIGUOUS
+    assert "digits" in plan.reason
+    [fault] = built([*chain, (200, 0, Affine())]).faults
+    assert "more digits than can be followed" in fault.message
+
+
 def test_union() -> None:
     union = Union()
     assert union.join("b", "c")
