@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ledger.config import Workspace
 from ledger.errors import LedgerError, RefusedError
-from ledger.git import history, refs, worktree
+from ledger.git import bulk, history, refs, worktree
 from ledger.git.process import Repository
 from ledger.model import Code
 from ledger.store.slug import normal
@@ -78,10 +78,24 @@ def capture(workspace: Workspace, *, own_files: Sequence[str], moment: str = "en
 
 
 def of_revision(workspace: Workspace, revision: str) -> Captured:
-    """The code as a commit has it: for runs that are recorded afterwards, or elsewhere."""
-    commit = history.resolve(workspace.repository, revision)
-    code = Code(commit=commit, captured="start", **_facts(workspace, commit, None))
-    return Captured(code=code)
+    """The code as a commit has it: for runs that are recorded afterwards, or elsewhere. Raises NotFoundError."""
+    found = of_revisions(workspace, [revision]).get(revision)
+    if found is None:
+        commit = history.resolve(workspace.repository, revision)  # raises, and says why
+        found = of_revisions(workspace, [commit])[commit]
+    return found
+
+
+def of_revisions(workspace: Workspace, revisions: Iterable[str]) -> dict[str, Captured]:
+    """The code as each of many commits has it; a revision that names none is left out."""
+    found = bulk.peeled(workspace.repository, revisions)
+    _, tip = _default_branch(workspace, _tips(workspace, None))
+    trees = {named.commit: named.tree for named in found.values()}
+    facts = _facts_of(workspace.repository, trees, tip)
+    return {
+        revision: Captured(code=Code(commit=named.commit, captured="start", **facts[named.commit]))
+        for revision, named in found.items()
+    }
 
 
 def own_paths(repository: Repository, files: Sequence[str]) -> tuple[str, ...]:
@@ -120,24 +134,35 @@ def _snapshot(
     return made, note
 
 
-_known_facts: dict[tuple[Path, str, str | None, str | None], Mapping[str, str | None]] = {}
+_known_facts: dict[tuple[Path, str, str | None], Mapping[str, Any]] = {}
+"""By repository, commit, and the commit that it is compared with: what follows from those never changes."""
 
 
-def _facts(workspace: Workspace, commit: str, branch: str | None) -> dict[str, Any]:
-    """Tree, merge base and patch id of a commit: they never change while the default branch stands still."""
+def _facts(workspace: Workspace, commit: str, branch: str | None) -> Mapping[str, Any]:
+    """Tree, merge base and patch id of the commit that is checked out."""
     repository = workspace.repository
     tips = _tips(workspace, branch)
     default, tip = _default_branch(workspace, tips)
-    key = (repository.common_dir, commit, branch, tip)
-    if key not in _known_facts:
-        base = commit if branch and branch == default else None
-        if base is None and tip is not None:
-            base = history.merge_base(repository, commit, tip)
-        patch = history.patch_id(repository, base, commit) if base and base != commit else None
-        own = next((found.tree for found in tips.values() if found.id == commit), None)
-        tree = own or history.tree_of(repository, commit)
-        _known_facts[key] = {"tree": tree, "base": base, "patch_id": patch}
-    return dict(_known_facts[key])
+    against = commit if branch and branch == default else tip
+    known = _known_facts.get((repository.common_dir, commit, against))
+    if known is not None:
+        return known
+    own = next((found.tree for found in tips.values() if found.id == commit), None)
+    return _facts_of(repository, {commit: own or history.tree_of(repository, commit)}, against)[commit]
+
+
+def _facts_of(
+    repository: Repository, trees: Mapping[str, str], tip: str | None
+) -> dict[str, Mapping[str, Any]]:
+    """Tree, merge base with `tip` and patch id of commits whose trees are known."""
+    keys = {commit: (repository.common_dir, commit, tip) for commit in trees}
+    lacking = [commit for commit, key in keys.items() if key not in _known_facts]
+    bases = bulk.merge_bases(repository, lacking, tip) if tip else {}
+    patches = bulk.patch_ids(repository, {commit: base for commit, base in bases.items() if base != commit})
+    for commit in lacking:
+        facts = {"tree": trees[commit], "base": bases.get(commit), "patch_id": patches.get(commit)}
+        _known_facts[keys[commit]] = facts
+    return {commit: _known_facts[key] for commit, key in keys.items()}
 
 
 _REMOTE_HEAD = "refs/remotes/origin/HEAD"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ from ledger.model import (
     utc_time,
 )  # fmt: skip
 from ledger.record import secrets
-from ledger.record.code import Captured, capture, experiment_name, of_revision
+from ledger.record.code import Captured, capture, experiment_name, of_revision, of_revisions
 from ledger.record.message import commit_message
 from ledger.schema import document
 from ledger.schema.document import Schema
@@ -88,7 +89,7 @@ def record(workspace: Workspace, drafts: Sequence[Draft]) -> list[Recorded]:
 
     Raises RefusedError, InputError, ConfigError, StorageError.
     """
-    session = _Session(workspace)
+    session = _Session(workspace, drafts)
     prepared = [session.prepare(draft) for draft in drafts]
     faulty = [item for item in prepared if item.faults]
     if faulty:
@@ -99,7 +100,7 @@ def record(workspace: Workspace, drafts: Sequence[Draft]) -> list[Recorded]:
 
 def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
     """Everything that `record` would check, recording nothing. Raises what `record` raises."""
-    session = _Session(workspace)
+    session = _Session(workspace, drafts)
     faults = [fault for draft in drafts for fault in session.prepare(draft).faults]
     if faults:
         raise RefusedError(
@@ -176,8 +177,9 @@ class _Prepared:
 class _Session:
     """Records runs one after another: what they share is found out once."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, drafts: Sequence[Draft]) -> None:
         self._workspace = workspace
+        self._drafts = drafts
         self._codes: dict[tuple[str | None, tuple[str, ...]], Captured | RefusedError] = {}
         self._schemas: dict[str | None, Schema | None] = {}
 
@@ -257,12 +259,21 @@ class _Session:
     def _captured(self, draft: Draft) -> Captured | RefusedError:
         try:
             if draft.code is not None:
-                return of_revision(self._workspace, draft.code)
+                return self._revisions.get(draft.code) or of_revision(self._workspace, draft.code)
             if self._workspace.repository.work_tree is None:
                 return of_revision(self._workspace, "HEAD")
             return capture(self._workspace, own_files=draft.own_files)
         except RefusedError as error:
             return error
+
+    @cached_property
+    def _revisions(self) -> Mapping[str, Captured]:
+        """The code of all runs that name a revision, found in one go."""
+        named = {draft.code for draft in self._drafts if draft.code is not None and draft.captured is None}
+        try:
+            return of_revisions(self._workspace, named)
+        except LedgerError:
+            return {}  # each is asked for alone then: the run that it fails for says so
 
     def _schema(self, name: str | None) -> Schema | None:
         if name not in self._schemas:
