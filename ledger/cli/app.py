@@ -57,13 +57,15 @@ class App:
         """A path as the user wrote it, from the folder that they meant."""
         return self.directory / name
 
-    def view(self, *, at: str | None = None) -> View:
+    def view(self, *, at: str | None = None, wanted: str | None = None, approximate: bool = False) -> View:
         """All runs, with a progress line while a long index update runs."""
         from ledger.render.progress import Progress
         from ledger.trace.view import open_view
 
         with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="reading runs") as progress:
-            return open_view(self.workspace, at=at, told=progress.reach)
+            return open_view(
+                self.workspace, at=at, wanted=wanted, approximate=approximate, told=progress.reach
+            )
 
     @contextmanager
     def paged(self) -> Iterator[IO[str]]:

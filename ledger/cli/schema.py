@@ -103,7 +103,7 @@ def _relative(path: Path) -> str:
 @click.pass_obj
 def show(app: App, /, *, name: str | None, at: str | None, as_json: bool) -> None:
     """Show what metrics and params mean: of the schema NAME, else of all."""
-    from ledger.trace.view import target_schemas
+    from ledger.trace.meaning import target_schemas
 
     known = target_schemas(app.workspace, at)
     if name is not None and name not in known:

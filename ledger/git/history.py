@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ledger.errors import GitError, NotFoundError, UsageError
 from ledger.git.process import Repository
 
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PAIR = re.compile(r"(?:^|(?<=[\0\n]))[0-9a-f]{40,64} [0-9a-f]{40,64}\n")
 _FORMAT = "%H%x00%T%x00%P%x00%at%x00%aI%x00%an%x00%s%x00"
 
@@ -170,3 +171,11 @@ def scoped_trees(repository: Repository, trees: Sequence[str], paths: Sequence[s
     found = ["-" if line.endswith(" missing") else line for line in lines]
     width = len(paths)
     return {tree: " ".join(found[i * width : (i + 1) * width]) for i, tree in enumerate(unique)}
+
+
+def identify(repository: Repository, names: Sequence[str]) -> list[str | None]:
+    """Ids of objects by name (`HEAD:path`), in order; None where there is none."""
+    asked = "".join(f"{name}\n" for name in names).encode()
+    words = ("cat-file", "--batch-check=%(objectname)", "--buffer")
+    lines = repository.git(*words, stdin=asked).decode("utf-8", "replace").splitlines()
+    return [line if _ID.fullmatch(line) else None for line in lines]

@@ -7,6 +7,7 @@ object is its JSON text. Where the kinds are mixed, or any value is text, the co
 
 from __future__ import annotations
 
+import functools
 import json
 from array import array
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ledger.canonical import non_finite_name
-from ledger.model import COMPARABLE, Grade, Json
+from ledger.model import Grade, Json
+from ledger.schema import columns as plan_columns
+from ledger.schema.plan import Plan
 from ledger.store.segment import (
     BOOLEAN,
     CODED_COLUMNS,
@@ -83,12 +86,26 @@ class _Values:
         return self.numbers.take(places), self.kinds.take(places), self.texts.take(places)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Converted:
+    """A metric under its target, for some rows."""
+
+    values: pa.Array
+    grades: pa.Array
+
+
+def recorded_grade(plan: Plan) -> Grade:
+    """The grade of what stands recorded under the metric's own name."""
+    return Grade.UNDECLARED if plan.grade is Grade.MISSING and plan.fallback else plan.grade
+
+
 @dataclass(frozen=True)
 class Columns:
     """Makes columns for rows of the index, in the order in which the rows are given."""
 
     view: View
     _known: dict[tuple[str, str], _Values] = field(default_factory=dict)
+    _views: dict[str, _Converted] = field(default_factory=dict)
 
     @cached_property
     def all_rows(self) -> pa.Array:
@@ -122,6 +139,8 @@ class Columns:
         if name in FIELDS:
             return self._field(FIELDS[name], rows)
         group, _, rest = name.partition(".")
+        if group == METRICS and not self.view.is_native(rest):
+            return self._view(rest).values.take(rows)
         if group == METRICS:
             return self._comparable(rest, self._typed(METRICS, rest, rows), rows)
         if group == GRADE:
@@ -172,8 +191,14 @@ class Columns:
 
     def has_incomparable(self, metric: str, rows: pa.Array) -> bool:
         """Whether something was recorded under a metric's name that can't be shown under its definition."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
+        if not self.view.is_native(metric):
+            counted = pa.array(
+                sorted(grade.value for grade in (*self.view.grades, Grade.MISSING)), pa.string()
+            )
+            return not pc.all(pc.is_in(self._view(metric).grades.take(rows), value_set=counted)).as_py()
         flags = self._flags(metric, rows)
         if flags is None:
             return False
@@ -191,19 +216,81 @@ class Columns:
         """For each row whether its definition compares; None: all do."""
         import pyarrow as pa
 
-        flags = [comparison.grade in COMPARABLE for comparison in self.view.comparisons(metric)]
+        flags = [plan.grade in self.view.grades for plan in self.view.plans(metric)]
         return None if all(flags) else pa.array(flags, pa.bool_()).take(self._codes.take(rows))
 
     def _grades(self, metric: str, rows: pa.Array) -> pa.Array:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        grades = [comparison.grade.value for comparison in self.view.comparisons(metric)]
+        if not self.view.is_native(metric):
+            return self._view(metric).grades.take(rows)
+        grades = [recorded_grade(plan).value for plan in self.view.plans(metric)]
         _, kinds, _texts = self._values(METRICS, metric).at(rows)
         recorded = pa.array(grades, pa.string()).take(self._codes.take(rows))
         return pc.fill_null(
             pc.if_else(pc.equal(kinds, NULL), Grade.UNDEFINED.value, recorded), Grade.MISSING.value
         )
+
+    def _view(self, metric: str) -> _Converted:
+        """A metric of all rows through its plans; null where its value does not count."""
+        if metric not in self._views:
+            self._views[metric] = self._convert(metric)
+        return self._views[metric]
+
+    def _convert(self, metric: str) -> _Converted:
+        """Plan by plan over whole columns; what a plan finds nothing for is looked at run by run."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        size = len(self.view.runs.index)
+        values, grades = pa.nulls(size, pa.float64()), pa.array([Grade.MISSING.value] * size, pa.string())
+        plans = self.view.plans(metric)
+        everything = pa.array(range(size), pa.int32())
+        for plan in {id(plan): plan for plan in plans}.values():
+            mine = [code for code, other in enumerate(plans) if other is plan]
+            chosen = pc.is_in(self._codes, value_set=_int32(mine))
+            rows = everything.filter(chosen)
+            made = self._made(metric, plan, rows)
+            values = pc.replace_with_mask(values, chosen, made.values)
+            grades = pc.replace_with_mask(grades, chosen, made.grades)
+        return _Converted(values=values, grades=grades)
+
+    def _made(self, metric: str, plan: Plan, rows: pa.Array) -> _Converted:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        def recorded(name: str) -> pa.Array:
+            numbers, kinds, _texts = self._values(METRICS, name).at(rows)
+            is_number = pc.is_in(kinds, value_set=pa.array(sorted(_NUMBERS), pa.int8()))
+            return pc.if_else(is_number, numbers, pa.scalar(None, pa.float64()))
+
+        if plan.grade in self.view.grades and not plan.fallback_first:
+            found = plan_columns.evaluate(plan, {name: recorded(name) for name in plan.sources}, len(rows))
+            column = (
+                found.values.combine_chunks() if isinstance(found.values, pa.ChunkedArray) else found.values
+            )
+            column = column.cast(pa.float64())
+            told = pa.scalar(plan.grade.value)
+        else:
+            column, told = pa.nulls(len(rows), pa.float64()), pa.scalar(plan.grade.value)
+        odd = pc.and_(pc.is_null(column), self._has_anything(metric, plan, rows))
+        grades = pc.if_else(pc.is_valid(column), told, pa.scalar(Grade.MISSING.value))
+        picked = rows.filter(odd).to_pylist()
+        if picked:
+            cells = [self.view.cell(row, metric) for row in picked]
+            words = [cell.grade.value if cell else Grade.MISSING.value for cell in cells]
+            grades = pc.replace_with_mask(grades, odd, pa.array(words, pa.string()))
+        return _Converted(values=column, grades=grades)
+
+    def _has_anything(self, metric: str, plan: Plan, rows: pa.Array) -> pa.Array:
+        """Whether a run recorded any name that matters to a plan."""
+        import pyarrow.compute as pc
+
+        known = {metric, *plan.sources, *((plan.fallback,) if plan.fallback else ())}
+        known |= {plan.source.name} if plan.source else set()
+        flags = [pc.is_valid(self._values(METRICS, name).at(rows)[1]) for name in sorted(known)]
+        return functools.reduce(pc.or_, flags)
 
     @cached_property
     def _codes(self) -> pa.Array:

@@ -15,11 +15,11 @@ from ledger.model import Author, Json, Record, utc_text
 from ledger.schema.definition import Definition
 from ledger.store import codec
 from ledger.store.load import Place, record_at
-from ledger.store.segment import TIME_COLUMNS, flatten
+from ledger.store.segment import METRICS, TIME_COLUMNS, flatten
 from ledger.trace.attach import Attacher, Attachment
 from ledger.trace.find import one_run, records_of, row_of
 from ledger.trace.runset import ABSENT, Conflict, Field, same
-from ledger.trace.view import Cell, View
+from ledger.trace.view import MISSING, Cell, View
 
 _FILES = (codec.RUN, codec.PARAMS, codec.METRICS)
 _OF_THE_RECORD = ("format", "id", "record", "base", "recorded", "author", "reason")
@@ -98,15 +98,13 @@ def detail(view: View, prefix: str) -> Detail:
 
 def metrics(view: View, row: int) -> dict[str, MetricDetail]:
     """The metrics of a run, each under the definition that its name has now."""
-    fields = view.runs.run_fields(row)
+    recorded = {name for group, name in view.runs.run_fields(row) if group == METRICS}
+    declared = {name for schema in view.schemas.values() for name in schema.metrics} - recorded
+    cells = {name: view.cell(row, name) or MISSING for name in sorted(recorded | declared)}
     return {
-        name: MetricDetail(
-            cell=view.cell_of(row, name, value),
-            target=view.target(name),
-            recorded=view.definition(row, name),
-        )
-        for (group, name), value in sorted(fields.items(), key=lambda item: item[0])
-        if group == "metrics"
+        name: MetricDetail(cell=cell, target=view.target(name), recorded=view.definition(row, name))
+        for name, cell in cells.items()
+        if name in recorded or cell.value is not None
     }
 
 

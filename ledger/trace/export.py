@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError
-from ledger.model import COMPARABLE, Grade, StoreFault, utc_text
+from ledger.model import Grade, StoreFault, utc_text
 from ledger.schema.definition import Definition
 from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import series
+from ledger.trace.columns import recorded_grade
 from ledger.trace.listing import Found, chosen, records
 from ledger.trace.view import View
 
@@ -116,12 +117,12 @@ class Export:
         """For each recorded schema: series → grade, for those whose metric does not compare."""
         found: list[dict[str, str]] = []
         for name in self.view.declared_metrics():
-            comparisons = self.view.comparisons(name)
-            found = found or [{} for _ in comparisons]
-            for grades, comparison in zip(found, comparisons, strict=True):
-                if comparison.grade not in COMPARABLE:
+            plans = self.view.plans(name)
+            found = found or [{} for _ in plans]
+            for grades, plan in zip(found, plans, strict=True):
+                if plan.grade is not Grade.IDENTICAL:
                     labels = (name, self.view.target(name).series or name)
-                    grades.update(dict.fromkeys(labels, comparison.grade.value))
+                    grades.update(dict.fromkeys(labels, recorded_grade(plan).value))
         return found
 
 

@@ -6,13 +6,18 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 from ledger.git import history
 from ledger.git.history import CodeCommit, Range
-from ledger.model import Grade, Level, Metric
+from ledger.model import Grade, Json, Level, Metric
 from ledger.schema.definition import Definition
+from ledger.store.segment import PARAMS
 from ledger.trace.attach import Attacher, Attachment
 from ledger.trace.view import Cell, View
+
+Partition: TypeAlias = tuple[tuple[str, Json], ...]
+"""Names of params and their values, by name."""
 
 EXACT_LEVELS = frozenset({Level.COMMIT, Level.TREE})
 """Levels at which a run was measured on exactly the code of the commit."""
@@ -51,7 +56,10 @@ class LogCell:
     delta: Metric = None
     left_out: int = 0
     """Runs of this commit whose value is not comparable, or not finite."""
-    definition: str | None = None
+    frame: str = ""
+    """Equal for values that convert exactly into one another."""
+    row: int | None = None
+    """The index row of the run that is shown, where a single one is."""
 
     @property
     def comparable(self) -> bool:
@@ -69,6 +77,8 @@ class LogRow:
     inexact: int
     """How many of `rows` were not measured on exactly this code although others were: their values don't count."""
     cells: Mapping[str, LogCell]
+    partition: Partition = ()
+    """Params that values are comparable within, and what these runs have; nothing where no definition asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +89,10 @@ class Break:
     newer: str
     older: str
     reason: str
+    migration: str | None = None
+    """Id of the migration that says so."""
+    file: str | None = None
+    partition: Partition = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +101,8 @@ class LeftOut:
     unattached: int = 0
     no_value: int = 0
     incomparable: int = 0
+    compared: int = 0
+    """Runs whose values were compared: not left out, but what the others are counted against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +116,14 @@ class Log:
     left_out: LeftOut
     unattached_rows: tuple[int, ...] = ()
 
-    def series(self, metric: str) -> list[float | None]:
-        """Comparable values, oldest first: what a sparkline shows."""
-        cells = (row.cells.get(metric) for row in reversed(self.rows))
-        return [float(cell.value) for cell in cells if cell and cell.comparable and cell.value is not None]
+    def series(self, metric: str) -> dict[Partition, list[float | None]]:
+        """Comparable values, oldest first, within each partition: what sparklines show."""
+        found: dict[Partition, list[float | None]] = {}
+        for row in reversed(self.rows):
+            cell = row.cells.get(metric)
+            if cell and cell.comparable and cell.value is not None:
+                found.setdefault(row.partition, []).append(float(cell.value))
+        return found
 
 
 def trace(view: View, query: Query) -> Log:
@@ -125,7 +145,7 @@ def trace(view: View, query: Query) -> Log:
         targets={name: column.target for name, column in columns.items()},
         aggregates={name: column.aggregate for name, column in columns.items()},
         rows=tuple(rows),
-        breaks=tuple(_breaks(rows, query.metrics)),
+        breaks=tuple(_breaks(view, rows, query.metrics)),
         left_out=_left_out(members, shown_ids, rows, columns),
         unattached_rows=tuple(sorted(row for _, group in members.get(None, ()) for row in group)),
     )
@@ -156,6 +176,8 @@ class _Column:
     """By row: what is comparable and finite."""
     rest: dict[int, Cell]
     """By row: all else that was recorded."""
+    grades: tuple[Grade, ...]
+    """By schema code: of values that are comparable."""
 
 
 _Columns = Mapping[str, _Column]
@@ -166,7 +188,8 @@ def _column(view: View, query: Query, name: str) -> _Column:
     asked = query.aggregate or "best"
     # Without a direction nothing is best.
     aggregate = "last" if asked == "best" and target.direction is None else asked
-    found = _Column(target, aggregate, [None] * len(view.runs.index), {})
+    grades = tuple(plan.grade for plan in view.plans(name))
+    found = _Column(target, aggregate, [None] * len(view.runs.index), {}, grades)
     for item in view.numbers(name):
         if len(item) == 3:  # noqa: PLR2004 - a whole segment
             _take(found, *item)
@@ -206,11 +229,36 @@ def _rows(
     view: View, query: Query, shown: Sequence[CodeCommit], members: _Members, columns: _Columns
 ) -> list[LogRow]:
     """One for each commit, newest first. They are made oldest first, since each change is one to the older value."""
-    older: dict[str, float] = {}
-    rows = [
-        _row(view, query, commit, members.get(commit.id, ()), columns, older) for commit in reversed(shown)
-    ]
+    older: dict[Partition, dict[str, float]] = {}
+    parts = _partitions(view, columns)
+    rows = []
+    for commit in reversed(shown):
+        for partition, mine in _parted(members.get(commit.id, ()), parts):
+            before = older.setdefault(partition, {})
+            rows.append(_row(view, query, commit, mine, columns, before, partition))
     return [row for row in reversed(rows) if row.cells or not query.only_valued]
+
+
+def _partitions(view: View, columns: _Columns) -> dict[int, Partition]:
+    """By row: what values are comparable within, as the definitions of the metrics say; empty without any."""
+    names = sorted({name for column in columns.values() for name in column.target.partition})
+    values = {name: dict(view.runs.values(PARAMS, name)) for name in names}
+    rows = view.runs.rows if names else ()
+    return {row: tuple((name, values[name].get(row)) for name in names) for row in rows}
+
+
+def _parted(
+    members: Sequence[tuple[Attachment, Sequence[int]]], parts: Mapping[int, Partition]
+) -> list[tuple[Partition, Sequence[tuple[Attachment, Sequence[int]]]]]:
+    """The runs of a commit by partition, in a fixed order; all together where there is none."""
+    if not parts or not members:
+        return [((), members)]
+    found: dict[Partition, list[tuple[Attachment, Sequence[int]]]] = {}
+    for attachment, rows in members:
+        for partition in {parts[row] for row in rows}:
+            mine = [row for row in rows if parts[row] == partition]
+            found.setdefault(partition, []).append((attachment, mine))
+    return sorted(found.items(), key=lambda item: repr(item[0]), reverse=True)
 
 
 def _row(
@@ -220,6 +268,7 @@ def _row(
     members: Sequence[tuple[Attachment, Sequence[int]]],
     columns: _Columns,
     older: dict[str, float],
+    partition: Partition,
 ) -> LogRow:
     exact = _joined([rows for attachment, rows in members if attachment.level in EXACT_LEVELS])
     inexact = _joined([rows for attachment, rows in members if attachment.level not in EXACT_LEVELS])
@@ -239,6 +288,7 @@ def _row(
         rows=(*exact, *inexact),
         inexact=len(inexact) if exact else 0,
         cells=cells,
+        partition=partition,
     )
 
 
@@ -254,18 +304,32 @@ def _cell(view: View, name: str, rows: Sequence[int], column: _Column, older: fl
         return _incomparable(view, name, others)
     held = rows if len(mine) == len(rows) else [row for row in rows if column.numbers[row] is not None]
     value = _AGGREGATES[column.aggregate](view, held, mine, column.target.direction)
+    grade = _grade(view, column, held)
+    shown = next((row for row, number in zip(held, mine, strict=True) if number == value), None)
+    cell = view.cell(shown, name) if shown is not None and grade is not Grade.IDENTICAL else None
     return LogCell(
         value=value,
-        recorded=value,
-        grade=Grade.IDENTICAL,
+        recorded=cell.recorded if cell else (value if grade is Grade.IDENTICAL else None),
+        grade=grade,
+        reason=cell.reason if cell else "",
         count=len(mine),
         minimum=min(mine),
         maximum=max(mine),
         mean=_mean(mine),
         delta=None if older is None else value - older,
         left_out=len(others),
-        definition=column.target.did,
+        frame=view.lineage.frame(column.target),
+        row=shown,
     )
+
+
+def _grade(view: View, column: _Column, rows: Sequence[int]) -> Grade:
+    """The least sure of the grades of some comparable values."""
+    if all(grade is Grade.IDENTICAL for grade in column.grades):
+        return Grade.IDENTICAL
+    order = (Grade.APPROXIMATE, Grade.EXACT)
+    found = {column.grades[view.schema_codes[row]] for row in rows}
+    return next((grade for grade in order if grade in found), Grade.IDENTICAL)
 
 
 def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> LogCell | None:
@@ -273,14 +337,15 @@ def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> 
     if not others:
         return None
     row, cell = others[-1]
-    recorded = view.definition(row, name)
+    plan = view.plans(name)[view.schema_codes[row]]
     return LogCell(
         value=cell.value if cell.comparable else None,
         recorded=cell.recorded,
         grade=cell.grade,
         reason=cell.reason,
         left_out=len(others),
-        definition=recorded.did if recorded else None,
+        frame=plan.frame or f"? {plan.grade}",
+        row=row,
     )
 
 
@@ -321,13 +386,34 @@ _AGGREGATES: Mapping[str, _Aggregate] = {
 AGGREGATES = tuple(_AGGREGATES)
 
 
-def _breaks(rows: Sequence[LogRow], metrics: Sequence[str]) -> Iterable[Break]:
+_APART = frozenset({Grade.INCOMPARABLE, Grade.UNDECLARED})
+
+
+def _breaks(view: View, rows: Sequence[LogRow], metrics: Sequence[str]) -> Iterable[Break]:
+    """Neighbours of a column, within one partition, of which at least one stands in another frame than the target."""
     for name in metrics:
-        valued = [(row, row.cells[name]) for row in rows if name in row.cells]
-        for (newer, one), (older, other) in pairwise(valued):
-            if one.definition != other.definition and Grade.INCOMPARABLE in (one.grade, other.grade):
-                reason = one.reason or other.reason
-                yield Break(metric=name, newer=newer.commit.id, older=older.commit.id, reason=reason)
+        for partition in dict.fromkeys(row.partition for row in rows):
+            mine = [
+                (row, row.cells[name]) for row in rows if row.partition == partition and name in row.cells
+            ]
+            valued = [(row, cell) for row, cell in mine if cell.comparable or cell.grade in _APART]
+            for (newer, one), (older, other) in pairwise(valued):
+                if one.frame != other.frame and not (one.comparable and other.comparable):
+                    yield _break(view, name, newer, older)
+
+
+def _break(view: View, name: str, newer: LogRow, older: LogRow) -> Break:
+    cell = newer.cells[name] if not newer.cells[name].comparable else older.cells[name]
+    steps = view.plans(name)[view.schema_codes[cell.row]].breaks if cell.row is not None else ()
+    return Break(
+        metric=name,
+        newer=newer.commit.id,
+        older=older.commit.id,
+        reason=cell.reason,
+        migration=steps[-1].migration if steps else None,
+        file=steps[-1].file if steps else None,
+        partition=newer.partition,
+    )
 
 
 def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], columns: _Columns) -> LeftOut:
@@ -341,4 +427,5 @@ def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], column
         unattached=sum(len(group) for _, group in members.get(None, ())),
         no_value=len(unvalued) - incomparable,
         incomparable=incomparable,
+        compared=sum(len(line.rows) for line in rows) - len(unvalued),
     )

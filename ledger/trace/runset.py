@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -132,23 +132,31 @@ class RunSet:
     def _merged(self, row: int) -> _Merged:
         return self._forks.get(row, _PLAIN) if self.superseded else _PLAIN
 
-    def values(self, group: str, name: str) -> Iterator[tuple[int, Json]]:
-        """(row, value as recorded) of every run that has one."""
-        hidden = self.superseded
+    def values(
+        self, group: str, name: str, starts: Collection[int] | None = None
+    ) -> Iterator[tuple[int, Json]]:
+        """(row, value as recorded) of every run that has one, or of those in the segments with these first rows."""
+        hidden, overrides = self.superseded, self.overrides((group, name))
         for start, part in self.index.starts():
-            found = part.slice(group, name)
+            found = part.slice(group, name) if starts is None or start in starts else None
             if found is None:
                 continue
             for local, value in found.values():
                 row = start + local
-                if row not in hidden and (group, name) not in self._merged(row).overrides:
+                if row not in hidden and row not in overrides:
                     yield row, value
-        yield from self._overridden((group, name))
-
-    def _overridden(self, name: Field) -> Iterator[tuple[int, Json]]:
-        for row, value in self.overrides(name).items():
-            if value is not ABSENT:
+        for row, value in overrides.items():
+            if value is not ABSENT and (starts is None or self._place(row)[0] in starts):
                 yield row, value
+
+    def value(self, row: int, group: str, name: str) -> Json:
+        """What one run has under a name; ABSENT where it has nothing."""
+        overrides = self.overrides((group, name))
+        if row in overrides:
+            return overrides[row]
+        start, part = self._place(row)
+        value = part.value(group, name, row - start)
+        return ABSENT if value is ... else value  # type: ignore[no-any-return]
 
     def overrides(self, name: Field) -> dict[int, Json]:
         """Rows whose run has another value than the row says, because edits of one base were merged; or ABSENT."""

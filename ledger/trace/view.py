@@ -1,27 +1,32 @@
 """Runs through one definition: the only place where recorded values become values to show.
 
-Everything that is shown, sorted, filtered, aggregated or exported comes from here; migrations will act here too.
+Everything that is shown, sorted, filtered, aggregated or exported comes from here; migrations act here, and filters, sorting and aggregates come after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+import math
+import operator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
+from itertools import repeat
 
 from ledger import canonical
-from ledger.config import FOLDER, Workspace
-from ledger.errors import ConfigError, FormatError, GitError, InputError, NotFoundError
-from ledger.git import history, objects
+from ledger.config import Workspace
+from ledger.errors import FormatError
+from ledger.git import objects
 from ledger.model import COMPARABLE, Grade, Json, Metric
-from ledger.schema import document, lineage
+from ledger.schema import document
+from ledger.schema.affine import Affine
 from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
-from ledger.schema.lineage import Comparison
+from ledger.schema.lineage import Lineage
+from ledger.schema.plan import Plan
 from ledger.store import index as store_index
-from ledger.store.segment import FLOAT, INTEGER, METRICS, Slice
+from ledger.store.segment import FLOAT, INTEGER, METRICS, Segment, Slice
+from ledger.trace import meaning, targets
+from ledger.trace.meaning import Meaning
 from ledger.trace.runset import ABSENT, RunSet
 
 
@@ -30,51 +35,118 @@ class Cell:
     """One value of one run under the target definition of its column."""
 
     value: Metric
-    """Under the target definition where `grade` says that it is comparable, else as it was recorded."""
+    """Under the target definition where it compares, else as it was recorded."""
     recorded: Metric
+    """Under the definition that it was recorded under; None where it is computed from others."""
     grade: Grade
     reason: str = ""
+    approximate_counts: bool = False
 
     @property
     def comparable(self) -> bool:
-        return self.grade in COMPARABLE
+        return self.grade in COMPARABLE or (self.approximate_counts and self.grade is Grade.APPROXIMATE)
 
 
-_NUMBERS = bytes((FLOAT, INTEGER))
 MISSING = Cell(None, None, Grade.MISSING, "not recorded")
 UNDEFINED = Cell(None, None, Grade.UNDEFINED, "computed without a value")
-
-
-def _cell(recorded: Json, comparison: Comparison) -> Cell:
-    if not isinstance(recorded, (int, float)):
-        return UNDEFINED
-    return Cell(recorded, recorded, comparison.grade, comparison.reason)
+_NUMBERS = bytes((FLOAT, INTEGER))
 
 
 @dataclass(frozen=True)
 class View:
-    """All runs, and what their metrics mean now (`schemas`: the target's documents, by name)."""
+    """All runs, and what their metrics mean now."""
 
     workspace: Workspace
     runs: RunSet
-    schemas: Mapping[str, Schema]
+    meaning: Meaning
+    wanted: str | None = None
+    """A version label or the start of a definition's id to show values under, instead of the current definition."""
+    approximate: bool = False
+    """Whether approximate values count."""
+
+    @property
+    def schemas(self) -> Mapping[str, Schema]:
+        """The target's schema documents, by name."""
+        return self.meaning.schemas
+
+    @property
+    def grades(self) -> frozenset[Grade]:
+        """Grades of values that count."""
+        return COMPARABLE | {Grade.APPROXIMATE} if self.approximate else COMPARABLE
 
     def target(self, metric: str) -> Definition:
         """What a column of this name means: as the configured schema says, else the first that declares it."""
-        configured = self.schemas.get(self.workspace.config.schema or "")
-        declaring = (schema for _, schema in sorted(self.schemas.items()) if metric in schema.metrics)
-        chosen = configured if configured and metric in configured.metrics else next(declaring, None)
-        return lineage.target_of(metric, chosen)
+        if metric not in self._targets:
+            self._targets[metric] = targets.choose(self, metric)
+        return self._targets[metric]
+
+    @cached_property
+    def _targets(self) -> dict[str, Definition]:
+        return {}
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """How all definitions that were ever recorded relate."""
+        recorded = (schema for schema in self.recorded_schemas if schema)
+        definitions = (
+            one for schema in (*recorded, *self.schemas.values()) for one in schema.metrics.values()
+        )
+        return Lineage.build(definitions, self.meaning.migrations)
+
+    def plans(self, metric: str) -> list[Plan]:
+        """For each number of `schema_codes` how values recorded under that schema look under the target."""
+        if metric not in self._plans:
+            target = self.target(metric)
+            given = [schema.metrics if schema else None for schema in self.recorded_schemas]
+            self._plans[metric] = [self.lineage.plan(recorded, target) for recorded in given]
+        return self._plans[metric]
+
+    @cached_property
+    def _plans(self) -> dict[str, list[Plan]]:
+        return {}
+
+    def is_native(self, metric: str) -> bool:
+        """Whether values of a metric are all shown as they were recorded under its own name, or not at all."""
+        return all(_is_native(plan, metric) for plan in self.plans(metric))
 
     def metric(self, name: str) -> Iterator[tuple[int, Cell]]:
-        """(row, cell) of every run that recorded something under a name."""
-        codes, comparisons = self.schema_codes, self.comparisons(name)
-        for row, recorded in self.runs.values(METRICS, name):
-            yield row, _cell(recorded, comparisons[codes[row]])
+        """(row, cell) of every run that has something under a name, or that it can be computed from."""
+        return self._cells(name, None)
 
-    def cell_of(self, row: int, name: str, recorded: Json) -> Cell:
-        """What a run recorded under a name, as a cell, without a look at any other run."""
-        return _cell(recorded, self.comparisons(name)[self.schema_codes[row]])
+    def cell(self, row: int, name: str) -> Cell | None:
+        """One metric of one run; None where there is nothing to show."""
+        plan = self.plans(name)[self.schema_codes[row]]
+        values = {source: self.runs.value(row, METRICS, source) for source in _names(plan, name)}
+        return self._cell(
+            plan, name, {source: value for source, value in values.items() if value is not ABSENT}
+        )
+
+    def _cell(self, plan: Plan, name: str, values: Mapping[str, Json]) -> Cell | None:
+        if not values:
+            return None
+        outcome = plan.apply({source: canonical.number(value) for source, value in values.items()})  # type: ignore[misc]
+        recorded = values.get(plan.source.name if plan.source else name)
+        number = recorded if _is_number(recorded) else None
+        if outcome.grade is Grade.MISSING and name in values:
+            return UNDEFINED
+        if outcome.grade is Grade.MISSING and len(values) == 1 and not plan.steps:
+            return None
+        value = outcome.value if _is_number(outcome.value) else None
+        return Cell(value, number, outcome.grade, outcome.reason, self.approximate)  # type: ignore[arg-type]
+
+    def _cells(self, name: str, starts: Collection[int] | None) -> Iterator[tuple[int, Cell]]:
+        """Cells of the runs in some segments, or in all, one by one."""
+        plans, codes = self.plans(name), self.schema_codes
+        names = [_names(plan, name) for plan in plans]
+        found: dict[int, dict[str, Json]] = {}
+        for source in sorted({source for some in names for source in some}):
+            for row, value in self.runs.values(METRICS, source, starts):
+                if source in names[codes[row]]:
+                    found.setdefault(row, {})[source] = value
+        for row, values in found.items():
+            cell = self._cell(plans[codes[row]], name, values)
+            if cell is not None:
+                yield row, cell
 
     @cached_property
     def schema_codes(self) -> Sequence[int]:
@@ -86,53 +158,44 @@ class View:
             codes.extend([known[code] for code in local] if known != list(range(len(known))) else local)
         return codes
 
-    def comparisons(self, name: str) -> list[Comparison]:
-        """For each of those numbers how values of a metric compare with its target."""
-        target = self.target(name)
-        declared = target if target.declared else None
-        return [
-            lineage.compare(schema.metrics.get(name) if schema else None, declared)
-            for schema in self._schemas_by_code
-        ]
-
     def numbers(self, name: str) -> Iterator[tuple[int, Sequence[int], Sequence[float]] | tuple[int, Cell]]:
-        """What `metric` gives, in bulk where a whole segment is comparable as recorded.
+        """What `metric` gives, in bulk where all values of a segment convert exactly, each from one name.
 
         Either (first row of a segment, ascending rows within it, numbers), among which superseded rows may be,
         or a single (row, cell).
         """
-        comparisons, merged = self.comparisons(name), self.runs.overrides((METRICS, name))
-        alike = {code for code, found in enumerate(comparisons) if found.grade is Grade.IDENTICAL}
+        lines = [_line(plan, self.grades) for plan in self.plans(name)]
+        sources = sorted({source for plan in self.plans(name) for source in _names(plan, name)})
+        merged = any(self.runs.overrides((METRICS, source)) for source in sources)
+        one_by_one: set[int] = set()
         for start, part in self.runs.index.starts():
-            found = part.slice(METRICS, name)
-            if found is None:
+            found = {source: taken for source in sources if (taken := part.slice(METRICS, source))}
+            bulk = [
+                _bulk(taken, source, lines, self._codes_at(start, part)) for source, taken in found.items()
+            ]
+            if merged or any(numbers is None for numbers in bulk):
+                one_by_one.add(start)
                 continue
-            same = all(self._schema_ids[text] in alike for text in part.codes("schema")[1])
-            exact = found.texts is None and not found.kinds.translate(None, _NUMBERS)
-            if same and exact and not merged:
-                yield start, found.rows, found.numbers
-            else:
-                yield from self._one_by_one(start, found, comparisons, merged)
-        present = ((row, value) for row, value in merged.items() if value is not ABSENT)
-        yield from ((row, self.cell_of(row, name, value)) for row, value in present)
+            for taken, numbers in zip(found.values(), bulk, strict=True):
+                yield start, taken.rows, numbers or ()
+        if one_by_one:
+            yield from self._cells(name, one_by_one)
 
-    def _one_by_one(
-        self, start: int, part: Slice, comparisons: Sequence[Comparison], passed: Mapping[int, Json]
-    ) -> Iterator[tuple[int, Cell]]:
-        hidden, codes = self.runs.superseded, self.schema_codes
-        for local, recorded in part.values():
-            row = start + local
-            if row not in hidden and row not in passed:
-                yield row, _cell(recorded, comparisons[codes[row]])
+    def _codes_at(self, start: int, part: Segment) -> Sequence[int]:
+        """The schema numbers of a segment's rows; a single one where all are the same."""
+        texts = part.codes("schema")[1]
+        return (
+            [self._schema_ids[texts[0]]] if len(texts) == 1 else self.schema_codes[start : start + len(part)]
+        )
 
     def declared_metrics(self) -> list[str]:
         """Metrics that the target's schemas declare, or that of any run."""
-        schemas = (*self.schemas.values(), *(schema for schema in self._schemas_by_code if schema))
+        schemas = (*self.schemas.values(), *(schema for schema in self.recorded_schemas if schema))
         return sorted({name for schema in schemas for name in schema.metrics})
 
     def definition(self, row: int, metric: str) -> Definition | None:
         """The definition that a run's metric was recorded under; None where no schema declares it."""
-        schema = self._schemas_by_code[self.schema_codes[row]]
+        schema = self.recorded_schemas[self.schema_codes[row]]
         return schema.metrics.get(metric) if schema else None
 
     @cached_property
@@ -151,19 +214,6 @@ class View:
         """The experiment of each row."""
         return self.runs.column("experiment")
 
-    def cell(self, row: int, metric: str) -> Cell | None:
-        """One metric of one run; None where nothing was recorded."""
-        return self._cells(metric).get(row)
-
-    def _cells(self, metric: str) -> dict[int, Cell]:
-        if metric not in self._known_cells:
-            self._known_cells[metric] = dict(self.metric(metric))
-        return self._known_cells[metric]
-
-    @cached_property
-    def _known_cells(self) -> dict[str, dict[int, Cell]]:
-        return {}
-
     @cached_property
     def _schema_ids(self) -> dict[str, int]:
         """Ids of the recorded schemas, each with its number; distinct schemas are few."""
@@ -174,7 +224,8 @@ class View:
         return ids
 
     @cached_property
-    def _schemas_by_code(self) -> list[Schema | None]:
+    def recorded_schemas(self) -> list[Schema | None]:
+        """The schemas that runs carry, by number; None for runs without one."""
         ids = list(self._schema_ids)
         sealed = self.runs.index.schemas
         stored = [name for name in ids if name and name not in sealed]
@@ -192,68 +243,77 @@ def _recorded(data: bytes | None) -> Schema | None:
         return None  # no definition can be read from it: its metrics are undeclared; `ledger verify` names it
 
 
-def open_view(workspace: Workspace, *, at: str | None = None, told: store_index.Told | None = None) -> View:
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _names(plan: Plan, name: str) -> frozenset[str]:
+    """Recorded names that matter to a plan: what it is made of, and what stands under its own name without meaning it."""
+    known = (*plan.sources, plan.fallback, plan.source.name if plan.source else None, name)
+    return frozenset(one for one in known if one is not None)
+
+
+def _is_native(plan: Plan, name: str) -> bool:
+    if plan.affine is not None and plan.sources == (name,):
+        return plan.affine.is_identity
+    return not plan.program and plan.fallback in (None, name)
+
+
+def _line(plan: Plan, grades: Collection[Grade]) -> tuple[str, Affine] | None:
+    """The one name that comparable values come from and their exact map; None where it takes more than that."""
+    if plan.grade not in grades or plan.affine is None or len(plan.sources) != 1 or plan.fallback_first:
+        return None
+    return plan.sources[0], plan.affine
+
+
+def _bulk(
+    part: Slice, source: str, lines: Sequence[tuple[str, Affine] | None], codes: Sequence[int]
+) -> Sequence[float] | None:
+    """The numbers of a slice under the target, if each is of a schema whose values come from this very name."""
+    if part.texts is not None or part.kinds.translate(None, _NUMBERS):
+        return None
+    one = len(codes) == 1
+    of_row = codes if one else [codes[row] for row in part.rows]
+    present = {code: lines[code] for code in set(of_row)}
+    maps = {code: line[1] for code, line in present.items() if line is not None and line[0] == source}
+    if len(maps) != len(present):
+        return None
+    if all(found.is_identity for found in maps.values()):
+        return part.numbers
+    converted = {found: _converted(found, part.numbers) for found in set(maps.values())}
+    if one:
+        return _checked(next(iter(converted.values())), part.numbers)
+    by_code = {code: converted[found] for code, found in maps.items()}
+    return _checked([by_code[code][place] for place, code in enumerate(of_row)], part.numbers)
+
+
+_OPERATIONS = {"multiply": operator.mul, "divide": operator.truediv, "add": operator.add}
+
+
+def _converted(found: Affine, numbers: Sequence[float]) -> Sequence[float]:
+    """An exact map over doubles, in the operations and the order that `Affine.apply` has."""
+    for name, constant in found.steps:
+        numbers = list(map(_OPERATIONS[name], numbers, repeat(constant)))
+    return numbers
+
+
+def _checked(converted: Sequence[float], recorded: Sequence[float]) -> Sequence[float] | None:
+    """None where a finite value left the range of doubles: those are told one by one."""
+    odd = [i for i, number in enumerate(converted) if not math.isfinite(number)]
+    return None if any(math.isfinite(recorded[i]) for i in odd) else converted
+
+
+def open_view(
+    workspace: Workspace,
+    *,
+    at: str | None = None,
+    wanted: str | None = None,
+    approximate: bool = False,
+    told: store_index.Told | None = None,
+) -> View:
     """All runs as the work tree defines them, or as revision `at` does. Raises ConfigError, NotFoundError."""
     runs = RunSet(store_index.load(workspace.repository, told=told))
     recorded = {name for part in runs.index.segments for name in part.codes("schema")[1]}
-    return View(workspace, runs, target_schemas(workspace, at, recorded))
-
-
-def target_schemas(
-    workspace: Workspace, at: str | None, recorded: Collection[str] = frozenset()
-) -> dict[str, Schema]:
-    """The schema files of a revision, or of the work tree; a bare repository has those of its HEAD.
-
-    A file whose canonical bytes are one of the `recorded` blobs was checked when a run was recorded with it, and
-    is not checked again.
-    """
-    parse = partial(_checked_once, workspace.repository.object_format, recorded)
-    folder = workspace.schemas
-    if at is None and folder is not None:
-        files = (
-            {path.stem: path.read_bytes() for path in sorted(folder.glob("*.json"))}
-            if folder.is_dir()
-            else {}
-        )
-        return {
-            name: parse(data, name=name, what=str(folder / f"{name}.json")) for name, data in files.items()
-        }
-    try:
-        commit = history.resolve(workspace.repository, at or "HEAD")
-    except NotFoundError:
-        if at is None:
-            return {}
-        raise
-    return _schemas_at(workspace, commit, parse)
-
-
-def _checked_once(
-    object_format: str, recorded: Collection[str], data: bytes, *, name: str, what: str
-) -> Schema:
-    if recorded:
-        with suppress(InputError, FormatError):
-            whole = canonical.dumps(canonical.loads(data, what=what))
-            if objects.make("blob", whole, object_format).id in recorded:
-                return document.recorded(whole, name=name)
-    return document.parse(data, name=name, what=what)
-
-
-def _schemas_at(workspace: Workspace, commit: str, parse: Callable[..., Schema]) -> dict[str, Schema]:
-    try:
-        listed = workspace.repository.git("ls-tree", "-z", f"{commit}:{FOLDER}/schemas").decode(
-            "utf-8", "replace"
-        )
-    except GitError:
-        return {}  # no such folder then
-    names = [entry.partition("\t")[2] for entry in listed.split("\0")]
-    files = [name for name in names if name.endswith(".json")]
-    blobs = objects.read(workspace.repository, [f"{commit}:{FOLDER}/schemas/{name}" for name in files])
-    found = {}
-    for name, blob in zip(files, blobs, strict=True):
-        if blob is not None:
-            what = f"{commit[:9]}:{FOLDER}/schemas/{name}"
-            try:
-                found[Path(name).stem] = parse(blob.body, name=Path(name).stem, what=what)
-            except ConfigError:
-                continue  # a broken schema of the past defines nothing
-    return found
+    return View(
+        workspace, runs, meaning.read(workspace, at, recorded), wanted=wanted, approximate=approximate
+    )

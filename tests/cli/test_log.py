@@ -102,7 +102,8 @@ def test_ranges_count_what_they_leave_out(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.3")
     found = ledger.json("log", "--metric", "f1", "main..exp/lr")
     assert [row["metrics"]["f1"]["value"] for row in found["rows"]] == [0.2]
-    assert found["left_out"] == {"out_of_range": 1, "unattached": 1, "no_value": 0, "incomparable": 0}
+    left_out = {"out_of_range": 1, "unattached": 1, "no_value": 0, "incomparable": 0, "compared": 1}
+    assert found["left_out"] == left_out
     everything = ledger.json("log", "--metric", "f1", "--all")
     assert sorted(row["metrics"]["f1"]["value"] for row in everything["rows"]) == [0.1, 0.2, 0.3]
     assert "1 run unattached" in ledger("log", "--metric", "f1")

@@ -93,8 +93,8 @@ def test_null_has_no_value_and_nan_is_one() -> None:
     assert math.isnan(cells[1].value)
     assert set(cells) == {0, 1}
     assert seen.cell(2, "f1") is None
-    assert seen.cell_of(0, "f1", None) == cells[0]
-    assert seen.cell_of(2, "g", 1) == seen.cell(2, "g")
+    assert seen.cell(0, "f1") == cells[0]
+    assert seen.cell(2, "g") == dict(seen.metric("g"))[2]
 
 
 @pytest.mark.parametrize("declared", [False, True])

@@ -1,0 +1,288 @@
+"""How `ledger log` prints what it found: a table for people, JSON, CSV and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ledger.canonical import compact
+from ledger.cli.app import App
+from ledger.model import Grade, Level
+from ledger.render.format import date, delta, number
+from ledger.render.grades import GRADES
+from ledger.render.spark import sparkline
+from ledger.render.table import Align, Cell, Column, Table, render
+from ledger.render.terminal import escape, paint
+
+if TYPE_CHECKING:
+    from ledger.trace.log import Break, Log, LogCell, LogRow, Partition
+    from ledger.trace.view import View
+
+
+@dataclass(frozen=True)
+class Printer:
+    app: App
+    view: View
+    found: Log
+    rows: Sequence[LogRow]
+    with_runs: bool
+
+    def json(self) -> None:
+        left = self.found.left_out
+        self.app.json(
+            {
+                "metrics": list(self.found.metrics),
+                "rows": [self._document(row) for row in self.rows],
+                "breaks": [
+                    {
+                        "metric": b.metric,
+                        "newer": b.newer,
+                        "older": b.older,
+                        "reason": b.reason,
+                        "migration": b.migration,
+                    }
+                    for b in self.found.breaks
+                ],
+                "left_out": {
+                    "out_of_range": left.out_of_range,
+                    "unattached": left.unattached,
+                    "no_value": left.no_value,
+                    "incomparable": left.incomparable,
+                    "compared": left.compared,
+                },
+            }
+        )
+
+    def _document(self, row: LogRow) -> dict[str, Any]:
+        commit = row.commit
+        ids = self.view.run_ids
+        return {
+            "commit": commit.id,
+            "date": commit.date,
+            "author": commit.author,
+            "subject": commit.subject,
+            "level": row.level.value,
+            "run_ids": [ids[number] for number in row.rows],
+            **({"partition": dict(row.partition)} if row.partition else {}),
+            "metrics": {name: _cell_document(cell) for name, cell in row.cells.items()},
+        }
+
+    def csv(self) -> None:
+        from ledger.render.document import csv_document
+
+        self.app.chunks(csv_document(self._headers(), self._plain()))
+
+    def markdown(self) -> None:
+        from ledger.render.document import markdown_document
+
+        self.app.chunks(markdown_document(self._headers(), self._plain()))
+
+    def _headers(self) -> list[str]:
+        per_metric = (
+            f"{name}{part}" for name in self.found.metrics for part in ("", ".grade", ".count", ".delta")
+        )
+        return ["commit", "date", "author", "subject", "level", *per_metric]
+
+    def _plain(self) -> Iterator[list[str | int | float | None]]:
+        for row in self.rows:
+            line: list[str | int | float | None] = [
+                row.commit.id, row.commit.date, row.commit.author, row.commit.subject, row.level.value,
+            ]  # fmt: skip
+            for name in self.found.metrics:
+                cell = row.cells.get(name)
+                line += (
+                    [cell.value, cell.grade.value, cell.count, cell.delta]
+                    if cell
+                    else [None, None, None, None]
+                )
+            yield line
+
+    def text(self) -> None:
+        self.app.lines(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        terminal = self.app.terminal
+        if not self.rows:
+            yield f"no commit in this range has a value of {', '.join(self.found.metrics)}"
+        else:
+            table = Table(columns=tuple(self._columns()), rows=list(self._table_rows()))
+            rendered = iter(render(table, terminal))
+            yield next(rendered)
+            for row in self.rows:
+                for broken in self._breaks_above.get((row.commit.id, row.partition), ()):
+                    yield paint(f"-- {self._said_of(broken)} --", "warn", terminal)
+                yield next(rendered)
+                if self.with_runs:
+                    yield from self._run_lines(row)
+            yield from self._sparklines()
+        yield from self._footer()
+
+    @cached_property
+    def _breaks_above(self) -> dict[tuple[str, Partition], list[Break]]:
+        """Breaks by the row that is printed below them: the older one, unless the order is reversed."""
+        reverse = len(self.rows) > 1 and self.found.rows[:1] != tuple(self.rows[:1])
+        found: dict[tuple[str, Partition], list[Break]] = {}
+        for broken in self.found.breaks:
+            below = broken.newer if reverse else broken.older
+            found.setdefault((below, broken.partition), []).append(broken)
+        return found
+
+    def _said_of(self, broken: Break) -> str:
+        """The metric, the reason, and the migration that gives it, with who wrote it and when."""
+        from ledger.trace.meaning import introduced
+
+        if broken.migration is None or broken.file is None:
+            return escape(f"{broken.metric}: {broken.reason}")
+        origin = introduced(self.view.workspace, broken.file)
+        who = f", {origin.author} {date(origin.date)}" if origin else ", not committed"
+        return escape(f"{broken.metric}: {broken.reason} ({broken.migration[:15]}{who})")
+
+    @property
+    def _has_partitions(self) -> bool:
+        return any(row.partition for row in self.rows)
+
+    def _columns(self) -> Iterator[Column]:
+        yield Column(header="commit")
+        yield Column(header="date")
+        if self._has_partitions:
+            yield Column(
+                header=", ".join(
+                    name for name, _ in next(row.partition for row in self.rows if row.partition)
+                )
+            )
+        for name in self.found.metrics:
+            unit = self.found.targets[name].unit
+            yield Column(header=name + (f" [{unit}]" if unit and unit != "1" else ""), align=Align.POINT)
+            yield Column(header="change", align=Align.POINT)
+            if self._has_spread(name):
+                yield Column(header="spread")
+        if self._has_levels:
+            yield Column(header="level")
+        yield Column(header="subject", shrink=1, least=12)
+
+    def _has_spread(self, name: str) -> bool:
+        return any((cell := row.cells.get(name)) and cell.count > 1 for row in self.rows)
+
+    @property
+    def _has_levels(self) -> bool:
+        return any(row.level is not Level.COMMIT for row in self.rows if row.rows)
+
+    def _table_rows(self) -> Iterator[list[Cell | str]]:
+        spread = {name for name in self.found.metrics if self._has_spread(name)}
+        levels = self._has_levels
+        parted = self._has_partitions
+        for row in self.rows:
+            line: list[Cell | str] = [Cell(text=row.commit.id[:9], style="id"), date(row.commit.date)]
+            if parted:
+                line.append(_words_of(row.partition))
+            for name in self.found.metrics:
+                line += self._cells(name, row.cells.get(name), spread=name in spread)
+            line += [*([self._level(row)] if levels else []), row.commit.subject]
+            yield line
+
+    def _cells(self, name: str, cell: LogCell | None, *, spread: bool) -> list[Cell | str]:
+        if cell is None:
+            return [""] * (3 if spread else 2)
+        sign = GRADES[cell.grade]
+        value: Cell | str = number(cell.value)
+        if not cell.comparable or cell.grade is not Grade.IDENTICAL:
+            mark = sign.text(unicode=self.app.terminal.unicode)
+            shown = number(cell.value) if cell.comparable else f"({number(cell.recorded)})"
+            value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
+        change = Cell(
+            text=delta(cell.delta, beside=abs(cell.value or 0.0)), style=self._judged(name, cell.delta)
+        )
+        return [value, change, *([_spread(cell)] if spread else [])]
+
+    def _judged(self, name: str, change: float | None) -> Any:
+        direction = self.found.targets[name].direction
+        if not change or direction is None:
+            return ""
+        return "good" if (change > 0) == (direction == "higher") else "bad"
+
+    def _level(self, row: LogRow) -> str:
+        if row.level is Level.COMMIT or not row.rows:
+            return ""
+        many = f" 1 of {row.of}" if row.of > 1 else ""
+        return ("~ " if row.level is Level.DIRTY_BASE else "") + row.level.value + many
+
+    def _run_lines(self, row: LogRow) -> Iterator[str]:
+        terminal = self.app.terminal
+        for position, number_of_row in enumerate(row.rows):
+            values = (
+                f"{name} {number(cell.value) if cell.comparable else f'({number(cell.recorded)})'}"
+                for name in self.found.metrics
+                if (cell := self.view.cell(number_of_row, name))
+            )
+            inexact = "  (not this exact code)" if position >= len(row.rows) - row.inexact else ""
+            experiment = self.view.experiments[number_of_row]
+            text = f"    {self.view.run_ids[number_of_row][:8]}  {escape(experiment)}  {'  '.join(values)}{inexact}"
+            yield paint(text, "dim", terminal) if inexact else text
+
+    def _sparklines(self) -> Iterator[str]:
+        gap = True
+        for name in self.found.metrics:
+            for partition, values in sorted(self.found.series(name).items(), key=lambda item: repr(item[0])):
+                if len(values) > 1:
+                    yield from [""] if gap else []
+                    gap = False
+                    yield self._sparkline(name, partition, values)
+
+    def _sparkline(self, name: str, partition: Partition, values: Sequence[float | None]) -> str:
+        drawn = sparkline(values, unicode=self.app.terminal.unicode)
+        within = f" [{_words_of(partition)}]" if partition else ""
+        ends = f"{number(values[0])} .. {number(values[-1])} over {len(values)} commits"
+        return f"{escape(name + within)}{self._standing_for(name)}  {drawn}  {ends}"
+
+    def _standing_for(self, name: str) -> str:
+        """Which of several runs of a commit is shown, where some commit has several."""
+        return f" ({self.found.aggregates[name]} of each commit)" if self._has_spread(name) else ""
+
+    def _footer(self) -> Iterator[str]:
+        left = self.found.left_out
+        parts = [
+            (left.out_of_range, "on commits outside this range"),
+            (left.unattached, "unattached"),
+            (left.no_value, "without a value"),
+            (left.incomparable, "not comparable"),
+        ]
+        said = [f"{count:,} {'run' if count == 1 else 'runs'} {what}" for count, what in parts if count]
+        hidden = len(self.found.rows) - len(self.rows)
+        if hidden:
+            said.insert(0, f"{hidden:,} more {'commit' if hidden == 1 else 'commits'}")
+        if said:
+            yield ""
+            yield f"left out: {', '.join(said)}"
+        if left.incomparable:
+            yield f"compared: {left.compared:,} of {left.compared + left.incomparable:,} runs with a value"
+
+
+def _cell_document(cell: LogCell) -> dict[str, Any]:
+    return {
+        "value": cell.value,
+        "grade": cell.grade.value,
+        "recorded": cell.recorded,
+        "count": cell.count,
+        "min": cell.minimum,
+        "max": cell.maximum,
+        "mean": cell.mean,
+        "delta": cell.delta,
+        "drift": None,
+        "reason": cell.reason,
+    }
+
+
+def _words_of(partition: Partition) -> str:
+    return ", ".join(value if isinstance(value, str) else compact(value) for _, value in partition)
+
+
+def _spread(cell: LogCell) -> str:
+    """`0.88..0.91 of 5`: the range of the runs of a commit, and how many they are."""
+    if cell.count < 2:  # noqa: PLR2004
+        return ""
+    return f"{number(cell.minimum, digits=4)}..{number(cell.maximum, digits=4)} of {cell.count}"
+
+
+PRINTERS = {"text": Printer.text, "json": Printer.json, "csv": Printer.csv, "md": Printer.markdown}

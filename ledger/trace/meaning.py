@@ -1,0 +1,203 @@
+"""What metrics mean now: the target's schemas, and the migrations that lead to them, from work tree and history.
+
+Reading a repository never runs its code: schemas, migrations and units are data, each file is checked, and one
+that is broken is named and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ledger import canonical
+from ledger.config import FOLDER, Workspace
+from ledger.errors import ConfigError, FormatError, GitError, InputError, NotFoundError
+from ledger.git import history, objects
+from ledger.schema import document
+from ledger.schema.document import Schema
+
+if TYPE_CHECKING:
+    from ledger.schema.codes import Finding
+    from ledger.schema.migration import Migration
+    from ledger.schema.units import Unit
+
+MIGRATIONS, SCHEMAS, UNITS = f"{FOLDER}/migrations", f"{FOLDER}/schemas", f"{FOLDER}/units.json"
+MAX_FILE = 1 << 20
+"""Bytes of a migration; a larger file is not one."""
+_MAX_FILES = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """Definitions to show values under, and how to get there."""
+
+    schemas: Mapping[str, Schema]
+    migrations: tuple[Migration, ...] = ()
+    faults: tuple[Finding, ...] = ()
+    """What is wrong with migrations that were left out."""
+    units: Mapping[str, Unit] | None = None
+
+
+def read(workspace: Workspace, at: str | None, recorded: Collection[str] = frozenset()) -> Meaning:
+    """The meaning of the work tree, or of revision `at` alone. Raises ConfigError, NotFoundError.
+
+    Without `at`, migrations are those of the work tree, of HEAD and of the default branch together, since a branch
+    that forked off before a migration still reads runs that were recorded after it; of two files with one path
+    the work tree's counts. A schema file whose bytes are one of the `recorded` blobs is not checked again.
+    """
+    schemas = target_schemas(workspace, at, recorded)
+    files = _migration_files(workspace, at)
+    if not files:
+        return Meaning(schemas=schemas)
+    from ledger.schema import migration, units
+
+    custom = _units(workspace, at)
+    known = units.load(custom, what=UNITS) if custom else {}
+    loaded = migration.load(files, custom_units=known)
+    return Meaning(schemas=schemas, migrations=loaded.migrations, faults=loaded.faults, units=known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The commit that brought a file into the history."""
+
+    commit: str
+    author: str
+    date: str
+
+
+def introduced(workspace: Workspace, path: str) -> Origin | None:
+    """Who brought a migration in, and when; None for a file that is not committed."""
+    words = (
+        "log",
+        "-1",
+        "--all",
+        "--diff-filter=A",
+        "--format=%H%x00%an%x00%aI",
+        "--",
+        f":(top,literal){path}",
+    )
+    try:
+        found = workspace.repository.git(*words).decode("utf-8", "replace").strip()
+    except GitError:
+        return None
+    commit, _, rest = found.partition("\0")
+    author, _, date = rest.partition("\0")
+    return Origin(commit=commit, author=author, date=date) if commit else None
+
+
+def _migration_files(workspace: Workspace, at: str | None) -> dict[str, bytes]:
+    """Path → bytes."""
+    if at is not None:
+        return _files_at(workspace, [history.resolve(workspace.repository, at)])
+    top = workspace.repository.work_tree
+    own = _files_in(top / MIGRATIONS, top) if top else {}
+    return {**_files_at(workspace, _revisions(workspace)), **own}
+
+
+def _revisions(workspace: Workspace) -> list[str]:
+    default = workspace.config.default_branch
+    return [
+        f"refs/heads/{default}" if default else "refs/remotes/origin/HEAD",
+        "refs/heads/main",
+        "refs/heads/master",
+        "HEAD",
+    ]
+
+
+def _files_in(folder: Path, top: Path) -> dict[str, bytes]:
+    """Migrations of the work tree. What is too large is cut one byte above the limit, and so refused by its reader."""
+    if not folder.is_dir():
+        return {}
+    found = {}
+    for path in sorted(folder.glob("*/*.json"))[:_MAX_FILES]:
+        with suppress(OSError), path.open("rb") as file:
+            found[path.relative_to(top).as_posix()] = file.read(MAX_FILE + 1)
+    return found
+
+
+def _files_at(workspace: Workspace, revisions: Sequence[str]) -> dict[str, bytes]:
+    """Migrations of commits; the later revision's file counts."""
+    repository = workspace.repository
+    trees = history.identify(repository, [f"{revision}:{MIGRATIONS}" for revision in revisions])
+    blobs: dict[str, str] = {}
+    for tree in dict.fromkeys(found for found in trees if found):
+        listed = repository.git("ls-tree", "-r", "-z", tree).decode("utf-8", "replace")
+        for entry in listed.split("\0")[:_MAX_FILES]:
+            facts, _, name = entry.partition("\t")
+            if name.endswith(".json") and facts.startswith("100") and len(PurePosixPath(name).parts) == 2:  # noqa: PLR2004
+                blobs[f"{MIGRATIONS}/{name}"] = facts.split()[2]
+    sizes = objects.sizes(repository, list(blobs.values()))
+    small = {
+        path: blob
+        for (path, blob), size in zip(blobs.items(), sizes, strict=True)
+        if size is not None and size <= MAX_FILE
+    }
+    bodies = objects.read(repository, list(small.values()))
+    return {path: body.body for path, body in zip(small, bodies, strict=True) if body is not None}
+
+
+def _units(workspace: Workspace, at: str | None) -> bytes | None:
+    top = workspace.repository.work_tree
+    if at is None and top is not None:
+        path = top / UNITS
+        return path.read_bytes() if path.is_file() else None
+    (found,) = objects.read(workspace.repository, [f"{at or 'HEAD'}:{UNITS}"])
+    return found.body if found else None
+
+
+def target_schemas(
+    workspace: Workspace, at: str | None, recorded: Collection[str] = frozenset()
+) -> dict[str, Schema]:
+    """The schema files of a revision, or of the work tree; a bare repository has those of its HEAD."""
+    parse = partial(_checked_once, workspace.repository.object_format, recorded)
+    folder = workspace.schemas
+    if at is None and folder is not None:
+        files = (
+            {path.stem: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+            if folder.is_dir()
+            else {}
+        )
+        return {
+            name: parse(data, name=name, what=str(folder / f"{name}.json")) for name, data in files.items()
+        }
+    try:
+        commit = history.resolve(workspace.repository, at or "HEAD")
+    except NotFoundError:
+        if at is None:
+            return {}
+        raise
+    return _schemas_at(workspace, commit, parse)
+
+
+def _checked_once(
+    object_format: str, recorded: Collection[str], data: bytes, *, name: str, what: str
+) -> Schema:
+    """A file whose canonical bytes a run carries was checked when that run was recorded."""
+    if recorded:
+        with suppress(InputError, FormatError):
+            whole = canonical.dumps(canonical.loads(data, what=what))
+            if objects.make("blob", whole, object_format).id in recorded:
+                return document.recorded(whole, name=name)
+    return document.parse(data, name=name, what=what)
+
+
+def _schemas_at(workspace: Workspace, commit: str, parse: Callable[..., Schema]) -> dict[str, Schema]:
+    try:
+        listed = workspace.repository.git("ls-tree", "-z", f"{commit}:{SCHEMAS}").decode("utf-8", "replace")
+    except GitError:
+        return {}  # no such folder then
+    names = [entry.partition("\t")[2] for entry in listed.split("\0")]
+    files = [name for name in names if name.endswith(".json")]
+    blobs = objects.read(workspace.repository, [f"{commit}:{SCHEMAS}/{name}" for name in files])
+    found = {}
+    for name, blob in zip(files, blobs, strict=True):
+        if blob is not None:
+            what = f"{commit[:9]}:{SCHEMAS}/{name}"
+            with suppress(ConfigError):  # a broken schema of the past defines nothing
+                found[Path(name).stem] = parse(blob.body, name=Path(name).stem, what=what)
+    return found
