@@ -6,17 +6,22 @@ in one pack, and git checks, stores and fsyncs them.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, cast
 
-from ledger.errors import FormatError
+from ledger.errors import FormatError, GitError
 from ledger.git import housekeeping
 from ledger.git.process import Process, Repository
 from ledger.model import Author
+
+if TYPE_CHECKING:
+    import io
 
 REGULAR = b"100644"
 _PACK_TYPES = {"commit": 1, "tree": 2, "blob": 3}
@@ -209,41 +214,98 @@ def parse_tree(body: bytes, object_format: str) -> list[TreeEntry]:
 class Reader:
     """Reads very many objects through one long-lived `cat-file`; an object above a limit is passed over unread."""
 
-    _PART = 500
-    """Questions asked at once: few enough for a pipe to hold them while git waits for its answers to be read."""
+    _PART_BYTES = 28_000
+    """Of questions that are asked at once. Two parts fit into a pipe (64 KiB), which must hold them while git waits
+    for its answers to be read: so git always has a part to work on."""
+    _AT_ONCE = 1 << 16
 
     def __init__(self, process: Process, max_bytes: int) -> None:
-        self._process = process
+        self._stdin, self._stdout = process.stdin, cast("io.BufferedReader", process.stdout)
         self._max_bytes = max_bytes
+        self._read = b""
+        self._at = 0
 
     def read(self, names: Sequence[str]) -> list[GitObject | None]:
         """In order; None where an object is missing or larger than the limit."""
+        parts = list(self._parts(names))
         found: list[GitObject | None] = []
-        for start in range(0, len(names), self._PART):
-            part = names[start : start + self._PART]
-            asked = "".join(f"contents {name}\n" for name in part)
-            self._process.stdin.write(f"{asked}flush\n".encode())
-            self._process.stdin.flush()
+        for part in parts[:1]:
+            self._ask(part)
+        for part, following in zip(parts, [*parts[1:], ()], strict=True):
+            if following:
+                self._ask(following)
             found.extend(self._answer() for _ in part)
         return found
 
+    def _parts(self, names: Sequence[str]) -> Iterator[list[bytes]]:
+        part: list[bytes] = []
+        size = 0
+        for question in (f"contents {name}\n".encode() for name in names):
+            if part and size + len(question) > self._PART_BYTES:
+                yield part
+                part, size = [], 0
+            part.append(question)
+            size += len(question)
+        if part:
+            yield part
+
+    def _ask(self, questions: Sequence[bytes]) -> None:
+        self._stdin.write(b"".join((*questions, b"flush\n")))
+        self._stdin.flush()
+
     def _answer(self) -> GitObject | None:
-        head = self._process.stdout.readline().decode("utf-8", "replace").split()
-        if len(head) != 3 or not head[2].isdigit():  # noqa: PLR2004
+        end = self._read.find(b"\n", self._at)
+        while end < 0:
+            self._more()
+            end = self._read.find(b"\n", self._at)
+        head = self._read[self._at : end].split(b" ")
+        self._at = end + 1
+        if len(head) != 3 or not head[2].isdigit():  # noqa: PLR2004 - `<id> <kind> <size>`, else missing
             return None
         size = int(head[2])
-        if size <= self._max_bytes:
-            return GitObject(head[0], head[1], self._process.stdout.read(size + 1)[:-1])
+        if size > self._max_bytes:
+            self._pass(size + 1)
+            return None
+        return GitObject(head[0].decode(), head[1].decode(), self._take(size + 1)[:-1])
+
+    def _take(self, size: int) -> bytes:
+        end = self._at + size
+        if end <= len(self._read):
+            start, self._at = self._at, end
+            return self._read[start:end]
+        body = self._read[self._at :] + self._stdout.read(end - len(self._read))
+        self._read, self._at = b"", 0
+        if len(body) < size:
+            raise GitError(("cat-file",), 0, "it ended in the middle of an object")
+        return body
+
+    def _pass(self, size: int) -> None:
         while size > 0:
-            size -= len(self._process.stdout.read(min(size, 1 << 20)))
-        self._process.stdout.read(1)
-        return None
+            step = min(size, 1 << 20)
+            self._take(step)
+            size -= step
+
+    def _more(self) -> None:
+        read = self._stdout.read1(self._AT_ONCE)
+        if not read:
+            raise GitError(("cat-file",), 0, "it ended before its last answer")
+        self._read, self._at = self._read[self._at :] + read, 0
 
 
 @contextmanager
 def reader(repository: Repository, *, max_bytes: int) -> Iterator[Reader]:
+    """A reader, and a git to talk to while the block lasts. It raises GitError where that git ends early."""
     with repository.conversation("cat-file", "--batch-command", "--buffer") as process:
+        _widen(process.stdout)
         yield Reader(process, max_bytes)
+
+
+def _widen(stream: IO[bytes]) -> None:
+    """A pipe that holds a part's answers, so that git works while they are parsed. As far as the system lets us."""
+    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if set_size is not None:
+        with suppress(OSError):
+            fcntl.fcntl(stream.fileno(), set_size, 1 << 20)
 
 
 def sizes(repository: Repository, names: Sequence[str]) -> list[int | None]:

@@ -10,17 +10,18 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from ledger.errors import FormatError, InputError, LedgerError, StorageError
-from ledger.git import objects, refs
+from ledger.errors import FormatError, LedgerError, StorageError
+from ledger.git import refs
 from ledger.git.process import Repository
 from ledger.model import StoreFault, new_id
 from ledger.store import codec, segment
 from ledger.store.arrivals import Commit, differences
+from ledger.store.reading import CHUNK, Tree, parsed, read_ahead
 from ledger.store.segment import Builder, Segment
 from ledger.store.slug import INBOX, RUNS
 from ledger.store.spool import Spool
@@ -29,9 +30,6 @@ from ledger.store.spool import read as read_sealed
 INDEX_VERSION = 1
 """1: the first (2026-11). Another version is rebuilt, never migrated."""
 
-_CHUNK = 4_000
-_BULK = 200
-"""Commits from which a conversation with git is cheaper than single calls."""
 _MAX_ROWS = 1 << 16
 """Rows of a full segment; fuller ones are never merged again, which bounds what an update can cost."""
 _TIER = 8
@@ -190,7 +188,6 @@ def _update(
         stem = new_id()
         segment.write(builder, folder, stem)
         stems.append(stem)
-        existing.append(Segment(folder, stem))
     stems, merged = _merged(folder, stems)
     whole = {ref: tip for ref, tip in tips.items() if ref not in broken}
     manifest = _Manifest(tips=whole, segments=tuple(stems), dropped=tuple(sorted(gone)), broken=broken)
@@ -221,7 +218,7 @@ def _remove(folder: Path, stem: str) -> None:
 def _built(
     repository: Repository,
     commits: Sequence[Commit],
-    existing: list[Segment],
+    existing: Sequence[Segment],
     gone: set[str],
     told: Told | None,
 ) -> Iterator[Builder]:
@@ -229,130 +226,78 @@ def _built(
 
     A record that is read again, on a re-parented commit, is no longer `gone`.
     """
-    builder = Builder()
+    builder, known = Builder(), _Known(existing, many=len(commits) >= _MANY)
     done = 0
-    for chunk, trees, blobs in _read_ahead(repository, commits):
-        for commit, tree in zip(chunk, trees, strict=True):
-            _add(builder, commit, tree, blobs, existing, gone)
-        done += len(chunk)
+    for chunk in read_ahead(repository, commits):
+        for commit, tree in zip(chunk.commits, chunk.trees, strict=True):
+            _add(builder, commit, tree, chunk.blobs, known, gone)
+        done += len(chunk.commits)
         if told:
             told(done, len(commits))
-        if len(builder) + _CHUNK > _MAX_ROWS:
+        if len(builder) + CHUNK > _MAX_ROWS:
             yield builder
             builder = Builder()
     if len(builder) or builder.faults:
         yield builder
 
 
-_Read = tuple[Sequence[Commit], list["list[objects.TreeEntry] | str"], dict[str, bytes | None]]
+_MANY = 10_000
+"""New records from which it is cheaper to look at all older ones at once."""
 
 
-def _read_ahead(repository: Repository, commits: Sequence[Commit]) -> Iterator[_Read]:
-    from concurrent.futures import ThreadPoolExecutor
+class _Known:
+    """Ids of records that are indexed: of older segments by bisection where few are asked for, else in a set."""
 
-    chunks = [commits[start : start + _CHUNK] for start in range(0, len(commits), _CHUNK)]
-    if not chunks:  # a ref that was only set back
-        return
-    with ExitStack() as stack:
-        if len(commits) >= _BULK:
-            limit = max(codec.MAX_BYTES[name] for name in (codec.RUN, codec.PARAMS, codec.METRICS))
-            get = stack.enter_context(objects.reader(repository, max_bytes=limit)).read
-        else:
-            get = _careful(repository)
-        pool = stack.enter_context(ThreadPoolExecutor(1))
-        waiting = [pool.submit(_read_chunk, get, chunk, repository.object_format) for chunk in chunks[:1]]
-        for following in [*chunks[1:], None]:
-            current = waiting.pop().result()
-            if following is not None:
-                waiting.append(pool.submit(_read_chunk, get, following, repository.object_format))
-            yield current
+    def __init__(self, segments: Sequence[Segment], *, many: bool) -> None:
+        self._segments = () if many else segments
+        self._ids = {record for part in segments for record in part.column("record")} if many else set()
 
+    def __contains__(self, record: str) -> bool:
+        return record in self._ids or any(part.find("record", record) for part in self._segments)
 
-def _careful(repository: Repository) -> Any:
-    """Single calls: sizes first, so that nothing huge is read."""
-
-    def get(names: Sequence[str]) -> list[objects.GitObject | None]:
-        limit = max(codec.MAX_BYTES.values())
-        fits = [size is not None and size <= limit for size in objects.sizes(repository, names)]
-        found = iter(objects.read(repository, [name for name, ok in zip(names, fits, strict=True) if ok]))
-        return [next(found) if ok else None for ok in fits]
-
-    return get
-
-
-def _read_chunk(get: Any, chunk: Sequence[Commit], object_format: str) -> _Read:
-    trees: list[list[objects.TreeEntry] | str] = []
-    wanted: dict[str, bytes | None] = {}
-    for found in get([commit.tree for commit in chunk]):
-        entries = _entries(found, object_format)
-        trees.append(entries)
-        if not isinstance(entries, str):
-            wanted.update((entry.id, None) for entry in entries if entry.name in _PARSED)
-    names = list(wanted)
-    for name, blob in zip(names, get(names), strict=True):
-        wanted[name] = blob.body if blob is not None and blob.kind == "blob" else None
-    return chunk, trees, wanted
-
-
-_PARSED = frozenset((codec.RUN, codec.PARAMS, codec.METRICS))
-
-
-def _entries(found: objects.GitObject | None, object_format: str) -> list[objects.TreeEntry] | str:
-    if found is None or found.kind != "tree":
-        return "the tree is missing"
-    try:
-        entries = objects.parse_tree(found.body, object_format)
-    except FormatError as error:
-        return error.message
-    return codec.check_tree(entries) or entries
+    def add(self, record: str) -> None:
+        self._ids.add(record)
 
 
 def _add(
     builder: Builder,
     commit: Commit,
-    tree: list[objects.TreeEntry] | str,
+    tree: Tree,
     blobs: Mapping[str, bytes | None],
-    existing: Sequence[Segment],
+    known: _Known,
     gone: set[str],
 ) -> None:
     try:
         if isinstance(tree, str):
             raise FormatError(tree)
-        ids = {entry.name: entry.id for entry in tree}
-        run = _parsed(blobs[ids[codec.RUN]], codec.RUN)
+        run = parsed(blobs[tree[codec.RUN]], codec.RUN)
         codec.check_version(run, what=commit.id[:12])
-        if run["record"] in builder.ids or any(part.find("record", run["record"]) for part in existing):
+        if run["record"] in known:
             gone.discard(run["record"])
             return
         builder.add(
             ref=commit.ref,
             commit=commit.id,
             run=run,
-            params=_parsed(blobs[ids[codec.PARAMS]], codec.PARAMS),
-            metrics=_parsed(blobs[ids[codec.METRICS]], codec.METRICS),
-            schema=ids.get(codec.SCHEMA),
-            history=any(name.startswith("history") for name in ids),
+            params=parsed(blobs[tree[codec.PARAMS]], codec.PARAMS),
+            metrics=parsed(blobs[tree[codec.METRICS]], codec.METRICS),
+            schema=tree.get(codec.SCHEMA),
+            history=any(name.startswith("history") for name in tree),
         )
-    except (LedgerError, KeyError, TypeError, ValueError, AttributeError) as error:
+        known.add(run["record"])
+    except (
+        LedgerError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         what = (
             error.message if isinstance(error, LedgerError) else f"not a run: {type(error).__name__}: {error}"
         )
         builder.faults.append({"ref": commit.ref, "commit": commit.id, "path": "", "what": what})
-
-
-def _parsed(data: bytes | None, name: str) -> dict[str, Any]:
-    """Fast, not strict: what was recorded was checked when it was; `ledger verify` reads strictly."""
-    if data is None:
-        raise InputError(f"{name} is missing or too large")
-    if len(data) > codec.MAX_BYTES[name]:
-        raise InputError(f"{name}: {len(data):,} bytes")
-    try:
-        value = json.loads(data)
-    except RecursionError as error:
-        raise InputError(f"{name}: nested too deep") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{name} is not a JSON object")
-    return value
 
 
 def _merged(folder: Path, stems: list[str]) -> tuple[list[str], list[str]]:
@@ -398,15 +343,15 @@ def _with_pending(
     schemas: dict[str, bytes] = {}
     for ref, content in pending:
         with suppress(LedgerError, KeyError, TypeError, ValueError):
-            run = _parsed(content[codec.RUN], codec.RUN)
+            run = parsed(content[codec.RUN], codec.RUN)
             if run["record"] in builder.ids or any(part.find("record", run["record"]) for part in segments):
                 continue
             builder.add(
                 ref=ref,
                 commit="",
                 run=run,
-                params=_parsed(content[codec.PARAMS], codec.PARAMS),
-                metrics=_parsed(content[codec.METRICS], codec.METRICS),
+                params=parsed(content[codec.PARAMS], codec.PARAMS),
+                metrics=parsed(content[codec.METRICS], codec.METRICS),
                 schema=_sealed_schema(content, schemas),
                 history=any(name.startswith("history") for name in content),
             )

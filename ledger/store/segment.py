@@ -17,6 +17,13 @@ from typing import Any, Final
 
 from ledger import canonical
 from ledger.model import Json, utc_time
+from ledger.store.gather import BOOLEAN, FLOAT, INTEGER, JSON, NULL, TEXT, Gathered, Values, described
+
+__all__ = [
+    "BOOLEAN", "CODED_COLUMNS", "COLUMNS", "FLOAT", "GROUPS", "INTEGER", "JSON", "METRICS", "NULL", "OTHER_COLUMNS",
+    "PARAMS", "TAGS", "TEXT", "TEXT_COLUMNS", "TIME_COLUMNS", "Builder", "Segment", "Slice", "described", "flatten",
+    "merge", "row_of", "write",
+]  # fmt: skip
 
 TEXT_COLUMNS: Final = (
     "record", "run_id", "base", "commit", "name", "parent", "note", "reason",
@@ -31,64 +38,17 @@ TIME_COLUMNS: Final = ("recorded", "started", "finished")
 OTHER_COLUMNS: Final = ("duration", "code_dirty", "code_end", "history")
 COLUMNS: Final = (*TEXT_COLUMNS, *CODED_COLUMNS, *TIME_COLUMNS, *OTHER_COLUMNS)
 
-FLOAT, INTEGER, BOOLEAN, TEXT, NULL, JSON = range(6)
-"""What a value is; integers beyond 2**53, texts and JSON (lists, empty objects) also have their exact text."""
-_EXACT_INTEGER = 2**53
 METRICS, PARAMS, TAGS = "metrics", "params", "tags"
-
-
-@dataclass(slots=True)
-class _Values:
-    """All values of one name."""
-
-    rows: array[int] = field(default_factory=lambda: array("i"))
-    numbers: array[float] = field(default_factory=lambda: array("d"))
-    kinds: bytearray = field(default_factory=bytearray)
-    texts: dict[int, str] = field(default_factory=dict)
-    """By position in `rows`."""
-
-    def add(self, row: int, value: object) -> None:
-        self.rows.append(row)
-        if type(value) is float:
-            self.numbers.append(value)
-            self.kinds.append(FLOAT)
-            return
-        kind, number, text = described(value)
-        if text is not None:
-            self.texts[len(self.kinds)] = text
-        self.numbers.append(number)
-        self.kinds.append(kind)
-
-
-def described(value: object) -> tuple[int, float, str | None]:
-    """How the index holds a value: its kind, its number, and its text where the number does not say it all."""
-    if isinstance(value, bool):
-        return BOOLEAN, float(value), None
-    if isinstance(value, int):
-        exact = abs(value) <= _EXACT_INTEGER
-        return INTEGER, _as_float(value), None if exact else str(value)
-    if isinstance(value, float):
-        return FLOAT, value, None
-    if value is None:
-        return NULL, 0.0, None
-    if isinstance(value, str):
-        return TEXT, 0.0, value
-    return JSON, 0.0, canonical.compact(value)
-
-
-def _as_float(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
+GROUPS: Final = (METRICS, PARAMS, TAGS)
 
 
 @dataclass(slots=True)
 class Builder:
     """Collects records until they are written as one segment."""
 
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
-    values: dict[str, dict[str, _Values]] = field(default_factory=lambda: {METRICS: {}, PARAMS: {}, TAGS: {}})
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    """One for each record, in the order of `_ROW`."""
+    gathered: dict[str, Gathered] = field(default_factory=lambda: {group: Gathered() for group in GROUPS})
     ids: set[str] = field(default_factory=set)
     faults: list[dict[str, str]] = field(default_factory=list)
 
@@ -106,27 +66,44 @@ class Builder:
         schema: str | None,
         history: bool,
     ) -> None:
-        """A decoded `run.json` (as a mapping, its version checked), params and metrics of one record."""
-        row = len(self.columns["record"])
-        for name, value in row_of(run).items():
-            self.columns[name].append(value)
-        self.columns["ref"].append(ref)
-        self.columns["commit"].append(commit)
-        self.columns["schema"].append(schema)
-        self.columns["history"].append(history)
-        self.ids.add(run["record"])
-        self._add_values(METRICS, row, metrics)
-        self._add_values(PARAMS, row, flatten(params))
-        self._add_values(TAGS, row, run.get("tags") or {})
+        """A decoded `run.json` (as a mapping, its version checked), params and metrics of one record.
 
-    def _add_values(self, group: str, row: int, values: Mapping[str, Any]) -> None:
-        known = self.values[group]
-        as_metric = group == METRICS
-        for name, value in values.items():
-            slot = known.get(name)
-            if slot is None:
-                slot = known[name] = _Values()
-            slot.add(row, canonical.number(value) if as_metric and type(value) is str else value)
+        Raises KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError for what is none.
+        """
+        found = _checked(row_of(run))
+        flat, tags = flatten(params), dict(run.get("tags") or {})
+        # From here on nothing fails, so that no column is longer than another.
+        row = len(self.rows)
+        self.rows.append((*found.values(), ref, commit, schema, history))
+        self.ids.add(run["record"])
+        self.gathered[METRICS].add(row, metrics)
+        self.gathered[PARAMS].add(row, flat)
+        self.gathered[TAGS].add(row, tags)
+
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """By name."""
+        down = zip(*self.rows, strict=True) if self.rows else ((),) * len(_ROW)
+        return dict(zip(_ROW, down, strict=True))
+
+    def values(self) -> dict[str, dict[str, Values]]:
+        """By group and name."""
+        return {
+            group: gathered.columns(as_metrics=group == METRICS) for group, gathered in self.gathered.items()
+        }
+
+
+_TEXTS: Final = (*TEXT_COLUMNS, *CODED_COLUMNS)
+_TEXT: Final = frozenset({str, type(None)})
+
+
+def _checked(found: dict[str, Any]) -> dict[str, Any]:
+    """Columns are written long after a record was read: one that can't be written must be refused now."""
+    if not _TEXT.issuperset(map(type, map(found.get, _TEXTS))):
+        wrong = next(name for name in _TEXTS if type(found.get(name)) not in _TEXT)
+        raise TypeError(f"{wrong} is not text")
+    if found["duration"] is not None:
+        found["duration"] = float(found["duration"])
+    return found
 
 
 def row_of(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,10 +158,23 @@ def flatten(params: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
     return flat
 
 
+_ROW: Final = (*row_of({"record": "", "id": "", "experiment": ""}), "ref", "commit", "schema", "history")
+
+
 def write(builder: Builder, folder: Path, stem: str) -> None:
     """Write a segment's two files, each under a temporary name first; no fsync: the index can always be rebuilt."""
-    _publish(folder / f"{stem}.rows.arrow", _rows_table(builder))
-    _publish(folder / f"{stem}.values.arrow", _values_table(builder.values))
+    _write(builder.columns(), builder.faults, builder.values(), folder, stem)
+
+
+def _write(
+    columns: Mapping[str, Sequence[Any]],
+    faults: Sequence[Mapping[str, str]],
+    values: Mapping[str, Mapping[str, Values]],
+    folder: Path,
+    stem: str,
+) -> None:
+    _publish(folder / f"{stem}.rows.arrow", _rows_table(columns, faults))
+    _publish(folder / f"{stem}.values.arrow", _values_table(values))
 
 
 def _publish(path: Path, table: Any) -> None:
@@ -196,10 +186,9 @@ def _publish(path: Path, table: Any) -> None:
     temporary.rename(path)
 
 
-def _rows_table(builder: Builder) -> Any:
+def _rows_table(data: Mapping[str, Sequence[Any]], faults: Sequence[Mapping[str, str]]) -> Any:
     import pyarrow as pa
 
-    data = builder.columns
     columns = {name: pa.array(data[name], pa.string()) for name in TEXT_COLUMNS}
     # Nothing is coded as the empty text, so that the codes have no nulls and can be read as plain memory.
     columns |= {
@@ -212,7 +201,7 @@ def _rows_table(builder: Builder) -> Any:
     columns |= _sorted_ids(data["record"], "record") | _sorted_ids(data["run_id"], "run")
     table = pa.table(columns)
     facts = {
-        "faults": builder.faults,
+        "faults": list(faults),
         "edits": sum(base is not None for base in data["base"]),
         "dirty": sum(data["code_dirty"]),
     }
@@ -230,7 +219,7 @@ def _sorted_ids(ids: Sequence[str], name: str) -> dict[str, Any]:
     }
 
 
-def _values_table(values: Mapping[str, Mapping[str, _Values]]) -> Any:
+def _values_table(values: Mapping[str, Mapping[str, Values]]) -> Any:
     import pyarrow as pa
 
     rows, numbers, kinds = array("i"), array("d"), bytearray()
@@ -405,20 +394,18 @@ def _plain_chunk(chunk: Any, code: Any) -> Any:
 
 def merge(segments: Sequence[Segment], folder: Path, stem: str) -> None:
     """Write the rows of several segments as one."""
-    whole = Builder()
+    columns = {name: [value for part in segments for value in part.column(name)] for name in COLUMNS}
+    values: dict[str, dict[str, Values]] = {group: {} for group in GROUPS}
     offset = 0
     for segment in segments:
-        for name in COLUMNS:
-            whole.columns[name].extend(segment.column(name))
-        for group in (METRICS, PARAMS, TAGS):
+        for group in GROUPS:
             for name in segment.names(group):
-                _append(whole.values[group].setdefault(name, _Values()), segment.slice(group, name), offset)
-        whole.faults.extend(segment.facts["faults"])
+                _append(values[group].setdefault(name, Values()), segment.slice(group, name), offset)
         offset += len(segment)
-    write(whole, folder, stem)
+    _write(columns, [fault for part in segments for fault in part.facts["faults"]], values, folder, stem)
 
 
-def _append(slot: _Values, part: Slice | None, offset: int) -> None:
+def _append(slot: Values, part: Slice | None, offset: int) -> None:
     if part is None:
         return
     start = len(slot.rows)

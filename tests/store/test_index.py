@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import Repo
-from store.plumbing import REF, blob, change, object_file, recorded, workspace
+from store.plumbing import REF, blob, change, files_of, object_file, recorded, workspace
 
 from ledger.record.run import Draft, record
 from ledger.store import index as store_index
@@ -216,3 +216,29 @@ def test_inbox_records_are_read_by_all(repo: Repo) -> None:
     assert len(load(repo)) == 1, "the same record in two places is one"
     repo.git("update-ref", "-d", REF)
     assert len(load(repo)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("run.json", b'"experiment": "main"', b'"experiment": 7'),
+        ("run.json", b'"experiment": "main"', b'"experiment": "main", "note": ["x"]'),
+        ("run.json", b'"experiment": "main"', b'"experiment": "main", "duration": "long"'),
+        ("run.json", b'"experiment": "main"', b'"experiment": "main", "tags": ["x"]'),
+        ("run.json", b'"experiment": "main"', b'"experiment": "\\ud800"'),
+        ("run.json", b'"experiment": "main"', b'"experiment": "main", "started": "yesterday"'),
+        ("params.json", b"{", b'{"\\ud800": 1, '),
+        ("params.json", b"{", b'{"deep": ' + b'{"x": ' * 20_000 + b"1" + b"}" * 20_000 + b", "),
+        ("metrics.json", b"{", b'{"f2": 1e999, "half": "\\udfff", '),
+        ("metrics.json", b"{", b"["),
+    ],
+)
+def test_a_foreign_record_can_not_spoil_the_index(repo: Repo, name: str, before: bytes, after: bytes) -> None:
+    recorded(repo, metrics={"f1": 0.1})
+    recorded(repo, metrics={"f1": 0.2})
+    files = files_of(repo)
+    commit = change(repo, {name: files[name].replace(before, after, 1)})
+    recorded(repo, metrics={"f1": 0.3})
+    index = load(repo)
+    assert [fault.commit for fault in index.faults] == [commit]
+    assert sorted(values(index, "metrics", "f1")) == [0.1, 0.3]
