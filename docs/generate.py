@@ -1,4 +1,6 @@
-"""Writes the parts of the documentation that the program itself says: sessions in README.md, and docs/cli.md.
+"""Writes the parts of the documentation that the program itself says: sessions, and the references.
+
+README.md holds sessions between markers; docs/cli.md and docs/meaning.md are made whole.
 
 python docs/generate.py           write them anew
 python docs/generate.py --check   exit 1 and name what differs
@@ -17,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 CLI = ROOT / "docs" / "cli.md"
+MEANING = ROOT / "docs" / "meaning.md"
 BIN = Path(sys.executable).parent
 
 _BLOCK = re.compile(r"(<!-- session: (?P<name>[a-z-]+) -->\n```console\n)(?P<body>.*?)(```\n)", re.DOTALL)
@@ -55,7 +58,7 @@ _BETWEEN: dict[str, tuple[tuple[float, float, str], ...]] = {
 
 def main(words: list[str]) -> int:
     """Write or check; the exit code."""
-    wanted = {README: _readme(README.read_text(encoding="utf-8")), CLI: _reference()}
+    wanted = {README: _readme(README.read_text(encoding="utf-8")), CLI: _reference(), MEANING: _meaning()}
     stale = [
         path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
@@ -170,6 +173,48 @@ def _pages() -> Iterator[str]:
                 assert child is not None
                 page = _help(child, click.Context(child, info_name=inner, parent=context))
                 yield f"### ledger {name} {inner}\n\n```text\n{page}\n```\n"
+
+
+_MEANING_HEAD = """\
+# Operations and lint codes
+
+Made from the tables that the program itself works by (`make docs`). How they are used is in the
+[tutorial](tutorial.md); the format of a migration file is `schemas/migration.json`.
+
+A migration relates definitions of one version of a schema to those of another. Its operations are simultaneous:
+names in `from` are those before, names in `to` those after. Operations that can be undone are, by the exact inverse,
+wherever an older definition is asked for.
+"""
+
+_SIGNS = (
+    ("identical", "=", "recorded under the very definition that is shown"),
+    ("exact", "→", "converted by exact factors, applied once"),
+    ("approximate", "≈", "computed from other values; counts only with `--approx`"),
+    ("incomparable", "‖", "another definition without a conversion: shown in parentheses, never ranked"),
+    ("missing", "∅", "nothing was recorded"),
+    ("undefined", "⊘", "the value or its conversion has no result"),
+    ("undeclared", "?", "recorded without a definition, or shown without one"),
+    ("ambiguous", "⚠", "migrations contradict one another: neither is trusted"),
+)
+
+
+def _meaning() -> str:
+    from ledger.schema.codes import CODES
+    from ledger.schema.operations import OPERATIONS
+
+    lines = [_MEANING_HEAD, "## Grades\n", "| grade | sign | |", "|---|---|---|"]
+    lines += [f"| `{name}` | {sign} | {words} |" for name, sign, words in _SIGNS]
+    lines += ["\n## Operations\n", "| operation | of | at best | undone | |", "|---|---|---|---|---|"]
+    for name, kind in OPERATIONS.items():
+        undone = "yes" if kind.inverse else "no"
+        lines.append(f"| `{name}` | {', '.join(kind.parts)} | {kind.grade} | {undone} | {kind.about} |")
+    lines += [
+        "\n## Lint codes\n",
+        "`ledger schema check` reports these; a code is never used again for anything else.\n",
+    ]
+    lines += ["| code | name | severity | when |", "|---|---|---|---|"]
+    lines += [f"| {code.code} | `{code.name}` | {code.severity} | {code.when} |" for code in CODES.values()]
+    return "\n".join(lines) + "\n"
 
 
 def _help(command: object, context: object) -> str:
