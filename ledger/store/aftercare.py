@@ -59,9 +59,18 @@ def mend(repository: Repository, spool: Spool, held: Held) -> frozenset[str]:
         for ref in {ref for intent in before.intents for ref in (intent.ref, intent.code_ref) if ref}:
             _remove_left_lock(repository, ref)
         housekeeping.release_left(repository)
+    if before.rebooted:
+        _bring_back(spool)
     found = _pending_on_chains(repository, spool)
     held.mended()
     return found
+
+
+def _bring_back(spool: Spool) -> None:
+    """After a power cut a ref may hold an older value than was read back: what was chained is pending once more."""
+    for path in spool.chained.glob(f"*/*{SUFFIX}"):
+        with suppress(FileNotFoundError):
+            path.rename(spool.folder / path.name)
 
 
 def _pending_on_chains(repository: Repository, spool: Spool) -> frozenset[str]:

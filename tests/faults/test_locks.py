@@ -190,3 +190,12 @@ def test_what_was_chained_by_one_who_died_before_he_said_so_is_not_chained_again
     _own_lock(repo, refs=REFS[:1])
     runs.append(recorded(repo))
     assert_recorded(repo, runs)
+
+
+def test_a_ref_that_a_power_cut_threw_back_gets_its_records_again(repo: Repo) -> None:
+    runs = [recorded(repo) for _ in range(3)]
+    repo.git("update-ref", "refs/runs/main", "refs/runs/main~2")
+    _own_lock(repo, boot="before the power cut")
+    runs.append(recorded(repo))
+    assert_recorded(repo, runs)
+    assert_sound(repo)
