@@ -177,7 +177,7 @@ class _Prepared:
 class _Session:
     """Records runs one after another: what they share is found out once."""
 
-    def __init__(self, workspace: Workspace, drafts: Sequence[Draft]) -> None:
+    def __init__(self, workspace: Workspace, drafts: Sequence[Draft] = ()) -> None:
         self._workspace = workspace
         self._drafts = drafts
         self._codes: dict[tuple[str | None, tuple[str, ...]], Captured | RefusedError] = {}

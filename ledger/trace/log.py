@@ -144,7 +144,7 @@ def trace(view: View, query: Query) -> Log:
         metrics=query.metrics,
         targets={name: column.target for name, column in columns.items()},
         aggregates={name: column.aggregate for name, column in columns.items()},
-        rows=tuple(rows),
+        rows=tuple(row for row in rows if row.cells or not query.only_valued),
         breaks=tuple(_breaks(view, rows, query.metrics)),
         left_out=_left_out(members, shown_ids, rows, columns),
         unattached_rows=tuple(sorted(row for _, group in members.get(None, ()) for row in group)),
@@ -236,7 +236,7 @@ def _rows(
         for partition, mine in _parted(members.get(commit.id, ()), parts):
             before = older.setdefault(partition, {})
             rows.append(_row(view, query, commit, mine, columns, before, partition))
-    return [row for row in reversed(rows) if row.cells or not query.only_valued]
+    return rows[::-1]
 
 
 def _partitions(view: View, columns: _Columns) -> dict[int, Partition]:
@@ -421,7 +421,7 @@ def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], column
     unvalued = [row for line in rows for row in line.rows]
     for column in columns.values():
         unvalued = [row for row in unvalued if column.numbers[row] is None]
-    incomparable = sum(any(row in column.rest for column in columns.values()) for row in unvalued)
+    incomparable = sum(any(_stands_apart(column, row) for column in columns.values()) for row in unvalued)
     return LeftOut(
         out_of_range=sum(len(group) for groups in outside for _, group in groups),
         unattached=sum(len(group) for _, group in members.get(None, ())),
@@ -429,3 +429,8 @@ def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], column
         incomparable=incomparable,
         compared=sum(len(line.rows) for line in rows) - len(unvalued),
     )
+
+
+def _stands_apart(column: _Column, row: int) -> bool:
+    """Whether a run recorded a number that is not comparable, or not finite; null says that there is none."""
+    return row in column.rest and column.rest[row].grade is not Grade.UNDEFINED

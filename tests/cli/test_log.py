@@ -109,6 +109,22 @@ def test_ranges_count_what_they_leave_out(repo: Repo, ledger: Ledger) -> None:
     assert "1 run unattached" in ledger("log", "--metric", "f1")
 
 
+def test_every_run_is_compared_or_counted_as_left_out(repo: Repo, ledger: Ledger) -> None:
+    repo.write("null.json", '{"f1": null, "loss": 0.5}')
+    ledger("record", "-m", "f1=0.5")
+    ledger("record", "--metrics", "null.json")
+    repo.commit("without", train__py="2")
+    ledger("record", "-m", "loss=0.4")
+    found = ledger.json("log", "--metric", "f1")
+    assert [len(row["run_ids"]) for row in found["rows"]] == [2]
+    left_out = {"out_of_range": 0, "unattached": 0, "no_value": 2, "incomparable": 0, "compared": 1}
+    assert found["left_out"] == left_out, "null and nothing are no values; a commit without any counts"
+    assert ledger("log", "--metric", "f1").splitlines()[-1] == "left out: 2 runs without a value"
+    ledger("log", "--metric", "f1", "--strict")
+    both = ledger.json("log", "--metric", "f1", "--metric", "loss")["left_out"]
+    assert (both["no_value"], both["compared"]) == (0, 3)
+
+
 def test_paths_and_filters_move_no_run(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.1")
     repo.commit("touch other", other__py="x")
