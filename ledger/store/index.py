@@ -117,6 +117,8 @@ def load(repository: Repository, *, told: Told | None = None) -> Index:
             return _with_pending(segments, manifest, pending, faults, folder)
         except OSError as error:
             problems.append(f"{folder}: {error.strerror or error}")
+        except StorageError as error:
+            problems.append(error.message)
     raise StorageError("no place for the index of the ledger", hint="make room", details=tuple(problems))
 
 
@@ -138,8 +140,10 @@ def _folders(repository: Repository) -> Iterator[Path]:
 def _current(
     repository: Repository, folder: Path, tips: Mapping[str, str], told: Told | None
 ) -> tuple[list[Segment], _Manifest]:
-    for attempt in range(4):
+    before = None
+    for _ in range(4):
         manifest = _read_manifest(folder)
+        read = manifest
         try:
             if manifest.tips != tips:
                 manifest = _update(repository, folder, manifest, tips, told)
@@ -147,10 +151,11 @@ def _current(
             for part in segments:
                 part.open()
         except (FileNotFoundError, ValueError, KeyError):
-            # Merged away by another reader since the manifest was read; still so at the second try: damaged.
-            if attempt:
+            # Merged away by another reader since the manifest was read; still so with the same manifest: damaged.
+            if read == before:
                 with suppress(OSError):
                     (folder / "manifest.json").unlink()
+            before = read
         else:
             return segments, manifest
     raise StorageError(f"the index in {folder} keeps changing", hint="delete that folder; it is made again")

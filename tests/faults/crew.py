@@ -165,9 +165,6 @@ class Clock:
 
 def recover(repo: Repo) -> None:
     """`ledger recover`, and nothing is left to recover."""
-    TEMP = "import os;from pathlib import Path;from ledger.git.process import discover;from ledger.store.chain import drain;print(drain(discover(Path.cwd(),os.environ)))"
-    done = subprocess.run(
-        [sys.executable, "-c", TEMP], cwd=repo.path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = ledger(repo, "recover")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not list((repo.path / ".git/ledger/spool").glob("*.zip"))
