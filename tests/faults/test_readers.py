@@ -32,7 +32,8 @@ def test_readers_beside_four_writers_never_fail_and_see_whole_runs_only(repo: Re
     readers = [_reader(repo, stop, output) for output in outputs]
     writers = [
         subprocess.Popen(
-            [sys.executable, str(_WRITER), str(number), str(_RUNS_EACH), str(folder / str(number))], cwd=repo.path
+            [sys.executable, str(_WRITER), str(number), str(_RUNS_EACH), str(folder / str(number))],
+            cwd=repo.path,
         )
         for number in range(4)
     ]
@@ -51,7 +52,9 @@ def test_readers_beside_four_writers_never_fail_and_see_whole_runs_only(repo: Re
     assert len(runs) == 4 * _RUNS_EACH
     assert_recorded(repo, runs)
     assert_sound(repo)
-    say(f"{sum(looks)} looks by 3 readers and {commands} commands beside {len(runs)} records in {clock.seconds:.0f} s")
+    say(
+        f"{sum(looks)} looks by 3 readers and {commands} commands beside {len(runs)} records in {clock.seconds:.0f} s"
+    )
 
 
 def _read_by_command(repo: Repo, number: int) -> None:
