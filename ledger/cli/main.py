@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("ledger.cli.runs", "List, filter and sort runs."),
     "show": ("ledger.cli.show", "Show one run whole."),
     "diff": ("ledger.cli.diff", "Compare two runs: params, metrics, code."),
+    "drift": ("ledger.cli.drift", "Where the code that computes a metric changed."),
     "tag": ("ledger.cli.tag", "Set or remove tags of a run."),
     "note": ("ledger.cli.note", "Write a note on a run."),
     "amend": ("ledger.cli.amend", "Correct a run, with a reason; both values stay readable."),

@@ -13,7 +13,6 @@ import json
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Protocol, TypeAlias
 
 from ledger.errors import ConfigError
@@ -24,6 +23,8 @@ DIRECTORY = "directory"
 """What `Files.look` says of a folder: which one does not matter."""
 
 MAX_PARTS = 2000
+MAX_DEPTH = 100
+"""Of the folders that a source lies in."""
 MAX_HOPS = 40
 """From a name to its definition, through files that import it from one another."""
 
@@ -98,7 +99,12 @@ def parse_source(text: str) -> Source:
     name = name.replace(".<locals>", "")
     parts = path.split("/")
     plain = all(part not in ("", ".", "..") and part.isprintable() for part in parts) and "\\" not in path
-    if not colon or not plain or not all(part.isidentifier() for part in name.split(".")):
+    if (
+        not colon
+        or not plain
+        or len(parts) > MAX_DEPTH
+        or not all(part.isidentifier() for part in name.split("."))
+    ):
         raise ConfigError(f"source {text!r}: not of the form path:function", hint=f"for example {_EXAMPLE}")
     if not path.endswith(".py"):
         raise ConfigError(
@@ -259,15 +265,13 @@ class _Closure:
 
     def _member(self, stem: str, chain: tuple[str, ...]) -> list[Node]:
         """What `module.a.b` stands for: a name in the module, a module inside it, else the module as a whole."""
-        file = self._file(stem)
-        if file is not None and chain:
-            found = self._find(file, chain[0], chain[1:])
-            if found:
-                return found
-        inner = posixpath.join(stem, chain[0]) if chain else ""
-        if inner and self._is_module(inner):
-            return self._member(inner, chain[1:])
-        return [] if file is None else [(file, "")]
+        while True:
+            file = self._file(stem)
+            found = self._find(file, chain[0], chain[1:]) if file is not None and chain else []
+            inner = posixpath.join(stem, chain[0]) if chain else ""
+            if found or not inner or not self._is_module(inner):
+                return found or ([] if file is None else [(file, "")])
+            stem, chain = inner, chain[1:]
 
     def _stem(self, path: str, imported: Import) -> str | None:
         """Path of a module, without its ending; None for one from elsewhere."""
@@ -318,8 +322,7 @@ def _whole(outline: Outline) -> Iterator[Piece]:
         yield Piece("", (Use((name,)),))
 
 
-@lru_cache(maxsize=1024)
-def _above(folder: str) -> tuple[str, ...]:
+def _above(folder: str) -> list[str]:
     """The folders that a folder is in, the nearest first."""
-    parent = posixpath.dirname(folder)
-    return (parent, *_above(parent)) if parent else ()
+    parts = folder.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]

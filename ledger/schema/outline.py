@@ -11,10 +11,13 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ledger.schema.normal_form import Import, Normal, Use, normal
 
 MAX_SOURCE_BYTES = 1 << 20
+_MAX_PARTS = 4096
+_MAX_KEPT = 100_000
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"^[ \t\f]*(?:#.*)?$")
@@ -23,6 +26,23 @@ _ENCODINGS = re.compile(
     r"|gb2312|gbk|gb18030|big5|euc-(jp|kr)|shift-jis"
 )
 """Python knows others, some of which are programs of their own (`idna`, `unicode_escape`)."""
+
+_STARTS = re.compile(
+    rb'''
+      """ (?: [^"\\]++ | \\. | "(?!"") )*+ (?:""")?
+    | \'\'\' (?: [^'\\]++ | \\. | '(?!\'\') )*+ (?:\'\'\')?
+    | " (?: [^"\\\n]++ | \\. )*+ "?+
+    | ' (?: [^'\\\n]++ | \\. )*+ '?+
+    | \# [^\n]*+
+    | ^ (?P<start> (?! [ \t\f\n)\]}] | (?:else|elif|except|finally)\b ) . )
+    ''',
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+"""Strings and comments, to be passed over, and the left edge of what may be a statement.
+
+It may be wrong, which costs time and nothing else. Each part takes what it can and gives nothing back, so that no
+text takes long.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +72,33 @@ class Opaque:
     digest: str
 
 
-@dataclass(slots=True)
-class _Draft:
-    """An outline in the making."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What one statement adds to an outline."""
 
-    names: dict[str, list[Piece]] = field(default_factory=dict)
-    imports: dict[str, list[Import]] = field(default_factory=dict)
-    stars: list[Import] = field(default_factory=list)
-    loose: list[tuple[tuple[str, ...], Piece]] = field(default_factory=list)
-    """Statements that bind nothing, each with the names that it touches."""
-
-    def done(self) -> Outline:
-        rest = []
-        for touched, piece in self.loose:
-            owners = [self.names[name] for name in touched if name in self.names]
-            for pieces in owners:
-                pieces.append(piece)
-            if not owners:
-                rest.append(piece)
-        return Outline(
-            names={name: tuple(pieces) for name, pieces in self.names.items()},
-            imports={name: tuple(imports) for name, imports in self.imports.items()},
-            stars=tuple(self.stars),
-            rest=tuple(rest),
-        )
+    said: Normal
+    pieces: tuple[Piece, ...]
+    acts: bool = True
+    """Whether it does something of its own: an import or a docstring does not."""
 
 
 @dataclass(slots=True)
 class Outliner:
-    """Reads files. Most versions of a file share most statements: each distinct one is reduced once."""
+    """Reads files. Most versions of a file share most of their text: each distinct part is parsed once."""
 
     files: int = 0
-    """How many have been parsed."""
-    _known: dict[bytes, Normal] = field(default_factory=dict)
+    """How many have been read."""
+    parses: int = 0
+    _parts: dict[tuple[bytes, str], tuple[_Entry, ...]] = field(default_factory=dict)
+    _normals: dict[bytes, Normal] = field(default_factory=dict)
 
     def read(self, data: bytes, qualname: str = "") -> Outline | Opaque:
         """The outline of a file; the members of the classes that lead to `Class.method` are told apart."""
+        self.files += 1
+        if len(data) > MAX_SOURCE_BYTES:
+            return opaque(f"larger than {MAX_SOURCE_BYTES >> 20} MiB", data)
         try:
-            return self._read(data, qualname)
+            return _outline(self._entries(_decoded(data).encode(), qualname if "." in qualname else ""))
         except (SyntaxError, ValueError) as error:
             said = getattr(error, "msg", None) or str(error)
             line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
@@ -97,28 +106,32 @@ class Outliner:
         except (RecursionError, MemoryError):
             return opaque("nested too deeply", data)
 
-    def _read(self, data: bytes, qualname: str) -> Outline | Opaque:
-        if len(data) > MAX_SOURCE_BYTES:
-            return opaque(f"larger than {MAX_SOURCE_BYTES >> 20} MiB", data)
-        text = _decoded(data)
-        self.files += 1
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a stranger's escapes, not for whoever reads them
-            module = ast.parse(text)
-        reader = _File(self, text.encode("utf-8", "surrogatepass").split(b"\n"))
-        draft = _Draft()
-        for statement, guards in _statements(module.body, ()):
-            reader.take(draft, statement, guards)
-            if isinstance(statement, ast.ClassDef):
-                reader.split(draft, statement, "", qualname)
-        return draft.done()
+    def _entries(self, text: bytes, members_of: str) -> list[_Entry]:
+        try:
+            return [entry for part in _cut(text) for entry in self._part(part, members_of)]
+        except SyntaxError:
+            # A part that parses alone means the same within its file; where one does not, the whole decides.
+            return list(self._part(text, members_of))
+
+    def _part(self, text: bytes, members_of: str) -> tuple[_Entry, ...]:
+        key = (hashlib.sha256(text).digest(), members_of)
+        if key not in self._parts:
+            self.parses += 1
+            if len(self._normals) > _MAX_KEPT:  # files like no others: what is kept must not grow without end
+                self._normals.clear()
+                self._parts.clear()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about a stranger's escapes, not for whoever reads them
+                module = ast.parse(text.decode())
+            self._parts[key] = tuple(_Part(self, text.split(b"\n")).entries(module, members_of))
+        return self._parts[key]
 
     def reduced(self, text: bytes, node: ast.stmt | ast.expr) -> Normal:
         """The normal form of a node, by its text."""
         key = hashlib.sha256(text).digest()
-        if key not in self._known:
-            self._known[key] = normal(node)
-        return self._known[key]
+        if key not in self._normals:
+            self._normals[key] = normal(node)
+        return self._normals[key]
 
 
 def opaque(reason: str, data: bytes) -> Opaque:
@@ -126,25 +139,50 @@ def opaque(reason: str, data: bytes) -> Opaque:
     return Opaque(reason, hashlib.sha256(data).hexdigest())
 
 
+def _outline(entries: Sequence[_Entry]) -> Outline:
+    names: dict[str, list[Piece]] = {}
+    imports: dict[str, list[Import]] = {}
+    rest: list[Piece] = []
+    for entry in entries:
+        for name in entry.said.binds:
+            names.setdefault(name, []).extend(entry.pieces)
+        for name, one in entry.said.imports:
+            imports.setdefault(name, []).append(one)
+    for entry in entries:
+        if entry.acts and not entry.said.binds:
+            owners = [names[name] for name in entry.said.touches if name in names]
+            for pieces in owners or [rest]:
+                pieces.extend(entry.pieces)
+    return Outline(
+        names={name: tuple(pieces) for name, pieces in names.items()},
+        imports={name: tuple(found) for name, found in imports.items()},
+        stars=tuple(star for entry in entries for star in entry.said.stars),
+        rest=tuple(rest),
+    )
+
+
+def _cut(text: bytes) -> list[bytes]:
+    """Cut a file where statements seem to start at its left edge; decorators stay with what they decorate."""
+    starts = [found.start() for found in _STARTS.finditer(text) if found.lastgroup == "start"]
+    cuts = (here for before, here in pairwise(starts) if text[before : before + 1] != b"@")
+    places = (0, *cuts, len(text))
+    return [text[one:other] for one, other in pairwise(places)] if len(places) < _MAX_PARTS else [text]
+
+
 @dataclass(slots=True)
-class _File:
+class _Part:
+    """A parsed part of a file."""
+
     outliner: Outliner
     lines: Sequence[bytes]
 
-    def take(self, draft: _Draft, statement: ast.stmt, guards: Sequence[ast.expr]) -> None:
-        found = self.reduced(statement)
-        conditions = [self.reduced(guard) for guard in guards]
-        pieces = [Piece(one.digest, one.uses) for one in (*conditions, found)]
-        for name in found.binds:
-            draft.names.setdefault(name, []).extend(pieces)
-        for name, one in found.imports:
-            draft.imports.setdefault(name, []).append(one)
-        draft.stars.extend(found.stars)
-        does_something = not isinstance(statement, (ast.Import, ast.ImportFrom, ast.Pass)) and not is_remark(
-            statement
-        )
-        if not found.binds and does_something:
-            draft.loose.extend((found.touches, piece) for piece in pieces)
+    def entries(self, module: ast.Module, members_of: str) -> Iterator[_Entry]:
+        for statement, guards in _statements(module.body, ()):
+            said = self.reduced(statement)
+            conditions = [self.reduced(guard) for guard in guards]
+            yield _Entry(said, tuple(map(_piece, (*conditions, said))), _acts(statement))
+            if isinstance(statement, ast.ClassDef):
+                yield from self.members(statement, "", members_of)
 
     def reduced(self, node: ast.stmt | ast.expr) -> Normal:
         return self.outliner.reduced(self._text(node), node)
@@ -158,33 +196,37 @@ class _File:
         middle = self.lines[first : last - 1]
         return b"\n".join((self.lines[first - 1][column:], *middle, self.lines[last - 1][:end]))
 
-    def split(self, draft: _Draft, node: ast.ClassDef, prefix: str, qualname: str) -> None:
-        """Name the members of a class, down to the one that is asked for.
+    def members(self, node: ast.ClassDef, prefix: str, wanted: str) -> Iterator[_Entry]:
+        """Name the members of a class, and of classes in it, down to the one that is wanted.
 
         A member counts with its class's decorators and bases, the members that it reads through `self`, and for an
         attribute that is no member those that set it.
         """
         owner = prefix + node.name
-        if not qualname.startswith(owner + "."):
+        if not wanted.startswith(f"{owner}."):
             return
         members: dict[str, list[Normal]] = {}
         for statement, _ in _statements(node.body, ()):
-            found = self.reduced(statement)
-            for name in found.binds:
-                members.setdefault(name, []).append(found)
+            said = self.reduced(statement)
+            for name in said.binds:
+                members.setdefault(name, []).append(said)
             if isinstance(statement, ast.ClassDef):
-                self.split(draft, statement, owner + ".", qualname)
-        head = [self.reduced(part) for part in (*node.decorator_list, *node.bases)]
-        head += [self.reduced(keyword.value) for keyword in node.keywords]
-        draft.names[owner + ".<class>"] = [Piece(one.digest, one.uses) for one in head]
+                yield from self.members(statement, f"{owner}.", wanted)
+        head = (*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords))
+        yield _named(f"{owner}.<class>", [_piece(self.reduced(part)) for part in head])
         for name, normals in members.items():
-            draft.names[f"{owner}.{name}"] = [_member(owner, members, one) for one in normals]
-        if (
-            (node.bases or node.keywords)
-            and qualname not in draft.names
-            and "." not in qualname[len(owner) + 1 :]
-        ):
-            draft.names[qualname] = [Piece("inherited", (Use((owner,)),))]
+            yield _named(f"{owner}.{name}", [_member(owner, members, one) for one in normals])
+        last = wanted.removeprefix(f"{owner}.")
+        if (node.bases or node.keywords) and "." not in last and last not in members:
+            yield _named(wanted, [Piece("inherited", (Use((owner,)),))])
+
+
+def _piece(said: Normal) -> Piece:
+    return Piece(said.digest, said.uses)
+
+
+def _named(name: str, pieces: Sequence[Piece]) -> _Entry:
+    return _Entry(Normal(digest="", uses=(), binds=(name,)), tuple(pieces))
 
 
 def _member(owner: str, members: dict[str, list[Normal]], one: Normal) -> Piece:
@@ -223,9 +265,10 @@ def _is_type_checking(test: ast.expr) -> bool:
     return name == "TYPE_CHECKING"
 
 
-def is_remark(statement: ast.stmt) -> bool:
-    """Whether a statement is a constant alone: a docstring."""
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+def _acts(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        return not isinstance(statement.value, ast.Constant)
+    return not isinstance(statement, (ast.Import, ast.ImportFrom, ast.Pass))
 
 
 def _decoded(data: bytes) -> str:

@@ -18,7 +18,7 @@ from ledger.schema.fingerprint import (
     fingerprint,
     parse_source,
 )
-from ledger.schema.outline import MAX_SOURCE_BYTES, Outliner
+from ledger.schema.outline import MAX_SOURCE_BYTES, Outline, Outliner, _cut, _outline
 
 METRICS = """\
 import numpy as np
@@ -472,6 +472,16 @@ def test_imports_that_fork_again_and_again_end() -> None:
     assert isinstance(found(files, "m.py:f"), Fingerprint)
 
 
+def test_modules_in_very_deep_folders_are_no_crash() -> None:
+    deep = ".".join(["a"] * 800)
+    files = {
+        "m.py": f"import a, {deep} as x\ndef f(): return x.y, {deep}.y\n",
+        deep.replace(".", "/") + ".py": "y = 1",
+    }
+    before = printed(files, "m.py:f")
+    assert before.value != printed({**files, deep.replace(".", "/") + ".py": "y = 2"}, "m.py:f").value
+
+
 def test_a_very_long_chain_of_imports_is_no_crash() -> None:
     files = {f"a{n}.py": f"from a{n + 1} import f\n" for n in range(3000)}
     assert found(files, "a0.py:f") == Unknown("a0.py:f: its imports lead too far")
@@ -480,7 +490,8 @@ def test_a_very_long_chain_of_imports_is_no_crash() -> None:
 @pytest.mark.parametrize(
     "text",
     ["f1", "eval/metrics.py", "eval/metrics.py:", ":f1", "/etc/passwd.py:f", "../x.py:f", "a//b.py:f", "a/./b.py:f",
-     "a\\b.py:f", "a\nb.py:f", "m.py:f()", "m.py:1f", "m.py:a..b", "metrics.R:f1", "train.ipynb:f1"],
+     "a\\b.py:f", "a\nb.py:f", "m.py:f()", "m.py:1f", "m.py:a..b", "metrics.R:f1", "train.ipynb:f1",
+     "a/" * 200 + "m.py:f1"],
 )  # fmt: skip
 def test_a_source_that_is_none(text: str) -> None:
     with pytest.raises(ConfigError, match="source") as caught:
@@ -497,9 +508,42 @@ def test_a_file_that_is_not_there() -> None:
     assert found({"eval/metrics.py/x.py": ""}) == Unknown("eval/metrics.py is not there")
 
 
-def test_an_unchanged_statement_is_reduced_once() -> None:
+def test_only_what_changed_is_parsed_again() -> None:
     outliner = Outliner()
     outliner.read(METRICS.encode())
-    known = len(outliner._known)
+    known = outliner.parses
     outliner.read(METRICS.replace("LOW = 0.5", "LOW = 0.6").encode())
-    assert len(outliner._known) == known + 1
+    assert (outliner.parses, outliner.files) == (known + 1, 2)
+
+
+ODD = [
+    "x = [\n1,\n2,\n]",
+    "x = 1 + \\\ny",
+    'x = """\ndef g():\n    \'\'\'\n"""',
+    "x = '''\n\\'''\ny\n'''",
+    "if g:\n    x = 1\n# remark\nelse:\n    x = 2",
+    "try:\n    x = 1\nexcept E:\n    x = 2\nfinally:\n    y = 1",
+    "@a\n# remark\n@b(\n1)\ndef x(): pass",
+    "x = 'it\\'s'; y = \"# no remark\"",
+    "def x():\n    y = 1\n# remark\n    return y",
+    "'''Docstring\ndef h(): pass\n'''",
+    "x = 1;",
+    "x = '\\\n'",
+    "match x:\n    case 1:\n        x = 2",
+    "class x:\n    '''\nA: text\n'''\n    y = 1",
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_file_is_read_the_same_in_parts_and_whole(odd: str) -> None:
+    text = f"def g(): return 1\n{odd}\n@g\ndef f(): return x + g()\nx += y\n"
+    in_parts = Outliner().read(text.encode())
+    assert isinstance(in_parts, Outline)
+    assert "f" in in_parts.names
+    assert in_parts == _outline(Outliner()._part(text.encode(), ""))
+
+
+def test_no_text_takes_long_to_cut() -> None:
+    for text in ('\\"""', '"', "'", "'''\\", "\\'", '"""', "#", "@a\n", "'a", '"""a"'):
+        hostile = (text * (MAX_SOURCE_BYTES // len(text))).encode()
+        assert b"".join(_cut(hostile)) == hostile
