@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from ledger.errors import FormatError, GitError
 from ledger.git import housekeeping
+from ledger.git.pack import added, pack
 from ledger.git.process import Process, Repository
 from ledger.model import Author
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import io
 
 REGULAR = b"100644"
-_PACK_TYPES = {"commit": 1, "tree": 2, "blob": 3}
 _LOOSE_LIMIT = 100
 """Objects above this stay a pack; git's own transfer.unpackLimit draws the line at the same number."""
 
@@ -71,28 +70,6 @@ def commit(
 def _ident(text: str) -> str:
     """Without the characters that would end the field, and without the crud that git strips at its ends."""
     return "".join(c for c in text if c not in "<>\n\r\0").strip(" .,:;\"'\\")
-
-
-def pack(objects: Sequence[GitObject], object_format: str, level: int) -> bytes:
-    """A version 2 packfile of whole objects (gitformat-pack), compressed at a zlib level."""
-    parts = [b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")]
-    for item in objects:
-        parts.append(_entry_head(_PACK_TYPES[item.kind], len(item.body)))
-        parts.append(zlib.compress(item.body, level))
-    body = b"".join(parts)
-    return body + hashlib.new(object_format, body, usedforsecurity=False).digest()
-
-
-def _entry_head(kind: int, size: int) -> bytes:
-    byte = (kind << 4) | (size & 15)
-    size >>= 4
-    out = bytearray()
-    while size:
-        out.append(byte | 0x80)
-        byte = size & 0x7F
-        size >>= 7
-    out.append(byte)
-    return bytes(out)
 
 
 def write(repository: Repository, objects: Sequence[GitObject], *, keep: tuple[int, ...] = ()) -> None:
@@ -146,17 +123,8 @@ def _distinct(
         return []
     object_format = repository.object_format
     nonce = make("blob", os.urandom(16), object_format)
-    own = [pack([*objects, nonce], object_format, 1)] if objects else []
-    return [*own, *(_with(data, nonce, object_format) for data in packs)]
-
-
-def _with(data: bytes, item: GitObject, object_format: str) -> bytes:
-    """A pack and one more object."""
-    width = hashlib.new(object_format, usedforsecurity=False).digest_size
-    count = int.from_bytes(data[8:12], "big") + 1
-    entry = _entry_head(_PACK_TYPES[item.kind], len(item.body)) + zlib.compress(item.body)
-    body = data[:8] + count.to_bytes(4, "big") + data[12:-width] + entry
-    return body + hashlib.new(object_format, body, usedforsecurity=False).digest()
+    own = [pack([*objects, nonce], object_format, 1, deltas=True)] if objects else []
+    return [*own, *(added(data, nonce, object_format) for data in packs)]
 
 
 def unpack(repository: Repository, data: bytes, *, keep: tuple[int, ...] = ()) -> None:

@@ -1,0 +1,135 @@
+"""Packfiles (gitformat-pack, version 2), made in memory for git to check and store."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Protocol
+
+_TYPES = {"commit": 1, "tree": 2, "blob": 3}
+_OFFSET_DELTA = 6
+_LINE_KEY = 6
+_INSERT_MOST = 127
+_LARGEST = 1 << 16
+"""Bytes of an object that is worth a look: what is larger is a series."""
+
+
+class Packed(Protocol):
+    """What an entry is made of."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+def pack(objects: Sequence[Packed], object_format: str, level: int, *, deltas: bool = False) -> bytes:
+    """A pack of these objects, compressed at a zlib level.
+
+    With `deltas` an object is stored as what differs from an earlier one like it, line by line: runs differ from
+    one another in a few lines. `git gc` keeps such deltas, and would not look for them within one pack.
+    """
+    head = b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")
+    entries = _similar(objects, level, len(head)) if deltas else (_whole(item, level) for item in objects)
+    return _signed(b"".join((head, *entries)), object_format)
+
+
+def added(data: bytes, item: Packed, object_format: str) -> bytes:
+    """A pack and one more object."""
+    width = hashlib.new(object_format, usedforsecurity=False).digest_size
+    count = int.from_bytes(data[8:12], "big") + 1
+    return _signed(data[:8] + count.to_bytes(4, "big") + data[12:-width] + _whole(item, -1), object_format)
+
+
+def _signed(body: bytes, object_format: str) -> bytes:
+    return body + hashlib.new(object_format, body, usedforsecurity=False).digest()
+
+
+def _whole(item: Packed, level: int) -> bytes:
+    return _entry_head(_TYPES[item.kind], len(item.body)) + zlib.compress(item.body, level)
+
+
+def _entry_head(kind: int, size: int) -> bytes:
+    return _sized((kind << 4) | (size & 15), size >> 4)
+
+
+def _sized(byte: int, rest: int) -> bytes:
+    """Seven bits a byte, the lowest first; `byte` has those that come before `rest`."""
+    out = bytearray()
+    while rest:
+        out.append(byte | 0x80)
+        byte = rest & 0x7F
+        rest >>= 7
+    out.append(byte)
+    return bytes(out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """An object that others are told apart from."""
+
+    at: int
+    lines: list[bytes]
+    offsets: list[int]
+    """Where each line starts, and where the last one ends."""
+
+
+def _similar(objects: Iterable[Packed], level: int, at: int) -> Iterator[bytes]:
+    bases: dict[tuple[str, int, bytes], _Base] = {}
+    for item in objects:
+        entry = b""
+        if item.kind != "tree" and len(item.body) <= _LARGEST:
+            lines = item.body.splitlines(keepends=True)
+            key = (item.kind, len(lines), lines[1][:_LINE_KEY] if len(lines) > 1 else b"")
+            base = bases.get(key)
+            if base is None:
+                bases[key] = _Base(at, lines, [0, *accumulate(map(len, lines))])
+            else:
+                entry = _difference(base, lines, len(item.body), at, level)
+        entry = entry or _whole(item, level)
+        yield entry
+        at += len(entry)
+
+
+def _difference(base: _Base, lines: list[bytes], size: int, at: int, level: int) -> bytes:
+    """A delta entry; nothing where more than half of the lines differ."""
+    differing = [i for i, (own, other) in enumerate(zip(lines, base.lines, strict=True)) if own != other]
+    if 2 * len(differing) > len(lines):
+        return b""
+    delta = bytearray(_sized(base.offsets[-1] & 0x7F, base.offsets[-1] >> 7) + _sized(size & 0x7F, size >> 7))
+    done = 0
+    for line in [*differing, len(lines)]:
+        if line > done:
+            delta += _copy(base.offsets[done], base.offsets[line] - base.offsets[done])
+        done = line + 1
+        delta += _insert(lines[line]) if line < len(lines) else b""
+    return _entry_head(_OFFSET_DELTA, len(delta)) + _backwards(at - base.at) + zlib.compress(delta, level)
+
+
+def _copy(offset: int, size: int) -> bytes:
+    """A part of the base; zero bytes of offset and size are left out and masked."""
+    mask, out = 0x80, bytearray()
+    for bit, byte in enumerate((*offset.to_bytes(4, "little"), *size.to_bytes(3, "little"))):
+        if byte:
+            mask |= 1 << bit
+            out.append(byte)
+    return bytes((mask, *out))
+
+
+def _insert(data: bytes) -> bytes:
+    parts = (data[start : start + _INSERT_MOST] for start in range(0, len(data), _INSERT_MOST))
+    return b"".join(bytes((len(part),)) + part for part in parts)
+
+
+def _backwards(distance: int) -> bytes:
+    """How far before this entry its base begins: seven bits a byte, the highest first, each but the last plus one."""
+    out = [distance & 0x7F]
+    distance >>= 7
+    while distance:
+        distance -= 1
+        out.append(0x80 | (distance & 0x7F))
+        distance >>= 7
+    return bytes(reversed(out))

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+
+import pytest
+from conftest import Repo
+
+from ledger.git import objects
+from ledger.git.objects import GitObject
+from ledger.git.pack import added, pack
+from ledger.git.process import Repository, discover
+
+_LINES = [f'  "name_{number}": {number / 7},' for number in range(40)]
+
+
+def repository(repo: Repo) -> Repository:
+    return discover(repo.path, os.environ)
+
+
+def varied(seed: int, count: int, changed: int) -> list[GitObject]:
+    """Texts of the same lines but for some, now and then with long lines, with none, and of other kinds."""
+    source = random.Random(seed)
+    found = []
+    for number in range(count):
+        lines = list(_LINES)
+        for place in source.sample(range(len(lines)), changed):
+            lines[place] = source.choice(["", "x" * source.randrange(400), f"{source.random()}\r", "\0\n\n"])
+        ending = source.choice(["", "\n"])
+        found.append(objects.make("blob", ("\n".join(lines) + ending).encode(), "sha1"))
+        if number % 10 == 0:
+            found.append(objects.make("blob", source.randbytes(source.randrange(3000)), "sha1"))
+            found.append(objects.make("blob", b"", "sha1") if number == 0 else found[-1])
+    return list({item.id: item for item in found}.values())
+
+
+def stored(repo: Repo, data: bytes, items: list[GitObject]) -> None:
+    subprocess.run(
+        ["git", "index-pack", "--stdin", "--strict"],
+        cwd=repo.path,
+        input=data,
+        capture_output=True,
+        check=True,
+    )
+    assert objects.read(repository(repo), [item.id for item in items]) == items
+
+
+@pytest.mark.parametrize("changed", [0, 1, 3, 20, 40])
+@pytest.mark.parametrize("deltas", [False, True])
+def test_git_reads_back_every_object_of_a_pack(repo: Repo, changed: int, deltas: bool) -> None:
+    items = varied(changed, 60, changed)
+    stored(repo, pack(items, "sha1", 1, deltas=deltas), items)
+
+
+def test_what_differs_in_few_lines_takes_little_room() -> None:
+    texts = ["\n".join([*_LINES, f'  "id": {number}']).encode() for number in range(200)]
+    items = [objects.make("blob", text, "sha1") for text in texts]
+    assert len(pack(items, "sha1", 1, deltas=True)) < 0.15 * len(pack(items, "sha1", 1))
+
+
+def test_large_objects_and_distant_bases(repo: Repo) -> None:
+    source = random.Random(2)
+    large = [objects.make("blob", source.randbytes(70_000 + number), "sha1") for number in range(40)]
+    first, *rest = varied(3, 30, 2)
+    items = [first, *large, *rest]
+    stored(repo, pack(items, "sha1", 1, deltas=True), items)
+
+
+def test_an_object_is_added_to_a_pack(repo: Repo) -> None:
+    items = varied(4, 20, 2)
+    more = objects.make("blob", b"one more", "sha1")
+    stored(repo, added(pack(items, "sha1", 1, deltas=True), more, "sha1"), [*items, more])
