@@ -23,7 +23,7 @@ MEANING = ROOT / "docs" / "meaning.md"
 BIN = Path(sys.executable).parent
 
 _BLOCK = re.compile(r"(<!-- session: (?P<name>[a-z-]+) -->\n```console\n)(?P<body>.*?)(```\n)", re.DOTALL)
-_ID = re.compile(r"\b[0-9a-f]{8,64}\b")
+_ID = re.compile(r"(?<![.\w])(?=[a-f]*[0-9])[0-9a-f]{7,64}\b")
 
 TRAIN = """\
 import json, random

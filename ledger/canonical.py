@@ -44,7 +44,12 @@ def compact(value: object) -> str:
 def _pretty(value: object, newline: str) -> str:
     """`newline` is a line break with the current indent, or empty for one line."""
     if isinstance(value, Mapping):
-        return _block("{}", [f"{_quote(key)}: " for key in sorted(value)], [value[key] for key in sorted(value)], newline)
+        return _block(
+            "{}",
+            [f"{_quote(key)}: " for key in sorted(value)],
+            [value[key] for key in sorted(value)],
+            newline,
+        )
     if isinstance(value, (list, tuple)):
         return _block("[]", [""] * len(value), value, newline)
     return _scalar(value)
@@ -90,7 +95,12 @@ def number(value: object) -> object:
 
 
 def loads(
-    data: bytes, *, what: str, bare_non_finite: bool = False, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
+    data: bytes,
+    *,
+    what: str,
+    bare_non_finite: bool = False,
+    max_bytes: int = MAX_BYTES,
+    max_depth: int = MAX_DEPTH,
 ) -> Any:  # noqa: ANN401
     """Strict JSON: one document, UTF-8, no duplicate keys, bounded size and depth, no number that overflows.
 
@@ -118,7 +128,9 @@ def loads(
     try:
         return decoder.decode(text.strip())
     except json.JSONDecodeError as error:
-        raise InputError(f"{what}: not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from error
+        raise InputError(
+            f"{what}: not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
 
 
 def _check_depth(text: str, limit: int, what: str) -> None:
@@ -147,7 +159,9 @@ def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
     if len(result) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise InputError(f"{what}: the key {compact(twice)} stands twice in one object", hint="keep one of them")
+        raise InputError(
+            f"{what}: the key {compact(twice)} stands twice in one object", hint="keep one of them"
+        )
     return result
 
 
@@ -163,7 +177,8 @@ def _finite(digits: str, what: str) -> float:
     value = float(digits)
     if math.isinf(value):
         raise InputError(
-            f"{what}: the number {digits[:40]} is too large for a double", hint='write "Infinity" if it is meant'
+            f"{what}: the number {digits[:40]} is too large for a double",
+            hint='write "Infinity" if it is meant',
         )
     return value
 

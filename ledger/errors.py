@@ -76,7 +76,9 @@ class GitError(RepositoryError):
 
     def __init__(self, argv: tuple[str, ...], code: int, stderr: str) -> None:
         said = stderr.strip() or f"exit code {code}"
-        super().__init__(f"git {' '.join(argv[:2])} failed: {said.splitlines()[0]}", details=tuple(said.splitlines()[1:]))
+        super().__init__(
+            f"git {' '.join(argv[:2])} failed: {said.splitlines()[0]}", details=tuple(said.splitlines()[1:])
+        )
         self.argv = argv
         self.code = code
         self.stderr = stderr

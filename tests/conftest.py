@@ -119,7 +119,7 @@ class Ledger:
         assert "Traceback" not in self.err
         return out
 
-    def json(self, *words: str) -> Any:  # noqa: ANN401
+    def json(self, *words: str) -> Any:
         end = words.index("--") if "--" in words else len(words)
         return json.loads(self(*words[:end], "--json", *words[end:]))
 

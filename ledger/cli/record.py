@@ -46,7 +46,9 @@ Once it has printed an id, the run is on disk for good; nothing that happens to 
     metavar="[PREFIX=]FILE",
     help="Metrics: the same; PREFIX=FILE names them PREFIX/...",
 )
-@click.option("--history", multiple=True, metavar="[PREFIX=]FILE", help="Series: JSONL, CSV or Parquet, long or wide.")
+@click.option(
+    "--history", multiple=True, metavar="[PREFIX=]FILE", help="Series: JSONL, CSV or Parquet, long or wide."
+)
 @click.option("--dataset", multiple=True, metavar="[NAME=]PATH", help="A data set: a path or a URI.")
 @click.option("--model", multiple=True, metavar="[NAME=]PATH", help="A model.")
 @click.option("--output", multiple=True, metavar="[NAME=]PATH", help="Any other file that came out.")
@@ -205,8 +207,12 @@ def _history(app: App, files: tuple[str, ...]) -> dict[str, bytes]:
     from ledger.store import history
 
     paths = [_path_of(app, source) for source in files]
-    prefixes = [source[: len(source) - len(path)].rstrip("=") for source, path in zip(files, paths, strict=True)]
-    tables = [history.read(app.path(path), prefix=prefix) for path, prefix in zip(paths, prefixes, strict=True)]
+    prefixes = [
+        source[: len(source) - len(path)].rstrip("=") for source, path in zip(files, paths, strict=True)
+    ]
+    tables = [
+        history.read(app.path(path), prefix=prefix) for path, prefix in zip(paths, prefixes, strict=True)
+    ]
     return history.encode(history.joined(tables))
 
 
