@@ -58,7 +58,8 @@ class Nursery:
 
     def start(self, key: str, count: int, acknowledgements: Path) -> int:
         """Fork a writer; its process id, which is its process group too."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(f"{key} {count} {acknowledgements}\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -69,7 +70,8 @@ class Nursery:
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()

@@ -24,6 +24,11 @@ def write(key: str, count: int, acknowledgements: str) -> None:
         os.fsync(descriptor)
 
 
+def say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
 def serve() -> None:
     ledger.record(
         {"writer": "nursery"}, {"f1": 1.0}
@@ -42,8 +47,8 @@ def serve() -> None:
                 os._exit(status)
         with suppress(PermissionError, ProcessLookupError):
             os.setpgid(child, child)  # whoever of the two is first: the group exists before its id is known
-        print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        say(child)
+        say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 if __name__ == "__main__":

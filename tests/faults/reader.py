@@ -35,7 +35,8 @@ def main(stop: str) -> None:
     seen: frozenset[str] = frozenset()
     while not Path(stop).exists():
         seen = look(seen)
-        print(len(seen), flush=True)
+        sys.stdout.write(f"{len(seen)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def _no_half_files(*folders: Path) -> bool:
     ]
 
 
-def test_a_full_disk_seals_the_run_on_another_one(small: Repo, tmp_path: Path) -> None:
+def test_a_full_disk_seals_the_run_on_another_one(small: Repo) -> None:
     runs = [recorded(small)]
     state = Path(os.environ["XDG_STATE_HOME"])
     filler = _fill(small.path.parent)
@@ -136,7 +136,7 @@ def test_two_full_disks_are_an_error_that_says_what_to_do_and_leaves_nothing_beh
 
 
 @pytest.mark.parametrize("elsewhere", [True, False], ids=["state on another disk", "state on the same disk"])
-def test_a_disk_that_fills_up_at_any_step_loses_nothing(small: Repo, tmp_path: Path, elsewhere: bool) -> None:
+def test_a_disk_that_fills_up_at_any_step_loses_nothing(small: Repo, elsewhere: bool) -> None:
     clock = Clock()
     runs = [recorded(small)]
     disk = small.path.parent

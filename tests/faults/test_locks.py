@@ -39,7 +39,9 @@ def _own_lock(
 
     path = repo.path / ".git/ledger/lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    intents = [{"ref": ref, "old": None, "new": "0" * 40, "code_ref": None, "files": []} for ref in refs]
+    intents: list[dict[str, object]] = [
+        {"ref": ref, "old": None, "new": "0" * 40, "code_ref": None, "files": []} for ref in refs
+    ]
     state = {
         "host": host or os.uname().nodename,
         "boot": boot_id() if boot is None else boot,
@@ -77,9 +79,9 @@ def test_the_killed_holder_of_a_killed_holders_lock_hides_nothing(repo: Repo) ->
 
     left = _lock_of(repo, REFS[0])
     path = _own_lock(repo, refs=REFS[:1])
-    with pytest.raises(KeyboardInterrupt), acquire(path, wait_seconds=0) as held:
-        assert held
-        raise KeyboardInterrupt  # dies before it has mended anything
+    dying = acquire(path, wait_seconds=0)
+    assert dying.__enter__()
+    assert not dying.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)  # before it has mended anything
     run = recorded(repo)
     assert not left.exists()
     assert_recorded(repo, [run])
