@@ -101,7 +101,7 @@ def loads(
     bare_non_finite: bool = False,
     max_bytes: int = MAX_BYTES,
     max_depth: int = MAX_DEPTH,
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Strict JSON: one document, UTF-8, no duplicate keys, bounded size and depth, no number that overflows.
 
     `bare_non_finite` admits the words NaN and Infinity, which Python and others write into JSON files.
