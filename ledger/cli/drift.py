@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ledger.trace.drift import Change, Drift
     from ledger.trace.view import View
 
-_SHOWN = 5
+_SHOWN, _PARTS_SHOWN = 5, 10
 _EPILOG = """\b
 Examples:
   ledger drift f1
@@ -145,9 +145,17 @@ def _change_lines(app: App, found: Drift) -> Iterator[str]:
     yield header
     for line, change in zip(rendered, found.changes, strict=True):
         yield line
-        yield from (f"    {escape(str(part))}" for part in change.parts)
-        if not change.parts:
-            yield "    the same parts, used differently"
+        yield from (f"    {escape(text)}" for text in _parts(change))
+
+
+def _parts(change: Change) -> list[str]:
+    if not change.parts:
+        return ["the same parts, used differently"]
+    more = len(change.parts) - _PARTS_SHOWN
+    return [
+        *map(str, change.parts[:_PARTS_SHOWN]),
+        *([f"and {more:,} more (--json has all)"] if more > 0 else []),
+    ]
 
 
 def _summary(found: Drift) -> str:

@@ -126,10 +126,11 @@ def difference(older: Fingerprint, newer: Fingerprint) -> tuple[PartChange, ...]
     changed = [node for node, part in newer.parts.items() if older.parts.get(node, part) != part]
     added = {node: part for node, part in newer.parts.items() if node not in older.parts}
     removed = {node: part for node, part in older.parts.items() if node not in newer.parts}
-    by_name = {name: path for path, name in removed if path and name}
-    for node in [node for node in added if node[0] and node[1] in by_name]:
-        was = (by_name.pop(node[1]), node[1])
-        if added.pop(node) != removed.pop(was):
+    for node in sorted(node for node in added if all(node)):
+        # Of several places that a part of this name is gone from, the one where it was the same.
+        was = [other for other in removed if other[0] and other[1] == node[1]]
+        was.sort(key=lambda other: (removed[other] != newer.parts[node], other))
+        if was and added.pop(node) != removed.pop(was[0]):
             changed.append(node)
     kinds = (("changed", changed), ("added", list(added)), ("removed", list(removed)))
     return tuple(PartChange(*node, how) for how, nodes in kinds for node in sorted(nodes))

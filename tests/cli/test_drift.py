@@ -98,6 +98,17 @@ def test_imports_from_elsewhere_are_named(repo: Repo, ledger: Ledger) -> None:
     assert "    + import lib.scores.clip" in ledger("drift", "f1").splitlines()
 
 
+@pytest.mark.usefixtures("changed")
+def test_a_long_list_of_parts_is_cut_for_people(repo: Repo, ledger: Ledger) -> None:
+    names = [f"part{n:02}" for n in range(12)]
+    used = f"{METRICS}    return {' + '.join(names)}\n"
+    repo.commit("grow", metrics__py=used + "".join(f"{name} = 1\n" for name in names))
+    lines = ledger("drift", "f1", "HEAD~1..").splitlines()
+    assert lines[4] == "    f1 in metrics.py"
+    assert lines[13:15] == ["    + part08 in metrics.py", "    and 3 more (--json has all)"]
+    assert len(ledger.json("drift", "f1", "HEAD~1..")["changes"][0]["parts"]) == 13
+
+
 def test_no_change_is_said_plainly(repo: Repo, ledger: Ledger) -> None:
     declare(repo, "metrics.py:f1")
     repo.commit("set up", metrics__py=METRICS, util__py=UTIL)

@@ -172,6 +172,18 @@ def test_moved_and_changed_is_one_change() -> None:
     assert [str(part) for part in difference(printed(FILES), printed(moved))] == ["clip in eval/deep.py"]
 
 
+def test_parts_of_one_name_that_move_are_told_apart() -> None:
+    older = Fingerprint("f1:1", {("a.py", "x"): "1", ("b.py", "x"): "2", ("c.py", "y"): "3", ("", "x"): ""})
+    newer = Fingerprint("f1:2", {("d.py", "x"): "2", ("e.py", "x"): "4", ("f.py", "x"): "5", ("", "z.x"): ""})
+    assert [str(part) for part in difference(older, newer)] == [
+        "x in e.py",
+        "+ import z.x",
+        "+ x in f.py",
+        "- import x",
+        "- y in c.py",
+    ]
+
+
 def test_swapped_imports_are_seen_though_the_parts_are_the_same() -> None:
     one = "from x import a as p, b as q\ndef f(): return p - q\n"
     assert value(one) != value(one.replace("a as p, b as q", "b as p, a as q"))
