@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from ledger.config import Workspace
     from ledger.model import StoreFault
     from ledger.render.terminal import Terminal
+    from ledger.schema.codes import Finding
     from ledger.trace.view import View
+
+_FINDINGS = 3
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,14 +61,16 @@ class App:
         return self.directory / name
 
     def view(self, *, at: str | None = None, wanted: str | None = None, approximate: bool = False) -> View:
-        """All runs, with a progress line while a long index update runs."""
+        """All runs, with a progress line while a long index update runs; warns of schemas and migrations that can't be used."""
         from ledger.render.progress import Progress
         from ledger.trace.view import open_view
 
         with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="reading runs") as progress:
-            return open_view(
+            view = open_view(
                 self.workspace, at=at, wanted=wanted, approximate=approximate, told=progress.reach
             )
+        self.warn_of_findings(view.meaning.faults)
+        return view
 
     @contextmanager
     def paged(self) -> Iterator[IO[str]]:
@@ -102,6 +107,12 @@ class App:
     def warn(self, texts: Iterable[str]) -> None:
         for text in texts:
             self.talk(f"warning: {text}")
+
+    def warn_of_findings(self, findings: Sequence[Finding]) -> None:
+        """The first few of what keeps schemas and migrations from being used."""
+        self.warn(finding.headline for finding in findings[:_FINDINGS])
+        if len(findings) > _FINDINGS:
+            self.talk(f"warning: and {len(findings) - _FINDINGS:,} more (ledger schema check lists them)")
 
     def warn_of_faults(self, faults: Iterable[StoreFault]) -> None:
         """One line for all that can't be read: `ledger verify` names each."""

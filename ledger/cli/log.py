@@ -93,7 +93,6 @@ def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None
     printer = Printer(app, view, found, rows, with_runs=given["with_runs"])
     PRINTERS[form](printer)
     app.warn_of_faults(view.runs.index.faults)
-    app.warn(f"{fault.file}: {fault.message} ({fault.code})" for fault in view.meaning.faults)
     if given["strict"] and (found.left_out.incomparable or found.breaks):
         raise GateError("not every value can be compared", hint="ledger log without --strict shows which")
 
@@ -123,6 +122,7 @@ def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         hint = f"--metric {known[0]}" if known else "record a run first: ledger record --help"
         raise UsageError("which metric?", hint=hint)
+    names = tuple(_current(app, view, name) for name in names)
     for name in names:
         if name not in known and not view.target(name).declared:
             from difflib import get_close_matches
@@ -135,6 +135,17 @@ def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
             )
             raise UsageError(f"no run has a metric {name!r}", hint=hint)
     return tuple(dict.fromkeys(names))
+
+
+def _current(app: App, view: View, name: str) -> str:
+    """An old name as it is called now, with a hint."""
+    from ledger.trace.targets import forward, forward_hint
+
+    renamed = forward(view, name)
+    if renamed is None:
+        return name
+    app.talk(forward_hint(name, renamed))
+    return renamed.name
 
 
 def _git_options(given: Mapping[str, Any]) -> tuple[str, ...]:

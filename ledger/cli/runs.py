@@ -242,6 +242,8 @@ class _Printer:
 
     def footer(self) -> None:
         """What is not shown and why, on standard error, where it disturbs no reader of the data."""
+        for hint in self.found.hints:
+            self.app.talk(hint)
         shown, passed, left_out = len(self.found.rows), self.found.passed, self.found.left_out
         if shown < passed:
             self.app.talk(f"{shown:,} of {passed:,} runs shown (-n {shown})")

@@ -44,7 +44,8 @@ class MetricPair:
 
     @property
     def differs(self) -> bool:
-        return not same(self.a.recorded, self.b.recorded) or self.a.grade is not self.b.grade
+        pairs = ((self.a.value, self.b.value), (self.a.recorded, self.b.recorded))
+        return not all(same(one, other) for one, other in pairs) or self.a.grade is not self.b.grade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

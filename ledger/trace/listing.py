@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import NotFoundError, UsageError
 from ledger.store.segment import METRICS, PARAMS
-from ledger.trace import where
+from ledger.trace import targets, where
 from ledger.trace.columns import GRADE, RECORDED, Columns, rfc3339
 from ledger.trace.grammar import Expression
 from ledger.trace.names import numeric
@@ -55,6 +55,8 @@ class Found:
     """How many runs passed the filter; more than `rows` where there is a limit."""
     left_out: int
     """How many the filter has no answer for: they lack a comparable value."""
+    hints: tuple[str, ...] = ()
+    """Old names that stand for what took over from them."""
 
     def table(self, names: Sequence[str]) -> pa.Table:
         """Full column names → a table; each metric brings its grade, and what was recorded but does not compare."""
@@ -104,7 +106,8 @@ def find(view: View, listing: Listing) -> Found:
     rows = _sorted(columns, rows, keys)
     if listing.limit is not None:
         rows = rows.slice(0, listing.limit)
-    return Found(columns=columns, rows=rows, passed=passed, left_out=left_out)
+    hints = _hints(view, listing)
+    return Found(columns=columns, rows=rows, passed=passed, left_out=left_out, hints=hints)
 
 
 def chosen(columns: Columns, asked: Sequence[str] | None) -> list[str]:
@@ -161,7 +164,10 @@ def _candidates(view: View, group: str) -> list[str]:
             counts[name] = counts.get(name, 0) + end - start
     often = sorted(counts, key=lambda name: (-counts[name], name))[:_CANDIDATES]
     configured = view.workspace.config.log_metrics if group == METRICS else ()
-    return list(dict.fromkeys((*(name for name in configured if name in counts), *often)))
+    names = (*(name for name in configured if name in counts), *often)
+    if group == METRICS:
+        names = tuple(_current(view, f"{METRICS}.{name}").partition(".")[2] for name in names)
+    return list(dict.fromkeys(names))
 
 
 def _spread(columns: Columns, name: str, rows: pa.Array) -> tuple[int, int]:
@@ -169,7 +175,9 @@ def _spread(columns: Columns, name: str, rows: pa.Array) -> tuple[int, int]:
     import pyarrow.compute as pc
 
     group, _, rest = name.partition(".")
-    column = columns.column(f"{RECORDED}.{rest}" if group == METRICS else name, rows)
+    column = columns.column(name, rows)
+    if group == METRICS and (columns.view.is_native(rest) or column.null_count == len(column)):
+        column = columns.column(f"{RECORDED}.{rest}", rows)
     return len(column) - column.null_count, len(pc.unique(column))
 
 
@@ -215,7 +223,24 @@ def _expression(columns: Columns, text: str | None) -> Expression | None:
         return None
     parsed = where.parse(text)
     known = (*columns.names, *(name for name in where.names(parsed) if _is_grade(columns, name)))
-    return where.resolved(parsed, known)
+    full = where.resolved(parsed, known)
+    return where.renamed(full, {name: _current(columns.view, name) for name in where.names(full)})
+
+
+def _current(view: View, name: str) -> str:
+    """The full name of a column, under the name that a metric has now."""
+    group, _, rest = name.partition(".")
+    taken = targets.forward(view, rest) if group == METRICS else None
+    return f"{METRICS}.{taken.name}" if taken else name
+
+
+def _hints(view: View, listing: Listing) -> tuple[str, ...]:
+    words = [*(listing.columns or ()), *(word.removeprefix("-") for word in listing.sort)]
+    if listing.where and listing.where.strip():
+        words += where.names(where.parse(listing.where))
+    names = dict.fromkeys(_unquoted(word).removeprefix(f"{METRICS}.") for word in words)
+    found = ((name, targets.forward(view, name)) for name in names)
+    return tuple(targets.forward_hint(name, taken) for name, taken in found if taken)
 
 
 def _is_grade(columns: Columns, name: str) -> bool:
@@ -253,7 +278,7 @@ def _full(columns: Columns, name: str, option: str) -> str:
     if _is_grade(columns, name):
         return name
     try:
-        return where.resolve(name, columns.names)
+        return _current(columns.view, where.resolve(name, columns.names))
     except UsageError as error:
         raise UsageError(f"{option}: {error.message}", hint=error.hint) from error
 

@@ -38,27 +38,29 @@ class Meaning:
     schemas: Mapping[str, Schema]
     migrations: tuple[Migration, ...] = ()
     faults: tuple[Finding, ...] = ()
-    """What is wrong with migrations that were left out."""
+    """What is wrong with schemas, units and migrations that were left out."""
     units: Mapping[str, Unit] | None = None
 
 
 def read(workspace: Workspace, at: str | None, recorded: Collection[str] = frozenset()) -> Meaning:
-    """The meaning of the work tree, or of revision `at` alone. Raises ConfigError, NotFoundError.
+    """The meaning of the work tree, or of revision `at` alone. Raises NotFoundError.
 
     Without `at`, migrations are those of the work tree, of HEAD and of the default branch together, since a branch
     that forked off before a migration still reads runs that were recorded after it; of two files with one path
-    the work tree's counts. A schema file whose bytes are one of the `recorded` blobs is not checked again.
+    the work tree's counts. A schema file whose bytes are one of the `recorded` blobs is not checked again. A file that
+    can't be used is a fault, and all others count.
     """
-    schemas = target_schemas(workspace, at, recorded)
+    schemas, broken = _usable_schemas(workspace, at, recorded)
     files = _migration_files(workspace, at)
     if not files:
-        return Meaning(schemas=schemas)
-    from ledger.schema import migration, units
+        return Meaning(schemas=schemas, faults=broken)
+    from ledger.schema import migration
 
-    custom = _units(workspace, at)
-    known = units.load(custom, what=UNITS) if custom else {}
+    known, odd = read_units(workspace, at)
     loaded = migration.load(files, custom_units=known)
-    return Meaning(schemas=schemas, migrations=loaded.migrations, faults=loaded.faults, units=known)
+    return Meaning(
+        schemas=schemas, migrations=loaded.migrations, faults=(*broken, *odd, *loaded.faults), units=known
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,20 @@ def _files_at(workspace: Workspace, revisions: Sequence[str]) -> dict[str, bytes
     return {path: body.body for path, body in zip(small, bodies, strict=True) if body is not None}
 
 
+def read_units(workspace: Workspace, at: str | None = None) -> tuple[Mapping[str, Unit], tuple[Finding, ...]]:
+    """The project's own units, and what is wrong with their file: then there are none."""
+    data = _units(workspace, at)
+    if not data:
+        return {}, ()
+    from ledger.schema import units
+    from ledger.trace import broken
+
+    try:
+        return units.load(data, what=UNITS), ()
+    except ConfigError as error:
+        return {}, broken.units(error, data, file=UNITS)
+
+
 def _units(workspace: Workspace, at: str | None) -> bytes | None:
     top = workspace.repository.work_tree
     if at is None and top is not None:
@@ -153,18 +169,51 @@ def _units(workspace: Workspace, at: str | None) -> bytes | None:
 def target_schemas(
     workspace: Workspace, at: str | None, recorded: Collection[str] = frozenset()
 ) -> dict[str, Schema]:
-    """The schema files of a revision, or of the work tree; a bare repository has those of its HEAD."""
+    """The schema files of a revision, or of the work tree; a bare repository has those of its HEAD.
+
+    Raises ConfigError for a file of the work tree that can't be used, NotFoundError.
+    """
     parse = partial(_checked_once, workspace.repository.object_format, recorded)
+    files = _own_schemas(workspace, at)
+    if files is None:
+        return _schemas_of(workspace, at, parse)
+    return {path.stem: parse(data, name=path.stem, what=str(path)) for path, data in files.items()}
+
+
+def _usable_schemas(
+    workspace: Workspace, at: str | None, recorded: Collection[str]
+) -> tuple[dict[str, Schema], tuple[Finding, ...]]:
+    parse = partial(_checked_once, workspace.repository.object_format, recorded)
+    files = _own_schemas(workspace, at)
+    if files is None:
+        return _schemas_of(workspace, at, parse), ()
+    found: dict[str, Schema] = {}
+    faults: list[Finding] = []
+    for path, data in files.items():
+        file = f"{SCHEMAS}/{path.name}"
+        try:
+            found[path.stem] = parse(data, name=path.stem, what=file)
+        except ConfigError as error:
+            from ledger.trace import broken
+
+            faults.extend(broken.schema(error, data, what=file, file=file))
+    return found, tuple(faults)
+
+
+def _own_schemas(workspace: Workspace, at: str | None) -> dict[Path, bytes] | None:
+    """The schema files of the work tree; None where those of a commit count."""
     folder = workspace.schemas
-    if at is None and folder is not None:
-        files = (
-            {path.stem: path.read_bytes() for path in sorted(folder.glob("*.json"))}
-            if folder.is_dir()
-            else {}
-        )
-        return {
-            name: parse(data, name=name, what=str(folder / f"{name}.json")) for name, data in files.items()
-        }
+    if at is not None or folder is None:
+        return None
+    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    found = {}
+    for path in paths:
+        with path.open("rb") as file:
+            found[path] = file.read(canonical.MAX_BYTES + 1)
+    return found
+
+
+def _schemas_of(workspace: Workspace, at: str | None, parse: Callable[..., Schema]) -> dict[str, Schema]:
     try:
         commit = history.resolve(workspace.repository, at or "HEAD")
     except NotFoundError:

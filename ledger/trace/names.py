@@ -81,6 +81,11 @@ def resolved(expression: Expression, known: Collection[str]) -> Expression:
     return replace(expression, node=_renamed(expression.node, full))
 
 
+def renamed(expression: Expression, new: Mapping[str, str]) -> Expression:
+    """The filter with other names: one of `new` for every name in it."""
+    return replace(expression, node=_renamed(expression.node, new))
+
+
 def resolve(name: str, known: Collection[str]) -> str:
     """A column's full name: `name` itself, a run field, or the only metric, param or tag of that name.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import UsageError
 from ledger.schema import lineage
 from ledger.schema.definition import Definition
+from ledger.schema.lineage import Renamed
 
 if TYPE_CHECKING:
     from ledger.trace.view import View
@@ -26,6 +27,22 @@ def choose(view: View, metric: str) -> Definition:
     declaring = (schema for _, schema in sorted(view.schemas.items()) if metric in schema.metrics)
     chosen = configured if configured and metric in configured.metrics else next(declaring, None)
     return lineage.target_of(metric, chosen)
+
+
+def forward(view: View, metric: str) -> Renamed | None:
+    """The metric that an old name stands for now; None where the name has a meaning of its own, or none at all.
+
+    A name always means what it means at the target: only one that nothing declares any more is looked up.
+    """
+    if view.wanted is not None or any(metric in schema.metrics for schema in view.schemas.values()):
+        return None
+    known = view.lineage.forward_names(metric)
+    return next((renamed for renamed in known if view.target(renamed.name).declared), None)
+
+
+def forward_hint(metric: str, renamed: Renamed) -> str:
+    """What is said when an old name was looked up."""
+    return f"hint: {metric} is {renamed.name} now ({renamed.op}, {renamed.migration[:15]})"
 
 
 def _wanted(view: View, metric: str, wanted: str) -> Definition:

@@ -31,7 +31,7 @@ from ledger.trace.grammar import (
     Value,
     parse,
 )
-from ledger.trace.names import names, resolve, resolved
+from ledger.trace.names import names, renamed, resolve, resolved
 from ledger.trace.tokens import fail, quoted
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ __all__ = [
     "matches",
     "names",
     "parse",
+    "renamed",
     "resolve",
     "resolved",
     "select",

@@ -17,6 +17,7 @@ from ledger.errors import ConfigError, NotFoundError
 from ledger.model import Grade
 from ledger.record.run import Draft, _Session, sealed
 from ledger.store.spool import Spool
+from ledger.trace.meaning import target_schemas
 from ledger.trace.view import View, open_view
 
 
@@ -137,12 +138,24 @@ def test_at_a_revision_the_schemas_are_those_of_then(repo: Repo) -> None:
         view("no-such-revision")
 
 
-def test_a_broken_schema_is_named_now_and_defines_nothing_in_the_past(repo: Repo) -> None:
-    repo.write(".ledger/schemas/m.json", "{")
+def test_a_broken_schema_is_named_and_defines_nothing_while_others_go_on(repo: Repo) -> None:
+    repo.write(".ledger/schemas/m.json", "{\n<<<<<<< HEAD\n}")
+    write_schema(repo, "other", loss={"direction": "lower"})
     old = repo.commit("broken")
+    seen = view()
+    (fault,) = seen.meaning.faults
+    assert (fault.code, fault.file, fault.line) == ("LS306", ".ledger/schemas/m.json", 2)
+    assert list(seen.schemas) == ["other"]
+    assert list(view(old).schemas) == ["other"]
     with pytest.raises(ConfigError, match=r"m\.json"):
-        view()
-    assert view(old).schemas == {}
+        target_schemas(seen.workspace, None)
+
+
+def test_units_that_can_not_be_read_are_named(repo: Repo) -> None:
+    write_schema(repo, f1={"unit": "1"})
+    repo.write(".ledger/units.json", "{")
+    repo.write(".ledger/migrations/m/a.json", "{}")
+    assert [(one.code, one.file) for one in view().meaning.faults][0] == ("LS215", ".ledger/units.json")
 
 
 def test_a_bare_repository_has_the_schemas_of_its_head(repo: Repo, tmp_path: Path) -> None:
