@@ -232,7 +232,11 @@ def _crowd(script: str, folder: Path, each: int) -> Callable[[], None]:
 
     def run() -> None:
         for process in crowd:
-            process.communicate(b"go\n")
+            if process.stdin is not None:
+                process.stdin.write(b"go\n")
+                process.stdin.close()
+        for process in crowd:
+            process.wait()
         if any(process.returncode for process in crowd):
             raise RuntimeError("a writer failed")
 
