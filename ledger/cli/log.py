@@ -23,8 +23,10 @@ Examples:
   ledger log --metric f1 --all --json
 
 \b
-Signs: = the value was recorded under the definition shown   (0.84) another definition or none: not compared
-       ~ dirty-base: the run had uncommitted changes that no commit holds
+Signs: →  converted exactly by a migration      ≈  approximately (counts with --approx)
+       (84.2) ‖  another definition, ?  none: shown, never compared
+       ~  the code behind the metric is another than at the newest commit (ledger drift)
+       dirty-base  the run had uncommitted changes that no commit holds
 """
 
 

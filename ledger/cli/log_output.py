@@ -187,8 +187,11 @@ class Printer:
             return [""] * (3 if spread else 2)
         sign = GRADES[cell.grade]
         value: Cell | str = number(cell.value)
-        if not cell.comparable or cell.grade is not Grade.IDENTICAL:
-            mark = sign.text(unicode=self.app.terminal.unicode)
+        if not cell.comparable or cell.grade is not Grade.IDENTICAL or cell.drift:
+            plain = cell.comparable and cell.grade is Grade.IDENTICAL
+            mark = ("" if plain else sign.text(unicode=self.app.terminal.unicode)) + (
+                DRIFT if cell.drift else ""
+            )
             shown = number(cell.value) if cell.comparable else f"({number(cell.recorded)})"
             value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
         change = Cell(
@@ -206,7 +209,7 @@ class Printer:
         if row.level is Level.COMMIT or not row.rows:
             return ""
         many = f" 1 of {row.of}" if row.of > 1 else ""
-        return ("~ " if row.level is Level.DIRTY_BASE else "") + row.level.value + many
+        return row.level.value + many
 
     def _run_lines(self, row: LogRow) -> Iterator[str]:
         terminal = self.app.terminal
@@ -255,8 +258,15 @@ class Printer:
         if said:
             yield ""
             yield f"left out: {', '.join(said)}"
+        for name in self.found.metrics:
+            if any((cell := row.cells.get(name)) and cell.drift for row in self.rows):
+                yield f"{DRIFT} the code behind {escape(name)} changed: ledger drift {escape(name)}"
         if left.incomparable:
             yield f"compared: {left.compared:,} of {left.compared + left.incomparable:,} runs with a value"
+
+
+DRIFT = "~"
+"""Marks a value whose code is another than at the newest commit, although the definition is the same."""
 
 
 def _cell_document(cell: LogCell) -> dict[str, Any]:
@@ -269,7 +279,7 @@ def _cell_document(cell: LogCell) -> dict[str, Any]:
         "max": cell.maximum,
         "mean": cell.mean,
         "delta": cell.delta,
-        "drift": None,
+        "drift": cell.drift,
         "reason": cell.reason,
     }
 

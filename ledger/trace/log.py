@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -60,6 +60,8 @@ class LogCell:
     """Equal for values that convert exactly into one another."""
     row: int | None = None
     """The index row of the run that is shown, where a single one is."""
+    drift: bool | None = None
+    """Whether the code behind the metric is another than at the newest commit; None where no source is declared."""
 
     @property
     def comparable(self) -> bool:
@@ -138,7 +140,7 @@ def trace(view: View, query: Query) -> Log:
     attacher = Attacher(repository, reached, view.workspace.config.code_paths)
     members = _members(view, attacher)
     columns = {name: _column(view, query, name) for name in query.metrics}
-    rows = _rows(view, query, shown, members, columns)
+    rows = _with_drift(view, _rows(view, query, shown, members, columns), columns)
     shown_ids = {commit.id for commit in shown}
     return Log(
         metrics=query.metrics,
@@ -237,6 +239,24 @@ def _rows(
             before = older.setdefault(partition, {})
             rows.append(_row(view, query, commit, mine, columns, before, partition))
     return rows[::-1]
+
+
+def _with_drift(view: View, rows: Sequence[LogRow], columns: _Columns) -> list[LogRow]:
+    """Same definition, other code: looked up only for metrics whose definition names its source."""
+    for name in (name for name, column in columns.items() if column.target.source):
+        from ledger.trace.drift import differing
+
+        counted = [row.commit.id for row in rows if name in row.cells and row.cells[name].comparable]
+        drifted = differing(view, name, list(dict.fromkeys(counted)))
+        rows = [_drifting(row, name, drifted) for row in rows]
+    return list(rows)
+
+
+def _drifting(row: LogRow, name: str, drifted: frozenset[str]) -> LogRow:
+    cell = row.cells.get(name)
+    if cell is None or not cell.comparable:
+        return row
+    return replace(row, cells={**row.cells, name: replace(cell, drift=row.commit.id in drifted)})
 
 
 def _partitions(view: View, columns: _Columns) -> dict[int, Partition]:

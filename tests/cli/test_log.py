@@ -259,3 +259,72 @@ def test_scoped_paths_ignore_the_rest_of_a_monorepo(
     later = repo.commit("a as it was run, b further on")
     rows = ledger.json("log", "--metric", "f1")["rows"]
     assert (rows[0]["commit"], rows[0]["level"]) == (later, "tree")
+
+
+def test_a_change_of_the_code_behind_a_metric_is_marked(repo: Repo, ledger: Ledger) -> None:
+    schema = json.loads(json.dumps(SCHEMA))
+    schema["properties"]["metrics"]["properties"]["f1"]["x-ledger"]["source"] = "metrics.py:f1"
+    repo.write(".ledger/schemas/main.json", json.dumps(schema))
+    repo.commit("define", metrics__py="def f1(x):\n    return sum(x)\n")
+    ledger("record", "-m", "f1=0.5")
+    repo.commit("say more", metrics__py='def f1(x):\n    """Words."""\n    return sum(x)\n')
+    ledger("record", "-m", "f1=0.5")
+    rows = ledger.json("log", "--metric", "f1")["rows"]
+    assert [row["metrics"]["f1"]["drift"] for row in rows] == [False, False]
+    repo.commit("compute otherwise", metrics__py="def f1(x):\n    return max(x)\n")
+    ledger("record", "-m", "f1=0.6")
+    rows = ledger.json("log", "--metric", "f1")["rows"]
+    assert [row["metrics"]["f1"]["drift"] for row in rows] == [False, True, True]
+    assert "~ the code behind f1 changed: ledger drift f1" in ledger("log", "--metric", "f1")
+    assert "metrics.py" in ledger("drift", "f1")
+
+
+def test_an_old_percentage_is_shown_as_a_fraction(repo: Repo, ledger: Ledger) -> None:
+    """The definition changes its unit and a migration says so: one scale, exact to the bit."""
+    from ledger.schema import migration
+    from ledger.schema.document import parse
+
+    def schema(unit: str) -> bytes:
+        body = json.loads(json.dumps(SCHEMA))
+        body["properties"]["metrics"]["properties"]["f1"]["x-ledger"]["unit"] = unit
+        return json.dumps(body).encode()
+
+    repo.write(".ledger/schemas/main.json", schema("%").decode())
+    repo.commit("percent")
+    ledger("record", "-m", "f1=87.3")
+    sides = [{"metrics": dict(parse(schema(unit), name="main", what="main").metrics)} for unit in ("%", "1")]
+    operations = {"metrics": [{"op": "convert", "from": "f1", "to": "f1"}]}
+    body = migration.draft(
+        schema="main", summary="percent to fraction", before=sides[0], after=sides[1], operations=operations
+    )
+    repo.write(".ledger/migrations/main/fraction.json", json.dumps(body))
+    repo.write(".ledger/schemas/main.json", schema("1").decode())
+    repo.commit("fraction")
+    ledger("record", "-m", "f1=0.9")
+    rows = ledger.json("log", "--metric", "f1")["rows"]
+    cells = [row["metrics"]["f1"] for row in rows]
+    assert [cell["value"] for cell in cells] == [0.9, 0.873]
+    assert [cell["recorded"] for cell in cells] == [0.9, 87.3]
+    assert [cell["grade"] for cell in cells] == ["identical", "exact"]
+    assert cells[0]["delta"] == pytest.approx(0.027)
+    assert "0.873 →" in ledger("log", "--metric", "f1")
+    found = ledger.json("runs", "--where", "metrics.f1 < 0.88", "--columns", "f1")
+    assert [run["metrics.f1"] for run in found] == [0.873]
+    older = ledger.json("log", "--metric", "f1", "--at", "HEAD~1")["rows"]
+    assert [row["metrics"]["f1"]["grade"] for row in older] == ["incomparable", "identical"]
+
+
+def test_a_partition_is_a_column_and_not_a_break(repo: Repo, ledger: Ledger) -> None:
+    schema = json.loads(json.dumps(SCHEMA))
+    schema["properties"]["metrics"]["properties"]["loss"]["x-ledger"]["on"] = {"machine": "param:machine"}
+    repo.write(".ledger/schemas/main.json", json.dumps(schema))
+    for number in range(2):
+        repo.commit(f"c{number}", train__py=str(number))
+        for machine, value in (("a", 1.0), ("b", 5.0)):
+            ledger("record", "-p", f"machine={machine}", "-m", f"loss={value + number}")
+    found = ledger.json("log", "--metric", "loss")
+    got = [(row["partition"]["machine"], row["metrics"]["loss"]["value"]) for row in found["rows"]]
+    assert sorted(got) == [("a", 1.0), ("a", 2.0), ("b", 5.0), ("b", 6.0)]
+    assert {row["metrics"]["loss"]["delta"] for row in found["rows"]} == {None, 1.0}
+    assert found["breaks"] == []
+    assert "loss [a]" in ledger("log", "--metric", "loss")
