@@ -71,6 +71,7 @@ class Builder:
         Raises KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError for what is none.
         """
         found = _checked(row_of(run))
+        _require_numbers(metrics)
         flat, tags = flatten(params), dict(run.get("tags") or {})
         # From here on nothing fails, so that no column is longer than another.
         row = len(self.rows)
@@ -94,6 +95,7 @@ class Builder:
 
 _TEXTS: Final = (*TEXT_COLUMNS, *CODED_COLUMNS)
 _TEXT: Final = frozenset({str, type(None)})
+_NUMBERS: Final = frozenset({int, float, type(None)})
 
 
 def _checked(found: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +106,14 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
     if found["duration"] is not None:
         found["duration"] = float(found["duration"])
     return found
+
+
+def _require_numbers(metrics: Mapping[str, Any]) -> None:
+    if _NUMBERS.issuperset(map(type, metrics.values())):
+        return
+    for name, value in metrics.items():
+        if type(value) not in _NUMBERS and not (isinstance(value, str) and value in canonical.NON_FINITE):
+            raise TypeError(f"the metric {name[:80]} is not a number")
 
 
 def row_of(run: Mapping[str, Any]) -> dict[str, Any]:
