@@ -123,15 +123,6 @@ def merge_base(repository: Repository, one: str, other: str) -> str | None:
     return output[0] if output else None
 
 
-def patch_id(repository: Repository, base: str, tip: str) -> str | None:
-    """Stable patch id of base..tip (git-patch-id); None when they do not differ."""
-    diff = repository.git("diff-tree", "-p", "--no-ext-diff", "--no-textconv", "--end-of-options", base, tip)
-    if not diff:
-        return None
-    words = repository.git("patch-id", "--stable", stdin=diff).decode().split()
-    return words[0] if words else None
-
-
 def not_reached(repository: Repository, commits: Sequence[str], tips: Sequence[str]) -> list[str]:
     """Those of `commits` that none of `tips` reaches."""
     lines = [*commits, *(f"^{tip}" for tip in tips)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from ledger.errors import ContentionError, GitError, RefMovedError, RepositoryError, StorageError
+from ledger.errors import ContentionError, GitError, RefMovedError, RepositoryError, StorageError, UsageError
 
 LOCAL_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -208,6 +208,8 @@ def _run(
             pass_fds=keep,
             check=False,
         )
+    except ValueError as error:  # Python refuses it before git is started
+        raise UsageError("a NUL character where a name is wanted") from error
     except FileNotFoundError as error:
         missing = "git is not installed" if cwd.is_dir() else f"no such folder: {cwd}"
         raise RepositoryError(missing, hint="ledger needs git 2.36 or later on the PATH") from error

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from functools import lru_cache
 
 from ledger import canonical
 from ledger.model import Json
-from ledger.schema.definition import Definition, Role
+from ledger.schema.definition import Definition
 from ledger.schema.operations import Lock
 
 _BESIDE = ("role", "name", "direction")
@@ -73,14 +71,3 @@ def hash_of(prefix: str, value: Json) -> str:
     """`prefix:` and the sha256 of the RFC 8785 bytes of a value. Raises InputError for half a character."""
     canonical.encode(_encode(value))
     return f"{prefix}:{hashlib.sha256(canonical.jcs(value)).hexdigest()}"
-
-
-@lru_cache(maxsize=4096)
-def undeclared_id(name: str, role: Role = "metric") -> str:
-    """Id of the implicit definition of a name that no schema declares."""
-    return Definition(name=name, role=role).did
-
-
-def is_bare(fields: Mapping[str, Json]) -> bool:
-    """Whether nothing but a name is said: the implicit definition of an undeclared name."""
-    return fields.keys() <= set(_BESIDE)

@@ -8,7 +8,7 @@ import pytest
 from conftest import Repo
 
 from ledger.errors import NotFoundError, UsageError
-from ledger.git import history
+from ledger.git import bulk, history
 from ledger.git.history import Range
 from ledger.git.process import Repository, discover
 
@@ -110,12 +110,12 @@ def test_a_subject_in_another_encoding(repo: Repo) -> None:
 
 def test_patch_ids_survive_a_rebase(repo: Repo, branches: dict[str, str]) -> None:
     here = repository(repo)
-    before = history.patch_id(here, branches["first"], branches["third"])
+    (before,) = bulk.patch_ids(here, {branches["third"]: branches["first"]}).values()
     repo.git("checkout", "-q", "-b", "moved", branches["second"])
     repo.git("cherry-pick", branches["third"])
-    assert before
-    assert history.patch_id(here, branches["second"], repo.git("rev-parse", "HEAD")) == before
-    assert history.patch_id(here, branches["first"], branches["first"]) is None
+    head = repo.git("rev-parse", "HEAD")
+    assert bulk.patch_ids(here, {head: branches["second"]}) == {head: before}
+    assert bulk.patch_ids(here, {branches["first"]: branches["first"]}) == {}
 
 
 def test_merge_bases(repo: Repo, branches: dict[str, str]) -> None:
@@ -152,3 +152,8 @@ def test_scoped_trees(repo: Repo, branches: dict[str, str]) -> None:
     scoped = history.scoped_trees(here, trees, ["train.py"])
     assert scoped[trees[0]] == scoped[trees[2]] != scoped[trees[1]]
     assert history.scoped_trees(here, trees, []) == {tree: tree for tree in trees}
+
+
+def test_a_nul_character_is_a_wrong_word_and_no_crash(repo: Repo) -> None:
+    with pytest.raises(UsageError, match="NUL"):
+        history.resolve(repository(repo), "HEAD\0")
