@@ -78,8 +78,8 @@ def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None
     app: App = ctx.obj
     form = one_output(json=given["as_json"], csv=given["as_csv"], md=given["as_md"])
     revisions, paths = _split(revisions, app.words)
-    at = given["at"] or _tip(app, revisions)
-    view = app.view(at=at, wanted=given["wanted"], approximate=given["approximate"])
+    tip = None if given["at"] else _tip(app, revisions)
+    view = app.view(at=given["at"] or tip, wanted=given["wanted"], approximate=given["approximate"])
     metrics = _metrics(app, view, given["metrics"])
     query = Query(
         metrics=metrics,
@@ -92,7 +92,7 @@ def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None
     )
     found = trace(view, query)
     rows = _limited(found.rows, given["max_count"], reverse=given["reverse"])
-    printer = Printer(app, view, found, rows, with_runs=given["with_runs"])
+    printer = Printer(app, view, found, rows, with_runs=given["with_runs"], at=tip)
     PRINTERS[form](printer)
     app.warn_of_faults(view.runs.index.faults)
     if given["strict"] and (found.left_out.incomparable or found.breaks):

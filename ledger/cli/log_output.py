@@ -28,6 +28,8 @@ class Printer:
     found: Log
     rows: Sequence[LogRow]
     with_runs: bool
+    at: str | None = None
+    """The revision whose definitions are shown, where the range chose it."""
 
     def json(self) -> None:
         left = self.found.left_out
@@ -224,6 +226,9 @@ class Printer:
             text = f"    {self.view.run_ids[number_of_row][:8]}  {escape(experiment)}  {'  '.join(values)}{inexact}"
             yield paint(text, "dim", terminal) if inexact else text
 
+    def _is_undeclared(self, name: str) -> bool:
+        return any((cell := row.cells.get(name)) and cell.grade is Grade.UNDECLARED for row in self.rows)
+
     def _sparklines(self) -> Iterator[str]:
         gap = True
         for name in self.found.metrics:
@@ -259,6 +264,8 @@ class Printer:
             yield ""
             yield f"left out: {', '.join(said)}"
         for name in self.found.metrics:
+            if self.at and not self.found.targets[name].declared and self._is_undeclared(name):
+                yield f"{escape(name)} has no definition at {self.at[:9]}: --at HEAD shows it as it is defined now"
             if any((cell := row.cells.get(name)) and cell.drift for row in self.rows):
                 yield f"{DRIFT} the code behind {escape(name)} changed: ledger drift {escape(name)}"
         if left.incomparable:

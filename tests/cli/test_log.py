@@ -328,3 +328,17 @@ def test_a_partition_is_a_column_and_not_a_break(repo: Repo, ledger: Ledger) -> 
     assert {row["metrics"]["loss"]["delta"] for row in found["rows"]} == {None, 1.0}
     assert found["breaks"] == []
     assert "loss [a]" in ledger("log", "--metric", "loss")
+
+
+def test_a_branch_older_than_the_schema_says_how_to_see_its_values(repo: Repo, ledger: Ledger) -> None:
+    repo.git("branch", "old")
+    repo.write(".ledger/schemas/main.json", json.dumps(SCHEMA))
+    ledger("record", "-m", "f1=0.5")
+    repo.commit("schema")
+    out = ledger("log", "--metric", "f1", "old")
+    assert "(0.5) ?" in out
+    assert "--at HEAD shows it as it is defined now" in out
+    assert (
+        ledger.json("log", "--metric", "f1", "old", "--at", "HEAD")["rows"][0]["metrics"]["f1"]["value"]
+        == 0.5
+    )
