@@ -35,8 +35,8 @@ def test_revisions_resolve_to_commits(repo: Repo, branches: dict[str, str]) -> N
     repo.git("tag", "-a", "v1", "-m", "v1", "side")
     assert history.resolve(here, "v1") == branches["third"]
     assert history.resolve(here, "HEAD~1") == branches["second"]
-    for wrong in ("nope", "HEAD:train.py", "--all", "-x", "", "\x00"):
-        with pytest.raises((NotFoundError, ValueError)):
+    for wrong in ("nope", "HEAD:train.py", "--all", "-x", ""):
+        with pytest.raises(NotFoundError):
             history.resolve(here, wrong)
 
 
