@@ -45,10 +45,10 @@ def recover(repository: Repository) -> Recovered:
                 "another process is writing, and will do this",
                 hint="`ledger status` says which; nothing is lost",
             )
-        aftercare.mend(repository, spool, held)
+        there = aftercare.mend(repository, spool, held)
         restored = _restored(repository, spool)
-        if restored:
-            held.doubt()  # others of their records may still be on their chains
+        if there or restored:
+            held.doubt()  # what is pending may be on its chain already: the drain below has to look
     before = len(spool.pending())
     drained = chain.drain(repository, wait_seconds=_WAIT_SECONDS)
     return Recovered(

@@ -18,6 +18,7 @@ from ledger.record.refused import corrected
 from ledger.record.run import Draft, record
 from ledger.store import chain
 from ledger.store.lock import Intent, acquire
+from ledger.store.recover import recover
 from ledger.store.spool import Spool, read
 
 REF = "refs/runs/main"
@@ -147,6 +148,18 @@ def test_files_that_were_never_sealed_go_after_an_hour(repo: Repo) -> None:
         os.utime(path, (0, time.time() - 4000))
     recorded(repo)
     assert [path.exists() for path in (*old, young)] == [False, False, True]
+
+
+def test_recover_chains_nothing_that_a_dead_process_had_chained(repo: Repo) -> None:
+    for _ in range(3):
+        recorded(repo)
+    spool = Spool.of(repository(repo))
+    for path in spool.chained.glob("*/*.zip"):
+        path.rename(spool.folder / path.name)
+    lock = repository(repo).folder / "lock"
+    lock.write_text(json.dumps({**json.loads(lock.read_text()), "open": True}))
+    assert recover(repository(repo)).chained == 0
+    assert (count(repo), waiting(repo)) == (3, [])
 
 
 # git gc -------------------------------------------------------------------------------------------------------------
