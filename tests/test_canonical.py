@@ -1,0 +1,70 @@
+"""Canonical bytes have one form, whichever way they are made."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import canonical
+
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs"]))
+)
+_keys = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_values = st.recursive(
+    _scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(_keys, _values, max_size=6))
+def test_an_object_has_one_form_whatever_kind_of_mapping_holds_it(value: dict[str, Any]) -> None:
+    # Only a plain dict of plain values takes the short way.
+    assert canonical.dumps(value) == canonical.dumps(_slow(value))
+    assert canonical.compact(value) == canonical.compact(_slow(value))
+
+
+def _slow(value: Any) -> Any:
+    if isinstance(value, dict):
+        return OrderedDict((key, _slow(item)) for key, item in value.items())
+    return [_slow(item) for item in value] if isinstance(value, list) else value
+
+
+@given(st.dictionaries(_keys, _values, max_size=6))
+def test_what_is_written_is_json_with_sorted_keys(value: dict[str, Any]) -> None:
+    text = canonical.dumps(value).decode()
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({}, "{}\n"),
+        ({"b": 1, "a": 0.1}, '{\n  "a": 0.1,\n  "b": 1\n}\n'),
+        (
+            {"a": math.nan, "b": math.inf, "c": -math.inf},
+            '{\n  "a": "NaN",\n  "b": "Infinity",\n  "c": "-Infinity"\n}\n',
+        ),
+        ({"a": {"b": None, "c": True}}, '{\n  "a": {\n    "b": null,\n    "c": true\n  }\n}\n'),
+        ({"é\n": "\u2028"}, '{\n  "é\\n": "\u2028"\n}\n'),
+    ],
+)
+def test_literal_forms(value: dict[str, Any], text: str) -> None:
+    assert canonical.dumps(value).decode() == text
+
+
+@pytest.mark.parametrize("value", [{1: "a"}, {"a": {2: 3}}, {"a": object()}, {"a": {1}}])
+def test_what_json_can_not_hold_is_refused(value: dict[Any, Any]) -> None:
+    with pytest.raises(TypeError):
+        canonical.dumps(value)
