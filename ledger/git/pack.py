@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -13,6 +14,8 @@ _TYPES = {"commit": 1, "tree": 2, "blob": 3}
 _OFFSET_DELTA = 6
 _LINE_KEY = 6
 _INSERT_MOST = 127
+_PATIENCE = 8
+"""Objects of a kind that may turn out to differ too much before no more of it are looked at."""
 _LARGEST = 1 << 16
 """Bytes of an object that is worth a look: what is larger is a series."""
 
@@ -79,6 +82,7 @@ class _Base:
 
 def _similar(objects: Iterable[Packed], level: int, at: int) -> Iterator[bytes]:
     bases: dict[tuple[str, int, bytes], _Base] = {}
+    vain: Counter[tuple[str, int, bytes]] = Counter()
     for item in objects:
         entry = b""
         if item.kind != "tree" and len(item.body) <= _LARGEST:
@@ -87,8 +91,9 @@ def _similar(objects: Iterable[Packed], level: int, at: int) -> Iterator[bytes]:
             base = bases.get(key)
             if base is None:
                 bases[key] = _Base(at, lines, [0, *accumulate(map(len, lines))])
-            else:
+            elif vain[key] < _PATIENCE:
                 entry = _difference(base, lines, len(item.body), at, level)
+                vain[key] += not entry
         entry = entry or _whole(item, level)
         yield entry
         at += len(entry)
@@ -100,12 +105,14 @@ def _difference(base: _Base, lines: list[bytes], size: int, at: int, level: int)
     if 2 * len(differing) > len(lines):
         return b""
     delta = bytearray(_sized(base.offsets[-1] & 0x7F, base.offsets[-1] >> 7) + _sized(size & 0x7F, size >> 7))
-    done = 0
+    done, own = 0, b""
     for line in [*differing, len(lines)]:
         if line > done:
-            delta += _copy(base.offsets[done], base.offsets[line] - base.offsets[done])
+            delta += _insert(own) + _copy(base.offsets[done], base.offsets[line] - base.offsets[done])
+            own = b""
         done = line + 1
-        delta += _insert(lines[line]) if line < len(lines) else b""
+        own += lines[line] if line < len(lines) else b""
+    delta += _insert(own)
     return _entry_head(_OFFSET_DELTA, len(delta)) + _backwards(at - base.at) + zlib.compress(delta, level)
 
 
@@ -120,6 +127,8 @@ def _copy(offset: int, size: int) -> bytes:
 
 
 def _insert(data: bytes) -> bytes:
+    if len(data) <= _INSERT_MOST:
+        return bytes((len(data),)) + data if data else b""
     parts = (data[start : start + _INSERT_MOST] for start in range(0, len(data), _INSERT_MOST))
     return b"".join(bytes((len(part),)) + part for part in parts)
 
