@@ -60,8 +60,18 @@ class App:
         """A path as the user wrote it, from the folder that they meant."""
         return self.directory / name
 
-    def view(self, *, at: str | None = None, wanted: str | None = None, approximate: bool = False) -> View:
-        """All runs, with a progress line while a long index update runs; warns of schemas and migrations that can't be used."""
+    def view(
+        self,
+        *,
+        at: str | None = None,
+        wanted: str | None = None,
+        approximate: bool = False,
+        warned: bool = True,
+    ) -> View:
+        """All runs, with a progress line while a long index update runs.
+
+        Warns of schemas and migrations that can't be used, unless the caller reports them.
+        """
         from ledger.render.progress import Progress
         from ledger.trace.view import open_view
 
@@ -69,7 +79,8 @@ class App:
             view = open_view(
                 self.workspace, at=at, wanted=wanted, approximate=approximate, told=progress.reach
             )
-        self.warn_of_findings(view.meaning.faults)
+        if warned:
+            self.warn_of_findings(view.meaning.faults)
         return view
 
     @contextmanager

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("ledger.cli.runs", "List, filter and sort runs."),
     "show": ("ledger.cli.show", "Show one run whole."),
     "diff": ("ledger.cli.diff", "Compare two runs: params, metrics, code."),
+    "explain": ("ledger.cli.explain", "Explain one value: every step from what was recorded."),
     "drift": ("ledger.cli.drift", "Where the code that computes a metric changed."),
     "tag": ("ledger.cli.tag", "Set or remove tags of a run."),
     "note": ("ledger.cli.note", "Write a note on a run."),

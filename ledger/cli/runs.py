@@ -29,7 +29,7 @@ Examples:
 Filters: and, or, not, = != < <= > >=, in (1, 2), like 'ad*', is null; text in quotes, odd names in backticks.
          A run that lacks a comparable value is left out, under not too, and counted.
 Order:   --sort f1 ascending, --sort -f1 descending; NaN and missing values come last either way.
-Signs:   (0.84) another definition or none: not compared
+Signs:   0.84 → converted exactly   (0.84) another definition or none: not compared
 """
 
 _ID_DIGITS = 8
@@ -232,12 +232,12 @@ class _Printer:
         from ledger.render.table import Cell
 
         value, recorded = record[f"metrics.{name}"], record.get(f"recorded.{name}")
-        if value is not None:
-            return number(value)
         grade = Grade(record[f"grade.{name}"])
+        sign = GRADES[grade].text(unicode=self.app.terminal.unicode)
+        if value is not None:
+            return number(value) if grade is Grade.IDENTICAL else Cell(text=number(value), mark=sign)
         if grade is Grade.MISSING:
             return ""
-        sign = GRADES[grade].text(unicode=self.app.terminal.unicode)
         return Cell(text=f"({number(recorded)})" if recorded is not None else "", mark=sign, style="dim")
 
     def footer(self) -> None:

@@ -1,7 +1,8 @@
-"""`ledger schema`: infer, show, starters."""
+"""`ledger schema`: its subcommands, and among them infer, show and starters."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,15 +25,38 @@ _NEWEST = 2_000
 _EPILOG = """\b
 Examples:
   ledger schema infer                     .ledger/schemas/main.json, from the runs recorded so far
-  ledger schema infer -e sweep -o -       print it
   ledger schema show                      what the metrics and params mean
-  ledger schema starters
+  ledger schema diff                      what changed since HEAD
+  ledger schema check                     whether that is explained
+  ledger schema migrate                   draft the migration that explains it
+  ledger schema matrix f1                 which definitions of f1 compare with which
+  ledger schema history f1                when its definition changed, and what bridges that
 """
 
+_ELSEWHERE = {
+    "check": "ledger.cli.schema_check",
+    "diff": "ledger.cli.schema_history",
+    "history": "ledger.cli.schema_history",
+    "matrix": "ledger.cli.schema_matrix",
+    "migrate": "ledger.cli.schema_migrate",
+}
+"""Subcommands in modules of their own, which load when they are called."""
 
-@click.group(epilog=_EPILOG)
+
+class _Subcommands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(_ELSEWHERE[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=_Subcommands, epilog=_EPILOG)
 def schema() -> None:
-    """Look at schemas, and draft one from recorded runs."""
+    """Look at schemas, check them, and draft schemas and migrations."""
 
 
 @schema.command()

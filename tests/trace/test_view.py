@@ -155,7 +155,7 @@ def test_units_that_can_not_be_read_are_named(repo: Repo) -> None:
     write_schema(repo, f1={"unit": "1"})
     repo.write(".ledger/units.json", "{")
     repo.write(".ledger/migrations/m/a.json", "{}")
-    assert [(one.code, one.file) for one in view().meaning.faults][0] == ("LS215", ".ledger/units.json")
+    assert next((one.code, one.file) for one in view().meaning.faults) == ("LS215", ".ledger/units.json")
 
 
 def test_a_bare_repository_has_the_schemas_of_its_head(repo: Repo, tmp_path: Path) -> None:

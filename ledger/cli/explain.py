@@ -1,0 +1,215 @@
+"""`ledger explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.app import App, json_option
+
+if TYPE_CHECKING:
+    from ledger.schema.definition import Definition
+    from ledger.trace.explain import Explanation, Recorded, Told
+
+_EPILOG = """\b
+Examples:
+  ledger explain 3f9c f1
+  ledger explain 3f9c f1 --as 2            the same value under version 2 of the schema
+  ledger explain 3f9c f1 --at v1.0         as the definitions and migrations of a revision have it
+  ledger explain 3f9c f1 --json
+
+\b
+Prints what was recorded and under which definition; each step to the value shown, with its exact factor, its
+migration, and the commit that brought that in; or what lies between, and what would join the two.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("run")
+@click.argument("metric")
+@click.option(
+    "--as",
+    "wanted",
+    metavar="VERSION",
+    help="The value under another definition: a version label, or the start of an id.",
+)
+@click.option("--at", metavar="REV", help="Definitions and migrations as REV has them; else the work tree.")
+@click.option("--approx", "approximate", is_flag=True, help="Count approximate values, too.")
+@json_option
+@click.pass_obj
+def explain(
+    app: App,
+    /,
+    *,
+    run: str,
+    metric: str,
+    wanted: str | None,
+    at: str | None,
+    approximate: bool,
+    as_json: bool,
+) -> None:
+    """Explain one value: what was recorded, and how it became what is shown, or why it does not compare.
+
+    RUN is its id, or four or more of its first digits.
+    """
+    from ledger.trace.explain import explain as find
+
+    view = app.view(at=at, wanted=wanted, approximate=approximate)
+    found = find(view, run, metric)
+    if as_json:
+        app.json(_document(found))
+    else:
+        app.lines(_lines(app, found, metric))
+    app.warn_of_faults(view.runs.index.faults)
+
+
+def _document(found: Explanation) -> dict[str, Any]:
+    cell = found.cell
+    return {
+        "run": found.run_id,
+        "metric": found.metric,
+        "value": cell.value if cell.comparable else None,
+        "grade": cell.grade.value,
+        "reason": cell.reason,
+        "target": _definition(found.target),
+        "recorded": [
+            {"name": one.name, "value": one.value, "definition": _definition(one.definition)}
+            for one in found.recorded
+        ],
+        "factor": found.factor or None,
+        "steps": [_step_document(told) for told in found.steps],
+        "breaks": [_step_document(told) for told in found.breaks],
+        "hints": list(found.hints),
+    }
+
+
+def _definition(one: Definition | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "did": one.did,
+        "name": one.name,
+        "unit": one.unit,
+        "how": dict(one.how),
+        "on": dict(one.on),
+        "direction": one.direction,
+        "summary": one.summary,
+        "epoch": one.epoch,
+    }
+
+
+def _step_document(told: Told) -> dict[str, Any]:
+    step, origin = told.step, told.origin
+    return {
+        "op": step.op,
+        "from": list(step.sources),
+        "to": step.target,
+        "does": step.does,
+        "inverse": step.backward,
+        "asserted": step.asserted,
+        "reason": step.reason,
+        "migration": step.migration,
+        "file": step.file,
+        "commit": origin.commit if origin else None,
+        "author": origin.author if origin else None,
+        "date": origin.date if origin else None,
+    }
+
+
+def _lines(app: App, found: Explanation, asked: str) -> Iterator[str]:
+    from ledger.render.terminal import escape, paint
+    from ledger.trace.targets import forward_hint
+
+    if found.forwarded:
+        app.talk(forward_hint(asked, found.forwarded))
+    lines = (*_head(found), *_recorded(found), *_way(found), "", *_result(app, found))
+    for line in lines:
+        safe = escape(line, ascii_only=not app.terminal.unicode)
+        yield paint(safe, "bold", app.terminal) if line.startswith("run ") else safe
+
+
+def _head(found: Explanation) -> Iterator[str]:
+    yield f"run {found.run_id[:8]}  {found.metric}"
+    yield f"shown as  {_said(found.target)}"
+
+
+def _recorded(found: Explanation) -> Iterator[str]:
+    yield ""
+    yield "recorded" if found.recorded else f"recorded  nothing as {found.metric}"
+    for one in found.recorded:
+        yield f"  {one.name} {_value(one)}  {_said(one.definition) if one.definition else 'no definition'}"
+
+
+def _value(one: Recorded) -> str:
+    from ledger.cli.show import plain
+
+    unit = one.definition.unit if one.definition else None
+    return plain(one.value) + (f" {unit}" if unit and unit != "1" else "")
+
+
+def _said(one: Definition) -> str:
+    """`f1 d1:9a07d2c1e655  unit 1  average=macro  imdb test`: what tells it from others."""
+    from ledger.canonical import compact
+
+    if not one.declared:
+        return f"{one.name}, which nothing declares: compared by name"
+    words = [
+        f"{part}.{key}={value if isinstance(value, str) else compact(value)}"
+        for part, words in (("how", one.how), ("on", one.on))
+        for key, value in words.items()
+    ]
+    unit = [f"unit {one.unit}"] if one.unit else []
+    epoch = [f"epoch {one.epoch}"] if one.epoch != 1 else []
+    better = [f"{one.direction} is better"] if one.direction else []
+    return "  ".join([f"{one.name} d1:{one.short}", *unit, *words, *epoch, *better])
+
+
+def _way(found: Explanation) -> Iterator[str]:
+    for title, listed in (("steps", found.steps), ("between them", found.breaks)):
+        if listed:
+            yield ""
+            yield title
+            for number, told in enumerate(listed, 1):
+                yield from _step(number, told)
+
+
+def _step(number: int, told: Told) -> Iterator[str]:
+    from ledger.render.format import date
+
+    step, origin = told.step, told.origin
+    names = " and ".join(step.sources)
+    way = f"{names} → {step.target}" if step.target else names
+    marks = [*(["inverse"] if step.backward else []), *(["asserted"] if step.asserted else [])]
+    marked = f"  ({', '.join(marks)})" if marks else ""
+    yield f"  {number}. {step.op}  {way}{'  ' + step.does if step.does else ''}{marked}"
+    if step.reason:
+        yield f"     reason: {step.reason}"
+    yield f"     {step.migration[:15]}  {step.file}"
+    yield (
+        f"     {origin.commit[:9]}  {origin.author}  {date(origin.date)}"
+        if origin
+        else "     not committed yet"
+    )
+
+
+def _result(app: App, found: Explanation) -> Iterator[str]:
+    from ledger.cli.show import plain
+    from ledger.render.grades import GRADES
+
+    cell, sign = found.cell, GRADES[found.cell.grade]
+    mark = sign.text(unicode=app.terminal.unicode)
+    unit = f" {found.target.unit}" if found.target.unit not in (None, "1") else ""
+    shown = f"{plain(cell.value)}{unit}" if cell.comparable else f"({plain(cell.recorded)})"
+    yield (
+        f"{mark} {found.metric} {shown}"
+        if cell.comparable or cell.recorded is not None
+        else f"{mark} {found.metric}"
+    )
+    factor = f": {found.factor}, applied once" if found.factor and cell.comparable else ""
+    yield f"  {cell.grade.value}: {sign.words}{factor}"
+    if cell.reason and cell.reason != sign.words:
+        yield f"  {cell.reason}"
+    yield from (f"  {one}" for one in found.contradictions)
+    yield from (f"  {hint}" for hint in found.hints)

@@ -1,0 +1,155 @@
+"""Which definitions of a metric compare with which: a table of grades, and how many runs stand under each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ledger.errors import UsageError
+from ledger.model import Grade
+from ledger.schema.definition import Definition, undeclared
+from ledger.schema.document import Schema
+from ledger.schema.lineage import Renamed
+from ledger.store.segment import METRICS
+from ledger.trace import targets
+from ledger.trace.columns import recorded_grade
+from ledger.trace.view import View
+
+_BEST_FIRST = (
+    Grade.IDENTICAL,
+    Grade.EXACT,
+    Grade.APPROXIMATE,
+    Grade.AMBIGUOUS,
+    Grade.INCOMPARABLE,
+    Grade.UNDECLARED,
+    Grade.MISSING,
+    Grade.UNDEFINED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One definition that a metric has, or had, perhaps under another name."""
+
+    definition: Definition
+    versions: tuple[str, ...]
+    """Labels of the schemas that hold it, sorted."""
+    current: bool
+    runs: int
+    """Runs that have a value recorded under it."""
+
+    @property
+    def label(self) -> str:
+        """`3 9a07d2c1`: the newest version label and 8 digits; `undeclared` where nothing is said."""
+        if not self.definition.declared:
+            return "undeclared"
+        return " ".join([*self.versions[-1:], self.definition.short[:8]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """`grades[i][j]`: of values recorded under row i, shown under row j."""
+
+    metric: str
+    rows: tuple[Row, ...]
+    grades: tuple[tuple[Grade, ...], ...]
+    forwarded: Renamed | None = None
+
+
+def matrix(view: View, metric: str) -> Matrix:
+    """All definitions of a metric and of what it was called, the current one first. Raises UsageError."""
+    forwarded = targets.forward(view, metric)
+    name = forwarded.name if forwarded else metric
+    found = definitions(view, name)
+    if not found:
+        from difflib import get_close_matches
+
+        known = sorted({*view.runs.index.names(METRICS), *view.declared_metrics()})
+        near = get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`ledger schema show` lists the metrics"
+        raise UsageError(f"there is no metric {name!r}", hint=hint)
+    counts = run_counts(view, {one.name for one in found.values()})
+    current = {schema.metrics[name].did for schema in view.schemas.values() if name in schema.metrics}
+    rows = [
+        Row(
+            definition=one,
+            versions=tuple(sorted({schema.version for schema in _holding(view, one) if schema.version})),
+            current=did in current,
+            runs=counts[did],
+        )
+        for did, one in found.items()
+    ]
+    rows.sort(key=lambda row: _natural(row.versions[-1]) if row.versions else (0, ""), reverse=True)
+    rows.sort(key=lambda row: (not row.current, not row.definition.declared))
+    return Matrix(
+        metric=name,
+        rows=tuple(rows),
+        grades=tuple(tuple(_grade(view, row.definition, other.definition) for other in rows) for row in rows),
+        forwarded=forwarded,
+    )
+
+
+def definitions(view: View, metric: str) -> dict[str, Definition]:
+    """Every definition of a metric by its id, with those of names that it took over from."""
+    found: dict[str, Definition] = {}
+    olds = {
+        name
+        for schema in _schemas(view)
+        for name in schema.metrics
+        if any(renamed.name == metric for renamed in view.lineage.forward_names(name))
+    }
+    for schema in _schemas(view):
+        for name in (metric, *sorted(olds)):
+            if name in schema.metrics:
+                found.setdefault(schema.metrics[name].did, schema.metrics[name])
+    if any(_is_bare(view, code, metric) for code in _codes_of(view, metric)):
+        bare = undeclared(metric)
+        found.setdefault(bare.did, bare)
+    return found
+
+
+def _schemas(view: View) -> Iterator[Schema]:
+    yield from view.schemas.values()
+    yield from (schema for schema in reversed(view.recorded_schemas) if schema)
+
+
+def _holding(view: View, one: Definition) -> Iterator[Schema]:
+    for schema in _schemas(view):
+        if one.name in schema.metrics and schema.metrics[one.name].did == one.did:
+            yield schema
+
+
+def _codes_of(view: View, name: str) -> Counter[int]:
+    """Number of a recorded schema → how many of its runs have a value of a name."""
+    return Counter(view.schema_codes[row] for row, _ in view.runs.values(METRICS, name))
+
+
+def _is_bare(view: View, code: int, name: str) -> bool:
+    schema = view.recorded_schemas[code]
+    return schema is None or name not in schema.metrics
+
+
+def run_counts(view: View, names: set[str]) -> Counter[str]:
+    """Id of a definition → runs with a value recorded under it."""
+    found: Counter[str] = Counter()
+    for name in names:
+        for code, count in _codes_of(view, name).items():
+            schema = view.recorded_schemas[code]
+            bare = _is_bare(view, code, name) or schema is None
+            found[undeclared(name).did if bare or schema is None else schema.metrics[name].did] += count
+    return found
+
+
+def _grade(view: View, recorded: Definition, target: Definition) -> Grade:
+    """The best that runs of any schema with this definition get: others of its metrics may be what helps."""
+    sides: list[Mapping[str, Definition] | None] = [schema.metrics for schema in _holding(view, recorded)]
+    if not recorded.declared:
+        sides.append(None)
+    plans = (view.lineage.plan(side, target) for side in sides or [{recorded.name: recorded}])
+    return min((recorded_grade(plan) for plan in plans), key=_BEST_FIRST.index)
+
+
+def _natural(label: str) -> tuple[int, str]:
+    """Version 10 comes after version 9."""
+    return (int(label), "") if label.isdecimal() else (1 << 62, label)
