@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +15,6 @@ from ledger.errors import UsageError
 if TYPE_CHECKING:
     from ledger.render.table import Cell
     from ledger.trace.detail import Detail, MetricDetail, RecordDetail
-    from ledger.trace.series import Point
     from ledger.trace.view import View
 
 _EPILOG = """\b
@@ -69,13 +67,14 @@ def show(
     Metrics stand under the definition that the project gives them now; what does not compare with it is in
     parentheses, with the reason.
     """
+    from ledger.cli.show_series import show_series
     from ledger.trace.detail import detail
 
     form = one_output(json=as_json, csv=as_csv, md=as_md)
     one_output(history=series is not None, params=only_params, metrics=only_metrics, records=with_records)
     view = app.view()
     if series is not None:
-        _show_series(app, view, run, series or None, form)
+        show_series(app, view, run, series or None, form)
     elif form in ("csv", "md"):
         raise UsageError(f"--{form} goes with --history", hint="ledger show RUN --json, or ledger runs --csv")
     else:
@@ -344,52 +343,3 @@ def escaped(text: str, *, ascii_only: bool = False) -> str:
     from ledger.render.terminal import escape
 
     return escape(text, ascii_only=ascii_only)
-
-
-def _show_series(app: App, view: View, prefix: str, metric: str | None, form: str) -> None:
-    from ledger.render.document import csv_document, markdown_document
-    from ledger.trace.find import one_run, row_of
-    from ledger.trace.series import points
-
-    found = points(view, row_of(view.runs, one_run(view.runs, prefix)), metric)
-    headers = ["metric", "step", "time", "value"]
-    if any(point.context is not None for point in found):
-        headers.append("context")
-    rows = ([getattr(point, name) for name in headers] for point in found)
-    if form == "json":
-        app.json({name: getattr(point, name) for name in headers} for point in found)
-    elif form == "csv":
-        app.chunks(csv_document(headers, rows, escaped=sys.stdout.isatty()))
-    elif form == "md":
-        app.chunks(markdown_document(headers, rows))
-    else:
-        app.lines(_series_lines(app, found))
-
-
-def _series_lines(app: App, found: Sequence[Point]) -> Iterator[str]:
-    """One line a series: how it went; then every point."""
-    from ledger.render.format import minute, number
-    from ledger.render.spark import sparkline
-    from ledger.render.table import Align, Column, Table, render
-
-    series: dict[str, list[float | None]] = {}
-    for point in found:
-        series.setdefault(point.metric, []).append(point.value)
-    for name, values in series.items():
-        drawn = sparkline(values, unicode=app.terminal.unicode)
-        yield f"{escaped(name)}  {drawn}  {number(values[0])} .. {number(values[-1])} over {len(values):,} points"
-    yield ""
-    columns = {
-        "metric": Column(header="metric", shrink=1),
-        "step": Column(header="step", align=Align.RIGHT),
-        "value": Column(header="value", align=Align.POINT),
-        "time": Column(header="time"),
-        "context": Column(header="context", shrink=2),
-    }
-    shown = [name for name in columns if name == "value" or any(getattr(p, name) is not None for p in found)]
-    texts = (
-        {**asdict(p), "step": number(p.step), "value": number(p.value) or "null", "time": minute(p.time)}
-        for p in found
-    )
-    rows = ([text[name] or "" for name in shown] for text in texts)
-    yield from render(Table(columns=tuple(columns[name] for name in shown), rows=rows), app.terminal)

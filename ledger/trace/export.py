@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,8 @@ from ledger.model import Grade, StoreFault, utc_text
 from ledger.schema.definition import Definition
 from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import series
-from ledger.trace.columns import recorded_grade
 from ledger.trace.listing import Found, chosen, records
+from ledger.trace.readings import readings
 from ledger.trace.view import View
 
 if TYPE_CHECKING:
@@ -64,13 +63,12 @@ class Export:
     def points(self) -> Iterator[pa.Table]:
         """The series, a run a table, all with the schema `points_schema`."""
         schema = self.points_schema()
-        graded = "grade" in schema.names
-        ids, codes = self.view.run_ids, self.view.schema_codes
+        ids = self.view.run_ids
         for row, table in series.of_runs(self.view, self.found.rows.to_pylist(), self.faults):
-            yield _long(table, ids[row], schema, self._grades[codes[row]] if graded else {})
+            yield _long(table, ids[row], schema)
 
     def points_schema(self) -> pa.Schema:
-        """`run_id, metric, step, time, value, context`, and `grade` where series of different definitions meet."""
+        """`run_id, metric, step, time, value, context`, and `grade` where not all series are what was recorded."""
         import pyarrow as pa
 
         text = pa.dictionary(pa.int32(), pa.string())
@@ -109,21 +107,8 @@ class Export:
         return None
 
     def _is_graded(self) -> bool:
-        """Whether any run's schema gives a metric another meaning than it has now."""
-        return any(self._grades)
-
-    @cached_property
-    def _grades(self) -> list[dict[str, str]]:
-        """For each recorded schema: series → grade, for those whose metric does not compare."""
-        found: list[dict[str, str]] = []
-        for name in self.view.declared_metrics():
-            plans = self.view.plans(name)
-            found = found or [{} for _ in plans]
-            for grades, plan in zip(found, plans, strict=True):
-                if plan.grade is not Grade.IDENTICAL:
-                    labels = (name, self.view.target(name).series or name)
-                    grades.update(dict.fromkeys(labels, recorded_grade(plan).value))
-        return found
+        """Whether any run's schema gives a series another meaning than it has now."""
+        return any(readings(self.view, code) for code in range(len(self.view.recorded_schemas)))
 
 
 def _words(definition: Definition) -> dict[str, str]:
@@ -139,32 +124,25 @@ def _metadata(words: Mapping[str, str]) -> dict[bytes, bytes]:
     return {key.encode(): value.encode() for key, value in words.items()}
 
 
-def _long(table: pa.Table, run_id: str, schema: pa.Schema, grades: Mapping[str, str]) -> pa.Table:
+def _long(table: pa.Table, run_id: str, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
     rows = table.num_rows
-    same = pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()).fill_null(0), pa.array([run_id]))
-    columns: dict[str, Any] = {"run_id": same}
+    columns: dict[str, Any] = {"run_id": _repeated(run_id, rows)}
     for column in schema.names[1:]:
-        if column == "grade":
-            columns[column] = _graded(table.column("metric"), grades)
-        elif column in table.column_names:
+        if column in table.column_names:
             columns[column] = table.column(column)
+        elif column == "grade":
+            columns[column] = _repeated(Grade.IDENTICAL.value, rows)
         else:
             columns[column] = pa.nulls(rows, schema.field(column).type)
     return pa.table(columns).cast(schema)
 
 
-def _graded(metric: Any, grades: Mapping[str, str]) -> Any:
-    """The grade of each point, by the metric that its series is named after."""
+def _repeated(text: str, rows: int) -> Any:
     import pyarrow as pa
 
-    chunks = []
-    for chunk in metric.chunks:
-        names = chunk.dictionary.to_pylist()
-        texts = pa.array([grades.get(name, Grade.IDENTICAL.value) for name in names], pa.string())
-        chunks.append(texts.take(chunk.indices).dictionary_encode())
-    return pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
+    return pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()).fill_null(0), pa.array([text]))
 
 
 Write = Callable[[Path], None]

@@ -1,22 +1,19 @@
-"""The series of runs, read back: of one run, or of thousands one after the other."""
+"""The series of runs, read back and shown like their metrics: of one run, or of thousands one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, TypeAlias
 
 from ledger.errors import FormatError, LedgerError, NotFoundError
 from ledger.git import objects
 from ledger.git.objects import Reader
-from ledger.model import StoreFault, utc_text
+from ledger.model import Grade, StoreFault, utc_text
 from ledger.store import codec, history
 from ledger.store.load import Place, files_at, record_at
+from ledger.trace.readings import SeriesTable, readings, shown
 from ledger.trace.view import View
-
-SeriesTable: TypeAlias = Any
-"""The long Arrow table of `ledger.store.history`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +24,18 @@ class Point:
     """RFC 3339."""
     value: float | None
     context: str | None
+    grade: Grade = Grade.IDENTICAL
+    """How `value` relates to the definition that the series has now; what does not compare is as it was recorded."""
 
 
 def points(view: View, row: int, metric: str | None = None) -> list[Point]:
-    """The series of one run, all or one of them, in the order of their source. Raises NotFoundError, FormatError."""
+    """The series of one run, all or one of them, in the order of their source. Raises NotFoundError, FormatError.
+
+    `metric` is a name of now, or the one that it was recorded under.
+    """
     table = of_run(view, row)
+    reading = readings(view, view.schema_codes[row]).get(metric or "")
+    metric = reading.label if reading else metric
     names = history.series_names(table) if table is not None else []
     if not names:
         raise NotFoundError("this run has no series", hint="ledger record --history FILE records them")
@@ -53,11 +57,12 @@ def _points(table: SeriesTable, metric: str | None) -> Iterator[Point]:
                     time=utc_text(moment) if moment else None,
                     value=point["value"],
                     context=point.get("context"),
+                    grade=Grade(point.get("grade") or Grade.IDENTICAL),
                 )
 
 
 def of_run(view: View, row: int) -> SeriesTable | None:
-    """The table of series of one run; None where it has none. Raises FormatError that names the commit."""
+    """The table of series of one run, as `shown` has it; None where it has none. Raises FormatError that names the commit."""
     columns = view.runs.record_columns(row)
     if not columns["history"]:
         return None
@@ -65,10 +70,10 @@ def of_run(view: View, row: int) -> SeriesTable | None:
     place = Place(record=columns["record"], ref=columns["ref"], commit=columns["commit"] or "")
     if place.commit:
         content = files_at(repository, place.commit)
-        return _decoded(
-            {name: data for name, data in content.items() if codec.HISTORY.fullmatch(name)}, place
-        )
-    return _decoded(dict(record_at(repository, place).history), place)
+        parts = {name: data for name, data in content.items() if codec.HISTORY.fullmatch(name)}
+    else:
+        parts = dict(record_at(repository, place).history)
+    return shown(readings(view, view.schema_codes[row]), _decoded(parts, place))
 
 
 def _decoded(parts: dict[str, bytes], place: Place) -> SeriesTable:
@@ -80,7 +85,10 @@ def _decoded(parts: dict[str, bytes], place: Place) -> SeriesTable:
 
 
 def of_runs(view: View, rows: Sequence[int], faults: list[StoreFault]) -> Iterator[tuple[int, SeriesTable]]:
-    """(row, series) of each run that has any, read one run at a time. What can't be read is added to `faults`."""
+    """(row, series) of each run that has any, read one run at a time, as `shown` has them.
+
+    What can't be read is added to `faults`.
+    """
     repository = view.workspace.repository
     records, refs, commits, has_series = map(view.runs.column, ("record", "ref", "commit", "history"))
     wanted = [
@@ -90,14 +98,17 @@ def of_runs(view: View, rows: Sequence[int], faults: list[StoreFault]) -> Iterat
     ]
     if not wanted:
         return
+    found = {code: readings(view, code) for code in {view.schema_codes[row] for row, _ in wanted}}
     with objects.reader(repository, max_bytes=codec.MAX_HISTORY_BYTES) as bulk:
         for row, place in wanted:
             try:
-                yield row, _decoded(_parts(view, bulk, place), place)
+                table = _decoded(_parts(view, bulk, place), place)
             except LedgerError as error:
                 faults.append(
                     StoreFault(ref=place.ref, commit=place.commit, path="history.parquet", what=error.message)
                 )
+                continue
+            yield row, shown(found[view.schema_codes[row]], table)
 
 
 def _parts(view: View, bulk: Reader, place: Place) -> dict[str, bytes]:

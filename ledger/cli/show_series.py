@@ -1,0 +1,93 @@
+"""`ledger show RUN --history`: the series of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from ledger.cli.app import App
+from ledger.cli.show import escaped
+
+if TYPE_CHECKING:
+    from ledger.model import Grade
+    from ledger.render.table import Cell
+    from ledger.trace.series import Point
+    from ledger.trace.view import View
+
+
+def show_series(app: App, view: View, prefix: str, metric: str | None, form: str) -> None:
+    """Print the series of the run that a prefix names, all or one of them, in one of the output formats."""
+    from ledger.model import Grade
+    from ledger.render.document import csv_document, markdown_document
+    from ledger.trace.find import one_run, row_of
+    from ledger.trace.series import points
+
+    found = points(view, row_of(view.runs, one_run(view.runs, prefix)), metric)
+    headers = ["metric", "step", "time", "value"]
+    if any(point.context is not None for point in found):
+        headers.append("context")
+    if any(point.grade is not Grade.IDENTICAL for point in found):
+        headers.append("grade")
+    rows = ([getattr(point, name) for name in headers] for point in found)
+    if form == "json":
+        app.json({name: getattr(point, name) for name in headers} for point in found)
+    elif form == "csv":
+        app.chunks(csv_document(headers, rows, escaped=sys.stdout.isatty()))
+    elif form == "md":
+        app.chunks(markdown_document(headers, rows))
+    else:
+        app.lines(_series_lines(app, found))
+
+
+def _series_lines(app: App, found: Sequence[Point]) -> Iterator[str]:
+    """One line a series: how it went; then every point."""
+    from ledger.model import Grade
+    from ledger.render.format import minute, number
+    from ledger.render.grades import GRADES
+    from ledger.render.spark import sparkline
+    from ledger.render.table import Align, Column, Table, render
+
+    series: dict[tuple[str, Grade], list[float | None]] = {}
+    for point in found:
+        series.setdefault((point.metric, point.grade), []).append(point.value)
+    for (name, grade), values in series.items():
+        drawn = sparkline(values, unicode=app.terminal.unicode)
+        said = "" if grade is Grade.IDENTICAL else f"  {_sign(app, grade)} {GRADES[grade].words}"
+        ends = f"{number(values[0])} .. {number(values[-1])} over {len(values):,} points"
+        yield f"{escaped(name)}  {drawn}  {ends}{said}"
+    yield ""
+    columns = {
+        "metric": Column(header="metric", shrink=1),
+        "step": Column(header="step", align=Align.RIGHT),
+        "value": Column(header="value", align=Align.POINT),
+        "time": Column(header="time"),
+        "context": Column(header="context", shrink=2),
+    }
+    shown = [name for name in columns if name == "value" or any(getattr(p, name) is not None for p in found)]
+    texts = (
+        {**asdict(p), "step": number(p.step), "value": _point_value(app, p), "time": minute(p.time)}
+        for p in found
+    )
+    rows = ([text[name] or "" for name in shown] for text in texts)
+    yield from render(Table(columns=tuple(columns[name] for name in shown), rows=rows), app.terminal)
+
+
+def _sign(app: App, grade: Grade) -> str:
+    from ledger.render.grades import GRADES
+
+    return GRADES[grade].text(unicode=app.terminal.unicode)
+
+
+def _point_value(app: App, point: Point) -> Cell | str:
+    """In parentheses where it does not compare."""
+    from ledger.model import COMPARABLE, Grade
+    from ledger.render.format import number
+    from ledger.render.table import Cell
+
+    text = number(point.value) or "null"
+    if point.grade is Grade.IDENTICAL:
+        return text
+    shown = text if point.grade in COMPARABLE else f"({text})"
+    return Cell(text=shown, mark=_sign(app, point.grade))
