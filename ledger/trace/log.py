@@ -353,10 +353,11 @@ def _grade(view: View, column: _Column, rows: Sequence[int]) -> Grade:
 
 
 def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> LogCell | None:
-    """A commit none of whose values can be compared shows the last of them, marked."""
+    """A commit none of whose values can be compared shows the last of them, marked; null is no value."""
     if not others:
         return None
-    row, cell = others[-1]
+    valued = (other for other in reversed(others) if other[1].grade is not Grade.UNDEFINED)
+    row, cell = next(valued, others[-1])
     plan = view.plans(name)[view.schema_codes[row]]
     return LogCell(
         value=cell.value if cell.comparable else None,

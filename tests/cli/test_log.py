@@ -342,3 +342,25 @@ def test_a_branch_older_than_the_schema_says_how_to_see_its_values(repo: Repo, l
         ledger.json("log", "--metric", "f1", "old", "--at", "HEAD")["rows"][0]["metrics"]["f1"]["value"]
         == 0.5
     )
+
+
+def test_a_null_hides_no_value_of_another_definition(repo: Repo, ledger: Ledger) -> None:
+    """Of several runs that do not compare, the last that has a value is shown, so that the break is."""
+    for how in ("old", "new"):
+        schema = json.loads(json.dumps(SCHEMA))
+        f1 = schema["properties"]["metrics"]["properties"]["f1"]
+        schema["properties"]["metrics"]["properties"]["f1"] = {
+            "type": ["number", "null"],
+            "x-ledger": {**f1["x-ledger"], "how": {"code": how}},
+        }
+        repo.write(".ledger/schemas/main.json", json.dumps(schema))
+        repo.commit(how)
+        ledger("record", "-m", "f1=0.5")
+        ledger("record", "-m", "f1=null")
+    found = ledger.json("log", "--metric", "f1")
+    cells = [row["metrics"]["f1"] for row in found["rows"]]
+    assert [(cell["grade"], cell["recorded"]) for cell in cells] == [
+        ("identical", 0.5),
+        ("incomparable", 0.5),
+    ]
+    assert len(found["breaks"]) == 1

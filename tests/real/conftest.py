@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import _FIXED
-from real import replay
+from real import definitions, replay
 from real.replay import Replayed
 
 import ledger
@@ -47,9 +47,24 @@ def django(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     return _once(tmp_path_factory, replay.DJANGO, lambda path: replay.django(path, schema=DJANGO_SCHEMA))
 
 
-def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Replayed]) -> Replayed:
-    if not replay.data_file(name).is_file():
-        pytest.skip(f"{replay.data_file(name)} is not here: LEDGER_REAL_DATA names the folder of real data")
+@pytest.fixture(scope="session")
+def moved_pool(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
+    """The evaluation Dice under the name that it had in each file at the time, and a migration."""
+    return _once(tmp_path_factory, replay.POOL, definitions.moved_pool, variant="moved")
+
+
+@pytest.fixture(scope="session")
+def redefined_django(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
+    """Each benchmark under the definition that it had when it was measured."""
+    return _once(tmp_path_factory, replay.DJANGO, definitions.redefined_django, variant="redefined")
+
+
+def _once(
+    factory: pytest.TempPathFactory, data: str, make: Callable[[Path], Replayed], *, variant: str = "plain"
+) -> Replayed:
+    if not replay.data_file(data).is_file():
+        pytest.skip(f"{replay.data_file(data)} is not here: LEDGER_REAL_DATA names the folder of real data")
+    name = f"{data}-{variant}"
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real"
     folder.mkdir(exist_ok=True)

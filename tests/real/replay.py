@@ -10,7 +10,8 @@ import gzip
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -27,6 +28,9 @@ PLOTS = "results/train/plots/metrics/"
 
 Line = Mapping[str, Any]
 """One line of a data file: its README says what it holds."""
+Schema = Mapping[str, Any]
+SchemaAt = Callable[[Line], Schema]
+"""The schema that a project had when it measured a line: the same object for the same schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,9 @@ def schema_of(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def pool_segmentation(path: Path, *, schema: Mapping[str, Any] | None = None) -> Replayed:
+def pool_segmentation(
+    path: Path, *, schema: Schema | SchemaAt | None = None, prefixes: Mapping[str, str] = METRIC_FILES
+) -> Replayed:
     """Replay 673 commits with their branches, pull requests and experiments, and a run for each that has metrics.
 
     The experiments that the project's own tracker recorded are runs, too, where it committed no metrics of them.
@@ -83,23 +89,22 @@ def pool_segmentation(path: Path, *, schema: Mapping[str, Any] | None = None) ->
     head, *commits = lines(POOL)
     refs = pool_refs(head, commits)
     replayed = code_history(path, [_pool_commit(line) for line in commits], refs)
-    if schema is not None:
-        _write_schema(path, "pool", schema)
     experiments = pool_experiments(refs, commits)
+    chosen = pool_runs(refs, commits)
     runs = [
-        pool_run(line, experiments[line["commit"]], replayed[line["commit"]])
-        for line in pool_runs(refs, commits)
+        pool_run(line, experiments[line["commit"]], replayed[line["commit"]], prefixes) for line in chosen
     ]
-    return _recorded(path, replayed, runs)
+    ids = _recorded(path, runs, _schemas("pool", schema, chosen))
+    return Replayed(path=path, commits=replayed, runs=ids)
 
 
-def django(path: Path, *, schema: Mapping[str, Any] | None = None) -> Replayed:
+def django(path: Path, *, schema: Schema | SchemaAt | None = None) -> Replayed:
     """Replay 1,772 commits as one line of history, and the 4,675 measurements that were made of them."""
     measured = lines(DJANGO)
     replayed = code_history(path, _django_commits(measured), {})
-    if schema is not None:
-        _write_schema(path, "django", schema)
-    return _recorded(path, replayed, [django_run(line, replayed[line["commit"]]) for line in measured])
+    runs = [django_run(line, replayed[line["commit"]]) for line in measured]
+    ids = _recorded(path, runs, _schemas("django", schema, measured))
+    return Replayed(path=path, commits=replayed, runs=ids)
 
 
 def code_history(path: Path, commits: Sequence[CodeCommit], refs: Mapping[str, str]) -> dict[str, str]:
@@ -147,15 +152,38 @@ def _stream(
     yield b"reset %s\nfrom %s\n\n" % (scratch, b"0" * 40)
 
 
-def _write_schema(path: Path, name: str, schema: Mapping[str, Any]) -> None:
+def write_schema(path: Path, name: str, schema: Schema) -> None:
+    """Put a schema into the work tree, in place of what had its name."""
     file = path / ".ledger" / "schemas" / f"{name}.json"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(schema), encoding="utf-8")
 
 
-def _recorded(path: Path, commits: Mapping[str, str], runs: Iterable[Mapping[str, Any]]) -> Replayed:
-    made = ledger.record_many(runs, repository=path)
-    return Replayed(path=path, commits=commits, runs=tuple(run.id for run in made))
+_Named = tuple[str, Schema] | None
+
+
+def _schemas(name: str, schema: Schema | SchemaAt | None, measured: Sequence[Line]) -> list[_Named]:
+    """For each line the name and the schema that it is recorded under; a schema is known by being the same object."""
+    if schema is None:
+        return [None] * len(measured)
+    if not callable(schema):
+        return [(name, schema)] * len(measured)
+    made: dict[int, _Named] = {}
+    return [made.setdefault(id(one), (name, one)) for one in map(schema, measured)]
+
+
+def _recorded(path: Path, runs: Sequence[Mapping[str, Any]], schemas: Sequence[_Named]) -> tuple[str, ...]:
+    """Record the runs of each schema in one call; return ids in the order of `runs`."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, schema in enumerate(schemas):
+        places[id(schema)].append(place)
+    ids: dict[int, str] = {}
+    for mine in places.values():
+        if schema := schemas[mine[0]]:
+            write_schema(path, *schema)
+        made = ledger.record_many([runs[place] for place in mine], repository=path)
+        ids.update(zip(mine, (run.id for run in made), strict=True))
+    return tuple(ids[place] for place in range(len(runs)))
 
 
 # The segmentation project
@@ -195,11 +223,13 @@ def pool_runs(refs: Mapping[str, str], commits: Sequence[Line]) -> list[Line]:
     return [line for line in commits if "metrics" in line or line["commit"] in tips]
 
 
-def pool_run(line: Line, experiment: str, code: str) -> dict[str, Any]:
+def pool_run(
+    line: Line, experiment: str, code: str, prefixes: Mapping[str, str] = METRIC_FILES
+) -> dict[str, Any]:
     """One commit of the project as an argument of `record_many`."""
     return {
         "params": {name: value for file in line["params"].values() for name, value in file.items()},
-        "metrics": pool_metrics(line),
+        "metrics": pool_metrics(line, prefixes),
         "history": pool_series(line) or None,
         "experiment": experiment,
         "name": line["commit"][:12],
@@ -208,11 +238,11 @@ def pool_run(line: Line, experiment: str, code: str) -> dict[str, Any]:
     }
 
 
-def pool_metrics(line: Line) -> dict[str, int | float]:
+def pool_metrics(line: Line, prefixes: Mapping[str, str] = METRIC_FILES) -> dict[str, int | float]:
     """The metrics of all files, flat, each below the prefix of its file."""
     return {
         f"{prefix}/{name}": value
-        for file, prefix in METRIC_FILES.items()
+        for file, prefix in prefixes.items()
         for name, value in _flat(line.get("metrics", {}).get(file, {}))
     }
 
