@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import GitError, NotFoundError, UsageError
@@ -125,11 +125,30 @@ def merge_base(repository: Repository, one: str, other: str) -> str | None:
 
 def not_reached(repository: Repository, commits: Sequence[str], tips: Sequence[str]) -> list[str]:
     """Those of `commits` that none of `tips` reaches."""
-    lines = [*commits, *(f"^{tip}" for tip in tips)]
-    output = repository.git(
-        "rev-list", "--no-walk=unsorted", "--stdin", stdin=("\n".join(lines) + "\n").encode()
-    )
-    return output.decode().split()
+    beyond = {commit for commit, _ in _beyond(repository, commits, tips)}
+    return [commit for commit in commits if commit in beyond]
+
+
+def outermost(repository: Repository, commits: Sequence[str], tips: Sequence[str]) -> list[str]:
+    """Those of `commits` that neither `tips` nor any other of `commits` reaches."""
+    wanted, covered, found = frozenset(commits), set(), []
+    for commit, parents in _beyond(repository, commits, tips):
+        if commit in wanted and commit not in covered:
+            found.append(commit)
+        if commit in wanted or commit in covered:
+            covered.update(parents)
+    return found
+
+
+def _beyond(
+    repository: Repository, commits: Sequence[str], tips: Sequence[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Everything that `commits` reach and `tips` don't, children first, with its parents."""
+    lines = "".join(f"{word}\n" for word in (*commits, *(f"^{tip}" for tip in tips)))
+    output = repository.git("rev-list", "--topo-order", "--parents", "--stdin", stdin=lines.encode()).decode()
+    for line in output.splitlines():
+        commit, *parents = line.split()
+        yield commit, parents
 
 
 def differing_paths(repository: Repository, pairs: Sequence[tuple[str, str]]) -> list[frozenset[str] | None]:
@@ -151,17 +170,15 @@ def scoped_trees(repository: Repository, trees: Sequence[str], paths: Sequence[s
     if not paths:
         return {tree: tree for tree in trees}
     unique = list(dict.fromkeys(trees))
-    names = [f"{tree}:{path.strip('/')}" for tree in unique for path in paths]
-    asked = "".join(f"{name}\n" for name in names).encode()
-    lines = (
-        repository.git("cat-file", "--batch-check=%(objectname)", "--buffer", stdin=asked)
-        .decode()
-        .splitlines()
-    )
-    # "<name> missing": the path is not in that tree, which is a state like any other.
-    found = ["-" if line.endswith(" missing") else line for line in lines]
-    width = len(paths)
-    return {tree: " ".join(found[i * width : (i + 1) * width]) for i, tree in enumerate(unique)}
+    names = [name for tree in unique for name in (tree, *(f"{tree}:{path.strip('/')}" for path in paths))]
+    found = identify(repository, names)
+    width = 1 + len(paths)
+    told = {tree: found[i * width : (i + 1) * width] for i, tree in enumerate(unique)}
+    # A path that is not in a tree is a state like any other; a tree that is not here is like no other.
+    return {
+        tree: " ".join(part or "-" for part in parts[1:]) if parts[0] else tree
+        for tree, parts in told.items()
+    }
 
 
 def identify(repository: Repository, names: Sequence[str]) -> list[str | None]:

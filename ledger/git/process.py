@@ -47,7 +47,17 @@ _FIXED = {
     "GIT_OPTIONAL_LOCKS": "0",  # reading must not write the user's index
 }
 
-_OPTIONS = ("--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+_OPTIONS = (
+    "--no-pager",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "gc.auto=0",
+    "-c",
+    "core.splitIndex=false",
+)
 
 _MOVED = re.compile(
     r"cannot lock ref .*(is at [0-9a-f]+ but expected|reference already exists|unable to resolve)"
@@ -166,7 +176,8 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
     return Repository(
         git_dir=Path(git_dir),
         common_dir=Path(common_dir),
-        work_tree=Path(os.path.normpath(start / up)) if inside == "true" else None,
+        # git counts the way up from where the folder really is, not from where a symbolic link stands
+        work_tree=Path(os.path.realpath(start) + os.sep + up).resolve() if inside == "true" else None,
         object_format=object_format,
         shallow=shallow == "true",
         environ=clean,

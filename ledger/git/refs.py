@@ -17,8 +17,8 @@ _SYNCED = (
     "core.logAllRefUpdates=always",
 )
 
-_TIP = "%00".join(
-    f"%({part})"
+_TIP = "".join(
+    f"%({part})%00"
     for part in (
         "refname",
         "objectname",
@@ -29,6 +29,9 @@ _TIP = "%00".join(
         "trailers:key=Ledger-Run,valueonly,separator=%x2C",
     )
 )
+
+
+_FIELDS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +90,19 @@ def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:
 
 def _tips(repository: Repository, patterns: Sequence[str]) -> dict[str, Tip]:
     output = repository.git("for-each-ref", f"--format={_TIP}", *patterns).decode("utf-8", "surrogateescape")
-    rows = (line.split("\0") for line in output.split("\n") if line)
+    # What a message says may hold line ends, but no NUL: seven fields a ref, each ended by one.
+    fields = output.split("\0")
+    rows = (fields[start : start + _FIELDS] for start in range(0, len(fields) - _FIELDS, _FIELDS))
     return {
-        name: Tip(id=oid, kind=kind, symbolic=symbolic, tree=tree, subject=subject, run=run)
+        name.lstrip("\n"): Tip(
+            id=oid, kind=kind, symbolic=symbolic, tree=tree, subject=_one_line(subject), run=_one_line(run)
+        )
         for name, oid, kind, symbolic, tree, subject, run in rows
     }
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _halved(repository: Repository, ids: Mapping[str, str]) -> dict[str, Tip]:

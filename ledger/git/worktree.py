@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ledger.errors import GitError, LedgerError
@@ -90,10 +91,22 @@ def status(repository: Repository, *, ignored: Sequence[str] = (), paths: Sequen
         branch=None if heads.get("head") == "(detached)" else heads.get("head"),
         changed=tuple(path for path, _ in counted),
         submodules=tuple(path for path, is_module in counted if is_module),
-        untracked_sources=tuple(
-            p for p in untracked if Path(p).suffix.lower() in SOURCE_SUFFIXES and p not in own
-        ),
+        untracked_sources=tuple(p for p in untracked if p not in own and _is_source(p, repository.work_tree)),
     )
+
+
+_LOOKED_AT = 200
+"""Entries of an untracked folder that are looked at for source files."""
+
+
+def _is_source(path: str, top: Path | None) -> bool:
+    """Whether an untracked file is source code; of a folder, whether any of its first entries is."""
+    if not path.endswith("/"):
+        return Path(path).suffix.lower() in SOURCE_SUFFIXES
+    if top is None or path.startswith("."):
+        return False
+    inside = islice((top / path).rglob("*"), _LOOKED_AT)
+    return any(entry.suffix.lower() in SOURCE_SUFFIXES for entry in inside)
 
 
 def _changed(token: str) -> tuple[str, bool]:

@@ -303,11 +303,11 @@ def _not_reached(
     """Those of `wanted` that the code ref does not reach yet, without those that are nowhere to be had."""
     tips = [tip.id] if tip else []
     try:
-        return history.not_reached(drain_.repository, wanted, tips)
+        return history.outermost(drain_.repository, wanted, tips)
     except GitError:  # a commit that is not here: pruned (its pack may bring it back), or a shallow clone
         for pack in {item.pack for item in records if item.pack}:
             with suppress(GitError):
                 objects.unpack(drain_.repository, pack, keep=drain_.keep)
         gone = set(objects.missing(drain_.repository, [*wanted, *tips]))
         present = [commit for commit in wanted if commit not in gone]
-        return history.not_reached(drain_.repository, present, tips) if present else []
+        return history.outermost(drain_.repository, present, tips) if present else []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from conftest import Repo
 
 from ledger.errors import NotFoundError, UsageError
-from ledger.git import bulk, history
+from ledger.git import bulk, history, refs
 from ledger.git.history import Range
 from ledger.git.process import Repository, discover
 
@@ -132,6 +133,35 @@ def test_what_is_not_reached(repo: Repo, branches: dict[str, str]) -> None:
     assert history.not_reached(here, commits, [branches["second"]]) == [branches["third"], branches["merge"]]
     assert history.not_reached(here, commits, [branches["merge"]]) == []
     assert history.not_reached(here, commits, []) == commits
+    assert history.outermost(here, commits, []) == [branches["merge"]]
+    assert history.outermost(here, commits[:2], []) == [branches["third"]]
+    assert history.outermost(here, commits, [branches["merge"]]) == []
+
+
+def test_a_tree_that_is_not_here_is_like_no_other(repo: Repo) -> None:
+    here = repository(repo)
+    tree = history.tree_of(here, repo.git("rev-parse", "HEAD"))
+    gone = "1" * 40
+    scoped = history.scoped_trees(here, [tree, gone], ["ml"])
+    assert scoped[gone] == gone
+    assert scoped[tree] != scoped[gone]
+
+
+def test_a_folder_behind_a_symbolic_link_is_found_where_it_is(repo: Repo, tmp_path: Path) -> None:
+    repo.commit("sub", **{"sub/b__py": "1"})
+    link = tmp_path / "elsewhere" / "link"
+    link.parent.mkdir()
+    link.symlink_to(repo.path / "sub")
+    assert discover(link, os.environ).work_tree == repo.path.resolve()
+
+
+def test_a_message_with_odd_trailers_hides_no_ref(repo: Repo) -> None:
+    message = "x\n\nLedger-Run: abc\n  continued\n"
+    odd = repo.git("commit-tree", "HEAD^{tree}", "-m", message)
+    repo.git("update-ref", "refs/runs/odd", odd)
+    found = refs.tips(repository(repo), "refs/")
+    assert set(found) == {"refs/heads/main", "refs/runs/odd"}
+    assert found["refs/runs/odd"].id == odd
 
 
 def test_differing_paths_pair_by_pair(repo: Repo, branches: dict[str, str]) -> None:
