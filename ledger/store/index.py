@@ -94,6 +94,14 @@ class Index:
         """Rows whose `record` or `run` id starts with a prefix."""
         return [start + row for start, part in self.starts() for row in part.find(which, prefix)]
 
+    def exact(self, which: str, wanted: str) -> list[int]:
+        """Rows whose `record` or `run` id is this one."""
+        return [start + row for start, part in self.starts() for row in part.exact(which, wanted)]
+
+    def ids(self, which: str, prefix: str) -> list[str]:
+        """The `record` or `run` ids that start with a prefix, sorted."""
+        return sorted(set().union(*(part.ids(which, prefix) for part in self.segments)))
+
 
 def load(repository: Repository, *, told: Told | None = None) -> Index:
     """The index, up to date: reads only what came since the last time. Raises StorageError, RepositoryError."""
@@ -272,7 +280,7 @@ class _Known:
         self._ids = {record for part in segments for record in part.column("record")} if many else set()
 
     def __contains__(self, record: str) -> bool:
-        return record in self._ids or any(part.find("record", record) for part in self._segments)
+        return record in self._ids or any(part.exact("record", record) for part in self._segments)
 
     def add(self, record: str) -> None:
         self._ids.add(record)
@@ -363,7 +371,7 @@ def _with_pending(
     for ref, content in pending:
         with suppress(LedgerError, KeyError, TypeError, ValueError):
             run = parsed(content[codec.RUN], codec.RUN)
-            if run["record"] in builder.ids or any(part.find("record", run["record"]) for part in segments):
+            if run["record"] in builder.ids or any(part.exact("record", run["record"]) for part in segments):
                 continue
             builder.add(
                 ref=ref,

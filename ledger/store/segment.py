@@ -7,9 +7,10 @@ there are, and a run with ten thousand metrics costs nobody else anything.
 from __future__ import annotations
 
 import json
+import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -96,6 +97,9 @@ class Builder:
 _TEXTS: Final = (*TEXT_COLUMNS, *CODED_COLUMNS)
 _TEXT: Final = frozenset({str, type(None)})
 _NUMBERS: Final = frozenset({int, float, type(None)})
+_IDS: Final = ("record", "run_id", "base")
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+"""Anything else could be a prefix of the ids of others, and be taken for them."""
 
 
 def _checked(found: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +107,9 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
     if not _TEXT.issuperset(map(type, map(found.get, _TEXTS))):
         wrong = next(name for name in _TEXTS if type(found.get(name)) not in _TEXT)
         raise TypeError(f"{wrong} is not text")
+    for name in _IDS:
+        if found[name] is not None and not _ID.fullmatch(found[name]):
+            raise ValueError(f"{name} is not 32 hex digits")
     if found["duration"] is not None:
         found["duration"] = float(found["duration"])
     return found
@@ -358,15 +365,25 @@ class Segment:
 
     def find(self, which: str, prefix: str) -> list[int]:
         """Rows whose `record` or `run` id starts with a prefix."""
+        return [row for _, row in self._from(which, prefix, str.startswith)]
+
+    def exact(self, which: str, wanted: str) -> list[int]:
+        """Rows whose `record` or `run` id is this one."""
+        return [row for _, row in self._from(which, wanted, str.__eq__)]
+
+    def ids(self, which: str, prefix: str) -> set[str]:
+        """The `record` or `run` ids that start with a prefix."""
+        return {found for found, _ in self._from(which, prefix, str.startswith)}
+
+    def _from(self, which: str, text: str, fits: Callable[[str, str], bool]) -> Iterator[tuple[str, int]]:
+        """(id, row) from where a text would stand, as long as the ids fit it."""
         ids = self.rows.column(f"{which}_sorted").chunk(0) if len(self) else []
         order = self.rows.column(f"{which}_order")
-        start = bisect_left(_Ids(ids), prefix)
-        found = []
-        for position in range(start, len(ids)):
-            if not ids[position].as_py().startswith(prefix):
-                break
-            found.append(order[position].as_py())
-        return found
+        for position in range(bisect_left(_Ids(ids), text), len(ids)):
+            found = ids[position].as_py()
+            if not fits(found, text):
+                return
+            yield found, order[position].as_py()
 
     def names(self, group: str) -> list[str]:
         return list(self.places[group])

@@ -37,10 +37,10 @@ def one_run(runs: RunSet, prefix: str) -> str:
 def row_of(runs: RunSet, run_id: str) -> int:
     """The row that stands for a run."""
     hidden = runs.superseded
-    return next(row for row in runs.index.find("run", run_id) if row not in hidden)
+    return next(row for row in runs.index.exact("run", run_id) if row not in hidden)
 
 
 def records_of(runs: RunSet, run_id: str) -> list[int]:
     """Rows of all records of a run, oldest first."""
-    rows = runs.index.find("run", run_id)
+    rows = runs.index.exact("run", run_id)
     return sorted(rows, key=lambda row: (runs.record_columns(row)["recorded"] or 0, row))

@@ -52,7 +52,7 @@ class RunSet:
         """Rows that do not stand for their run: a later record does, or no ref reaches them."""
         hidden: set[int] = set()
         if self.index.dropped:
-            hidden |= {row for record in self.index.dropped for row in self.index.find("record", record)}
+            hidden |= {row for record in self.index.dropped for row in self.index.exact("record", record)}
         if self.index.has_edits:
             for run_id in self._edited_runs():
                 hidden |= self._settle(run_id, hidden)
@@ -68,7 +68,7 @@ class RunSet:
 
     def _settle(self, run_id: str, hidden: set[int]) -> set[int]:
         """Choose the row that carries a run; return the others."""
-        rows = [row for row in self.index.find("run", run_id) if row not in hidden]
+        rows = [row for row in self.index.exact("run", run_id) if row not in hidden]
         if len(rows) < 2:  # noqa: PLR2004 - an edit whose base is not here stands alone
             return set()
         records = {row: self._links(row) for row in rows}

@@ -242,3 +242,26 @@ def test_a_foreign_record_can_not_spoil_the_index(repo: Repo, name: str, before:
     index = load(repo)
     assert [fault.commit for fault in index.faults] == [commit]
     assert sorted(values(index, "metrics", "f1")) == [0.1, 0.3]
+
+
+@pytest.mark.parametrize("name", ["record", "id", "base"])
+@pytest.mark.parametrize("wrong", ["", "ab", "AB" * 16, "ab" * 17, "é" * 32])
+def test_an_id_that_is_none_is_a_fault_and_stands_for_no_other_record(
+    repo: Repo, name: str, wrong: str
+) -> None:
+    done = recorded(repo, metrics={"f1": 0.1})
+    recorded(repo, metrics={"f1": 0.2})
+    run = json.loads(files_of(repo)["run.json"]) | {name: wrong}
+    commit = change(repo, {"run.json": json.dumps(run).encode()})
+    index = load(repo)
+    assert [fault.commit for fault in index.faults] == [commit]
+    assert column(index, "record") == [done.record]
+
+
+def test_an_exact_look_up_finds_no_longer_id(repo: Repo) -> None:
+    done = recorded(repo)
+    index = load(repo)
+    assert index.exact("run", done.id) == index.find("run", done.id[:6]) == [0]
+    assert index.exact("run", done.id[:31]) == []
+    assert index.ids("run", done.id[:4]) == [done.id]
+    assert index.ids("record", done.id[:-1] + "x") == []

@@ -42,7 +42,7 @@ def of_index(index: Index) -> Iterator[tuple[str, int]]:
 def place_of(index: Index, record: str) -> tuple[str, str]:
     """Ref and commit that the index names for a record."""
     for part in index.segments:
-        for row in part.find("record", record):
+        for row in part.exact("record", record):
             return str(part.column("ref")[row]), str(part.column("commit")[row])
     return "", ""
 
