@@ -101,13 +101,17 @@ class App:
         """Print one JSON document."""
         from ledger.render.document import json_chunks
 
-        for chunk in json_chunks(value):
+        for chunk in json_chunks(value, ascii_only=not self.terminal.unicode):
             sys.stdout.write(chunk)
 
     def chunks(self, chunks: Iterable[str]) -> None:
         """Print text that carries its own line ends (CSV, Markdown)."""
+        encoding = sys.stdout.encoding or "utf-8"
         for chunk in chunks:
-            sys.stdout.write(chunk)
+            if self.terminal.unicode:
+                sys.stdout.write(chunk)
+            else:  # what the stream can't hold is shown by its number
+                sys.stdout.write(chunk.encode(encoding, "backslashreplace").decode(encoding))
 
     def talk(self, text: str) -> None:
         """Say something to the person, not to the pipe."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ledger.canonical import compact
 from ledger.cli.app import App
 from ledger.model import Grade, Level
 from ledger.render.format import date, delta, number
@@ -52,6 +51,7 @@ class Printer:
                     "unattached": left.unattached,
                     "no_value": left.no_value,
                     "incomparable": left.incomparable,
+                    "inexact": left.inexact,
                     "compared": left.compared,
                 },
             }
@@ -255,6 +255,7 @@ class Printer:
             (left.unattached, "unattached"),
             (left.no_value, "without a value"),
             (left.incomparable, "not comparable"),
+            (left.inexact, "not of exactly this code (--runs shows them)"),
         ]
         said = [f"{count:,} {'run' if count == 1 else 'runs'} {what}" for count, what in parts if count]
         hidden = len(self.found.rows) - len(self.rows)
@@ -292,7 +293,7 @@ def _cell_document(cell: LogCell) -> dict[str, Any]:
 
 
 def _words_of(partition: Partition) -> str:
-    return ", ".join(value if isinstance(value, str) else compact(value) for _, value in partition)
+    return ", ".join(value for _, value in partition)
 
 
 def _spread(cell: LogCell) -> str:

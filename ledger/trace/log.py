@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
+from ledger.canonical import compact
 from ledger.git import history
 from ledger.git.history import CodeCommit, Range
 from ledger.model import Grade, Json, Level, Metric
@@ -16,8 +17,8 @@ from ledger.store.segment import PARAMS
 from ledger.trace.attach import Attacher, Attachment
 from ledger.trace.view import Cell, View
 
-Partition: TypeAlias = tuple[tuple[str, Json], ...]
-"""Names of params and their values, by name."""
+Partition: TypeAlias = tuple[tuple[str, str], ...]
+"""Names of params and their values as text, by name."""
 
 EXACT_LEVELS = frozenset({Level.COMMIT, Level.TREE})
 """Levels at which a run was measured on exactly the code of the commit."""
@@ -103,6 +104,8 @@ class LeftOut:
     unattached: int = 0
     no_value: int = 0
     incomparable: int = 0
+    inexact: int = 0
+    """Runs that were not measured on exactly the code of their commit although others of it were."""
     compared: int = 0
     """Runs whose values were compared: not left out, but what the others are counted against."""
 
@@ -264,7 +267,12 @@ def _partitions(view: View, columns: _Columns) -> dict[int, Partition]:
     names = sorted({name for column in columns.values() for name in column.target.partition})
     values = {name: dict(view.runs.values(PARAMS, name)) for name in names}
     rows = view.runs.rows if names else ()
-    return {row: tuple((name, values[name].get(row)) for name in names) for row in rows}
+    return {row: tuple((name, _as_text(values[name].get(row))) for name in names) for row in rows}
+
+
+def _as_text(value: Json) -> str:
+    """Text as it is, all else as JSON: lists can't be keys, and true is not 1."""
+    return value if isinstance(value, str) else compact(value)
 
 
 def _parted(
@@ -275,9 +283,11 @@ def _parted(
         return [((), members)]
     found: dict[Partition, list[tuple[Attachment, Sequence[int]]]] = {}
     for attachment, rows in members:
-        for partition in {parts[row] for row in rows}:
-            mine = [row for row in rows if parts[row] == partition]
-            found.setdefault(partition, []).append((attachment, mine))
+        mine: dict[Partition, list[int]] = {}
+        for row in rows:
+            mine.setdefault(parts[row], []).append(row)
+        for partition, group in mine.items():
+            found.setdefault(partition, []).append((attachment, group))
     return sorted(found.items(), key=lambda item: repr(item[0]), reverse=True)
 
 
@@ -439,7 +449,8 @@ def _break(view: View, name: str, newer: LogRow, older: LogRow) -> Break:
 
 def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], columns: _Columns) -> LeftOut:
     outside = (groups for commit, groups in members.items() if commit is not None and commit not in shown)
-    unvalued = [row for line in rows for row in line.rows]
+    counted = [row for line in rows for row in line.rows[: len(line.rows) - line.inexact]]
+    unvalued = counted
     for column in columns.values():
         unvalued = [row for row in unvalued if column.numbers[row] is None]
     incomparable = sum(any(_stands_apart(column, row) for column in columns.values()) for row in unvalued)
@@ -448,7 +459,8 @@ def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], column
         unattached=sum(len(group) for _, group in members.get(None, ())),
         no_value=len(unvalued) - incomparable,
         incomparable=incomparable,
-        compared=sum(len(line.rows) for line in rows) - len(unvalued),
+        inexact=sum(line.inexact for line in rows),
+        compared=len(counted) - len(unvalued),
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,7 +105,14 @@ def test_ranges_count_what_they_leave_out(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.3")
     found = ledger.json("log", "--metric", "f1", "main..exp/lr")
     assert [row["metrics"]["f1"]["value"] for row in found["rows"]] == [0.2]
-    left_out = {"out_of_range": 1, "unattached": 1, "no_value": 0, "incomparable": 0, "compared": 1}
+    left_out = {
+        "out_of_range": 1,
+        "unattached": 1,
+        "no_value": 0,
+        "incomparable": 0,
+        "inexact": 0,
+        "compared": 1,
+    }
     assert found["left_out"] == left_out
     everything = ledger.json("log", "--metric", "f1", "--all")
     assert sorted(row["metrics"]["f1"]["value"] for row in everything["rows"]) == [0.1, 0.2, 0.3]
@@ -117,7 +127,14 @@ def test_every_run_is_compared_or_counted_as_left_out(repo: Repo, ledger: Ledger
     ledger("record", "-m", "loss=0.4")
     found = ledger.json("log", "--metric", "f1")
     assert [len(row["run_ids"]) for row in found["rows"]] == [2]
-    left_out = {"out_of_range": 0, "unattached": 0, "no_value": 2, "incomparable": 0, "compared": 1}
+    left_out = {
+        "out_of_range": 0,
+        "unattached": 0,
+        "no_value": 2,
+        "incomparable": 0,
+        "inexact": 0,
+        "compared": 1,
+    }
     assert found["left_out"] == left_out, "null and nothing are no values; a commit without any counts"
     assert ledger("log", "--metric", "f1").splitlines()[-1] == "left out: 2 runs without a value"
     ledger("log", "--metric", "f1", "--strict")
@@ -364,3 +381,41 @@ def test_a_null_hides_no_value_of_another_definition(repo: Repo, ledger: Ledger)
         ("incomparable", 0.5),
     ]
     assert len(found["breaks"]) == 1
+
+
+def test_runs_of_other_code_are_counted_where_exact_ones_stand(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.9")
+    repo.write("train.py", "changed")
+    ledger("record", "-m", "f1=0.1")
+    repo.git("checkout", "-q", "train.py")
+    found = ledger.json("log", "--metric", "f1")
+    assert found["rows"][0]["metrics"]["f1"]["value"] == 0.9
+    assert found["rows"][0]["metrics"]["f1"]["count"] == 1
+    assert (found["left_out"]["inexact"], found["left_out"]["compared"]) == (1, 1)
+    assert "1 run not of exactly this code" in ledger("log", "--metric", "f1")
+
+
+def test_a_list_can_part_a_metric(repo: Repo, ledger: Ledger) -> None:
+    schema = json.loads(json.dumps(SCHEMA))
+    schema["properties"]["metrics"]["properties"]["f1"]["x-ledger"]["on"] = {"machine": "param:machine"}
+    repo.write(".ledger/schemas/main.json", json.dumps(schema))
+    repo.write("params.json", '{"machine": ["a", "b"]}')
+    repo.commit("schema")
+    ledger("record", "--params", "params.json", "-m", "f1=0.5")
+    (row,) = ledger.json("log", "--metric", "f1")["rows"]
+    assert row["partition"] == {"machine": '["a", "b"]'}
+
+
+def test_documents_fit_a_stream_that_is_not_utf8(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.5", "--note", "\u2603")
+    for words in (
+        ("runs", "--json"),
+        ("runs", "--csv", "--columns", "note"),
+        ("log", "--metric", "f1", "--json"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "ledger", *words],
+            env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=True, cwd=repo.path,
+        )  # fmt: skip
+        assert b"Traceback" not in done.stderr
+        assert b"0.5" in done.stdout or b"2603" in done.stdout
