@@ -95,13 +95,12 @@ def record(
     Params, metrics and series are read from files or words, checked against the project's schema, sealed on disk
     and committed to refs/runs/EXPERIMENT, tied to the commit that is checked out (changes included).
     """
+    from ledger.record import refused as earlier
     from ledger.record import run as recorder
 
-    draft = _draft(app, given)
+    draft = now = _draft(app, given)
     if refused is not None:
-        from ledger.record.refused import corrected
-
-        draft = corrected(app.path(str(refused)), draft)
+        draft = earlier.corrected(app.path(str(refused)), now)
     elif not (draft.params or draft.metrics or draft.history or draft.artifacts):
         raise UsageError(
             "nothing to record", hint="give -m NAME=VALUE or --metrics FILE; ledger record --help shows more"
@@ -110,9 +109,10 @@ def record(
         recorder.check(app.workspace, [draft])
         app.talk("would be recorded")
         return
-    done = recorder.record(app.workspace, [draft])[0]
     if refused is not None:
-        app.path(str(refused)).unlink(missing_ok=True)
+        done = earlier.finish(app.workspace, app.path(str(refused)), now)
+    else:
+        done = recorder.record(app.workspace, [draft])[0]
     app.warn(done.warnings)
     if as_json:
         app.json(document(done))

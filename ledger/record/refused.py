@@ -2,26 +2,98 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ledger import canonical
-from ledger.errors import FormatError, InputError
+from ledger.config import Workspace
+from ledger.errors import ContentionError, FormatError, InputError, LedgerError
 from ledger.model import Run, utc_time
 from ledger.record.code import Captured
-from ledger.record.run import Draft
+from ledger.record.run import Draft, Recorded, record
 from ledger.store import codec
 from ledger.store.spool import read
+
+_ELSEWHERE = frozenset({errno.EAGAIN, errno.EACCES})
+
+
+def finish(workspace: Workspace, path: Path, given: Draft) -> Recorded:
+    """Record the refused run at `path` with the corrections of `given`, once, and remove the file.
+
+    Refused again, it is kept with the corrections, in place of what was kept before.
+    Raises ContentionError while another process finishes it, and what `corrected` and `record` raise.
+    """
+    with _claimed(path):
+        draft = corrected(path, given)
+        _require_new(workspace, path, draft)
+        done = record(workspace, [draft])[0]
+        path.unlink(missing_ok=True)
+    return done
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """Hold a refused file: of two that finish it at once, one records. The hold ends with its process."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise _no_such(path) from error
+    try:
+        _lock(descriptor, path)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _ELSEWHERE:
+            raise ContentionError(
+                f"another process is finishing {path}", hint="`ledger runs` shows the run when it is done"
+            ) from error
+        return  # a file system without locks: the record's id alone keeps the run from being recorded twice
+    if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+        raise _no_such(path)  # finished, or refused again, between opening and locking
+
+
+def _no_such(path: Path) -> InputError:
+    return InputError(
+        f"{path}: no such file",
+        hint="refused runs are in .git/ledger/spool/refused; `ledger status` lists them",
+    )
+
+
+def _require_new(workspace: Workspace, path: Path, draft: Draft) -> None:
+    """A process that was killed between recording a refused run and removing its file has left the file."""
+    from ledger.store import index
+
+    known: Sequence[int] = ()
+    with suppress(LedgerError):  # an index that can't be read keeps no run from being recorded
+        found = index.load(workspace.repository)
+        known = (
+            found.find("record", draft.record) if draft.record and draft.record not in found.dropped else ()
+        )
+    if known:
+        path.unlink(missing_ok=True)
+        name = (draft.id or "")[:8]
+        raise InputError(
+            f"run {name} was recorded already, from this refused file; the file is removed",
+            hint=f"ledger show {name}; to correct it: ledger amend {name}",
+        )
 
 
 def corrected(path: Path, given: Draft) -> Draft:
     """The refused run at `path` with the corrections of `given`. Raises InputError, FormatError."""
     if not path.exists():
-        raise InputError(
-            f"{path}: no such file",
-            hint="refused runs are in .git/ledger/spool/refused; `ledger status` lists them",
-        )
+        raise _no_such(path)
     sealed = read(path)
     if len(sealed) != 1 or sealed[0].slug:
         raise FormatError(f"{path} is not a refused run")
@@ -33,6 +105,8 @@ def corrected(path: Path, given: Draft) -> Draft:
     return replace(
         given,
         id=run.id,
+        record=sealed[0].record,
+        refused=path,
         params={**params, **given.params},
         metrics={**metrics, **given.metrics},
         origins={

@@ -48,6 +48,10 @@ class Draft:
     history: Mapping[str, bytes] = field(default_factory=dict)
     events: bytes | None = None
     id: str | None = None
+    record: str | None = None
+    """Of a refused run, which keeps its id: however often it is finished, it is recorded once."""
+    refused: Path | None = None
+    """The file of a refused run: when it is refused again, what is kept then takes its place."""
     experiment: str | None = None
     name: str | None = None
     status: Status = Status.FINISHED
@@ -169,6 +173,7 @@ def _recorded(item: _Prepared, chained: frozenset[str]) -> Recorded:
 class _Prepared:
     record: Record
     pack: bytes = field(default=b"", repr=False)
+    refused: Path | None = None
     faults: tuple[str, ...] = ()
     hint: str = ""
     warnings: tuple[str, ...] = ()
@@ -196,7 +201,7 @@ class _Session:
             faults += [str(fault) for fault in broken]
         run = Run(
             id=draft.id or new_id(),
-            record=new_id(),
+            record=draft.record or new_id(),
             recorded=now,
             experiment=experiment,
             status=draft.status,
@@ -226,7 +231,12 @@ class _Session:
         warnings = (*(captured.warnings if captured else ()), *masks)
         pack = captured.pack if captured else b""
         return _Prepared(
-            record=masked, pack=pack, faults=tuple(faults), hint="; ".join(hints), warnings=warnings
+            record=masked,
+            pack=pack,
+            refused=draft.refused,
+            faults=tuple(faults),
+            hint="; ".join(hints),
+            warnings=warnings,
         )
 
     def _attempt(self, get: Callable[[], _T], faults: list[str], hints: list[str]) -> _T | None:
@@ -354,7 +364,7 @@ def _refusal(workspace: Workspace, faulty: Sequence[_Prepared], total: int) -> R
     spool = Spool.of(workspace.repository)
     details, paths = [], []
     for item in faulty:
-        path = spool.refuse(_refused(item), name=_stem(workspace, item.record.run.record))
+        path = _kept(workspace, spool, item)
         paths.append(path)
         details += [*item.faults, f"kept: {path}"] if total > 1 else list(item.faults)
     hint = next((item.hint for item in faulty if item.hint), "") or "mend what is wrong"
@@ -366,6 +376,17 @@ def _refusal(workspace: Workspace, faulty: Sequence[_Prepared], total: int) -> R
         hint=f"{hint}; nothing is lost, finish it with: ledger record --refused {paths[0]}",
         details=tuple(details) if count > 1 else (),
     )
+
+
+def _kept(workspace: Workspace, spool: Spool, item: _Prepared) -> Path:
+    """Keep a refused run: in place of the file that it comes from, which goes only when the new one is durable."""
+    before = item.refused
+    if before is not None and before.parent.resolve() == spool.refused.resolve():
+        return spool.refuse(_refused(item), name=before.stem)
+    path = spool.refuse(_refused(item), name=_stem(workspace, item.record.run.record))
+    if before is not None:
+        before.unlink(missing_ok=True)
+    return path
 
 
 def _refused(item: _Prepared) -> Sealed:
