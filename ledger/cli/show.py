@@ -15,7 +15,6 @@ from ledger.errors import UsageError
 if TYPE_CHECKING:
     from ledger.render.table import Cell
     from ledger.trace.detail import Detail, MetricDetail, RecordDetail
-    from ledger.trace.view import View
 
 _EPILOG = """\b
 Examples:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ledger.errors import UsageError
 from ledger.schema import lineage
 from ledger.schema.definition import Definition
+from ledger.schema.edges import Hyper
 from ledger.schema.lineage import Renamed
 
 if TYPE_CHECKING:
@@ -46,24 +47,36 @@ def forward_hint(metric: str, renamed: Renamed) -> str:
 
 
 def _wanted(view: View, metric: str, wanted: str) -> Definition:
-    """By the version label of a schema that declares the metric, or by the start of the definition's id."""
-    by_id = {one.did: one for one in _known(view, metric) if _matches(one, wanted)}
-    by_label = {
-        schema.metrics[metric].did: schema.metrics[metric]
-        for schema in (*view.schemas.values(), *view.recorded_schemas)
-        if schema and schema.version == wanted and metric in schema.metrics
-    }
-    found = by_label or by_id
-    if len(found) == 1:
-        return next(iter(found.values()))
-    known = sorted({f"{one.short}" for one in _known(view, metric)})
-    if not found:
-        raise UsageError(
-            f"--as {wanted}: no definition of {metric} has this version or id",
-            hint=f"known: {', '.join(known)}",
-        )
-    raise UsageError(
-        f"--as {wanted}: {len(found)} definitions of {metric}", hint=f"name one by its id: {', '.join(known)}"
+    """By the version label of a schema or migration that holds the metric, or by the start of the definition's id.
+
+    Where the metric had another name then, the definition of that name is the one.
+    """
+    known = [(label, one) for label, one in _known(view) if one.role == "metric"]
+    olds = {one.name for _, one in known if _became(view, one.name, metric)}
+    for names in ({metric}, olds):
+        mine = [(label, one) for label, one in known if one.name in names]
+        by_label = {one.did: one for label, one in mine if label == wanted}
+        found = by_label or {one.did: one for _, one in mine if _matches(one, wanted)}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        if found:
+            hint = f"name one by its id: {_listed(mine)}"
+            raise UsageError(f"--as {wanted}: {len(found)} definitions of {metric}", hint=hint)
+    mine = [(label, one) for label, one in known if one.name in {metric, *olds}]
+    hint = f"known: {_listed(mine)}" if mine else "`ledger schema matrix` lists those of a metric"
+    raise UsageError(f"--as {wanted}: no definition of {metric} has this version or id", hint=hint)
+
+
+def _became(view: View, old: str, metric: str) -> bool:
+    return any(renamed.name == metric for renamed in view.lineage.forward_names(old))
+
+
+def _listed(known: Iterable[tuple[str, Definition]]) -> str:
+    labels: dict[str, set[str]] = {}
+    for label, one in known:
+        labels.setdefault(one.short, set()).update({label} - {""})
+    return ", ".join(
+        f"{' '.join(sorted(found))} d1:{short}".strip() for short, found in sorted(labels.items())
     )
 
 
@@ -72,7 +85,14 @@ def _matches(one: Definition, wanted: str) -> bool:
     return len(text) >= 4 and one.did.removeprefix(_PREFIX).startswith(text)  # noqa: PLR2004 - as for run ids
 
 
-def _known(view: View, metric: str) -> Iterable[Definition]:
+def _known(view: View) -> Iterator[tuple[str, Definition]]:
+    """(version label, definition) of every metric in the schemas of now and of runs, and on both sides of migrations."""
     for schema in (*view.schemas.values(), *view.recorded_schemas):
-        if schema and metric in schema.metrics:
-            yield schema.metrics[metric]
+        if schema:
+            yield from ((schema.version or "", one) for one in schema.metrics.values())
+    for migration in view.lineage.migrations:
+        for edge in migration.edges:
+            sources = edge.inputs if isinstance(edge, Hyper) else (edge.source,)
+            yield from ((migration.labels[0], migration.definition(did)) for did in sources)
+            if edge.target is not None:
+                yield migration.labels[1], migration.definition(edge.target)
