@@ -20,8 +20,7 @@ def one_run(runs: RunSet, prefix: str) -> str:
             f"not a run id: {prefix!r}",
             hint=f"at least {MIN_PREFIX} of its hex digits; `ledger runs` lists them",
         )
-    rows = runs.index.find("run", text)
-    ids: list[str] = sorted({runs.record_columns(row)["run_id"] for row in rows[: _SHOWN * 8]})
+    ids = runs.index.ids("run", text)
     if not ids:
         raise NotFoundError(f"no run {prefix}", hint="`ledger runs` lists them")
     if len(ids) > 1:
