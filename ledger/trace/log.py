@@ -13,6 +13,7 @@ from ledger.git import history
 from ledger.git.history import CodeCommit, Range
 from ledger.model import Grade, Json, Level, Metric
 from ledger.schema.definition import Definition
+from ledger.schema.plan import Step
 from ledger.store.segment import PARAMS
 from ledger.trace.attach import Attacher, Attachment
 from ledger.trace.view import Cell, View
@@ -392,8 +393,10 @@ def _last(view: View, rows: Sequence[int], values: Sequence[float], _direction: 
     """The value of the run that finished last; among equals the one that was recorded later."""
     if len(values) == 1:
         return values[0]
-    times = view.finished
-    return max(((times[row] or 0, row, value) for row, value in zip(rows, values, strict=True)))[2]
+    finished, recorded = view.finished, view.recorded  # of one call to record many both are equal: row by row
+    return max(
+        (finished[row] or 0, recorded[row] or 0, row, value) for row, value in zip(rows, values, strict=True)
+    )[3]
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -434,17 +437,25 @@ def _breaks(view: View, rows: Sequence[LogRow], metrics: Sequence[str]) -> Itera
 
 
 def _break(view: View, name: str, newer: LogRow, older: LogRow) -> Break:
-    cell = newer.cells[name] if not newer.cells[name].comparable else older.cells[name]
-    steps = view.plans(name)[view.schema_codes[cell.row]].breaks if cell.row is not None else ()
+    """What lies between two neighbours: the breaks that the older one has and the newer one has not."""
+    after, before = (_steps(view, name, row.cells[name]) for row in (newer, older))
+    between = [step for step in before if step not in after] or list(after)
+    apart = older.cells[name] if not older.cells[name].comparable else newer.cells[name]
     return Break(
         metric=name,
         newer=newer.commit.id,
         older=older.commit.id,
-        reason=cell.reason,
-        migration=steps[-1].migration if steps else None,
-        file=steps[-1].file if steps else None,
+        reason="; ".join(dict.fromkeys(step.reason for step in between if step.reason)) or apart.reason,
+        migration=between[-1].migration if between else None,
+        file=between[-1].file if between else None,
         partition=newer.partition,
     )
+
+
+def _steps(view: View, name: str, cell: LogCell) -> tuple[Step, ...]:
+    if cell.comparable or cell.row is None:
+        return ()
+    return view.plans(name)[view.schema_codes[cell.row]].breaks
 
 
 def _left_out(members: _Members, shown: set[str], rows: Sequence[LogRow], columns: _Columns) -> LeftOut:

@@ -205,6 +205,11 @@ class View:
         return [finished or recorded for finished, recorded in pairs]
 
     @cached_property
+    def recorded(self) -> list[int | None]:
+        """When the record of each row was sealed: microseconds since 1970."""
+        return self.runs.column("recorded")
+
+    @cached_property
     def run_ids(self) -> list[str]:
         """The run of each row."""
         return self.runs.column("run_id")
