@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -50,11 +51,21 @@ def complete(
     )
 
 
-def mend(repository: Repository, spool: Spool, held: Held) -> frozenset[str]:
-    """Finish or undo what the last holder left; return ids of pending records that are on a chain already."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mended:
+    """What became of the pending records that a dead holder may have chained."""
+
+    chained: frozenset[str] = frozenset()
+    """Ids of those that are on a chain already."""
+    unknown: frozenset[str] = frozenset()
+    """Ids of those whose chain can't be read to its end: chained now they could be there twice."""
+
+
+def mend(repository: Repository, spool: Spool, held: Held) -> Mended:
+    """Finish or undo what the last holder left, and say which pending records are on a chain already."""
     before = held.predecessor
     if not (before.died or before.rebooted):
-        return frozenset()
+        return Mended()
     if not before.elsewhere:
         for ref in {ref for intent in before.intents for ref in (intent.ref, intent.code_ref) if ref}:
             _remove_left_lock(repository, ref)
@@ -62,7 +73,10 @@ def mend(repository: Repository, spool: Spool, held: Held) -> frozenset[str]:
     if before.rebooted:
         _bring_back(spool)
     found = _pending_on_chains(repository, spool)
-    held.mended()
+    if found.unknown:
+        held.doubt()
+    else:
+        held.mended()
     return found
 
 
@@ -73,15 +87,20 @@ def _bring_back(spool: Spool) -> None:
             path.rename(spool.folder / path.name)
 
 
-def _pending_on_chains(repository: Repository, spool: Spool) -> frozenset[str]:
+def _pending_on_chains(repository: Repository, spool: Spool) -> Mended:
     found: set[str] = set()
+    unknown: set[str] = set()
     for slug, records in _records_by_slug(spool.pending()).items():
-        on_chain = chained_records(repository, RUNS + slug)
+        try:
+            on_chain = chained_records(repository, RUNS + slug)
+        except GitError:
+            unknown |= {item.record for item in records}
+            continue
         already = [item for item in records if item.record in on_chain]
         # Their objects may be among what gc took: write again what is missing before the files are set aside.
         complete(repository, *_stored_by(already, repository.object_format), keep=())
         found |= {item.record for item in already}
-    return frozenset(found)
+    return Mended(chained=frozenset(found), unknown=frozenset(unknown))
 
 
 def _stored_by(records: Sequence[Sealed], object_format: str) -> tuple[list[GitObject], set[bytes]]:
@@ -106,13 +125,18 @@ def _records_by_slug(paths: Sequence[Path]) -> dict[str, list[Sealed]]:
 
 
 def chained_records(repository: Repository, ref: str, *, limit: int | None = None) -> frozenset[str]:
-    """Record ids on a chain, from its commits' trailers; `limit` counts from the tip."""
+    """Record ids on a chain, from its commits' trailers; `limit` counts from the tip.
+
+    Raises GitError for a chain that can't be read that far: what is on it is not known then.
+    """
     form = f"--format=%(trailers:key={RECORD_TRAILER},valueonly,separator=%x20)"
     newest = ("-n", str(limit)) if limit else ()
     try:
         return frozenset(repository.git("log", form, *newest, "--end-of-options", ref, "--").decode().split())
     except GitError:
-        return frozenset()  # no such ref yet
+        if ref in refs.tips(repository, ref):
+            raise
+        return frozenset()
 
 
 def require_chain(ref: str, tip: refs.Tip) -> None:
@@ -217,8 +241,12 @@ def _look(repository: Repository, spool: Spool, path: Path, held: Held) -> None:
     keep = (held.descriptor,)
     for slug in {item.slug for item in records}:
         mine = {item.record for item in records if item.slug == slug}
-        near = chained_records(repository, RUNS + slug, limit=_LOOK_AT_MOST * 40)
-        if not mine <= near and not mine <= chained_records(repository, RUNS + slug):
+        try:
+            near = chained_records(repository, RUNS + slug, limit=_LOOK_AT_MOST * 40)
+            gone = not mine <= near and not mine <= chained_records(repository, RUNS + slug)
+        except GitError:
+            return  # it may be there all the same
+        if gone:
             path.rename(spool.folder / path.name)
             sync_folder(spool.folder)
             held.doubt()  # others of its records may still be on their chains

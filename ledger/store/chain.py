@@ -94,14 +94,15 @@ class _Drain:
         return (self.held.descriptor,)
 
 
-def _round(drain_: _Drain, done: frozenset[str]) -> set[Path]:
+def _round(drain_: _Drain, mended: aftercare.Mended) -> set[Path]:
     """Chain everything sealed by now; return the files that can't be chained."""
     stuck: set[Path] = set()
     for batch in _batches(drain_, stuck):
         failed = set()
         for slug, records in batch.by_slug().items():
-            fresh = [item for item in records if item.record not in done]
+            fresh = [item for item in records if item.record not in mended.chained]
             try:
+                _require_known(RUNS + slug, fresh, mended)
                 _chain(drain_, slug, fresh, [path.name for path in batch.files])
                 drain_.result.records += len(fresh)
             except LedgerError as error:
@@ -117,6 +118,14 @@ def _round(drain_: _Drain, done: frozenset[str]) -> set[Path]:
             if not failed.issuperset(item.record for item in items):
                 drain_.held.doubt()  # the file stays, and some of its records are on their chains
     return stuck
+
+
+def _require_known(ref: str, records: Sequence[Sealed], mended: aftercare.Mended) -> None:
+    if not mended.unknown.isdisjoint(item.record for item in records):
+        raise FormatError(
+            f"{ref} can't be read to its end, and may hold already what a killed process was chaining",
+            hint="`ledger verify` names what is damaged; the records stay in the spool",
+        )
 
 
 def _batches(drain_: _Drain, stuck: set[Path]) -> Iterable[_Batch]:
@@ -198,7 +207,11 @@ def _since(drain_: _Drain, attempt: int, ref: str, tips: dict[str, refs.Tip]) ->
     """Record ids near the tip, once another writer has been seen: it may have chained the same sealed files."""
     if attempt == 0 or ref not in tips:
         return frozenset()
-    return aftercare.chained_records(drain_.repository, ref, limit=10_000)
+    try:
+        return aftercare.chained_records(drain_.repository, ref, limit=10_000)
+    except GitError:
+        drain_.held.doubt()
+        raise
 
 
 def _make_way(drain_: _Drain, error: LedgerError, attempt: int) -> bool:

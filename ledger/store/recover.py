@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger.errors import ContentionError, FormatError
+from ledger.errors import ContentionError, FormatError, GitError
 from ledger.git.process import Repository
 from ledger.model import StoreFault
 from ledger.store import aftercare, chain, lock
@@ -46,8 +46,8 @@ def recover(repository: Repository) -> Recovered:
                 hint="`ledger status` says which; nothing is lost",
             )
         there = aftercare.mend(repository, spool, held)
-        restored = _restored(repository, spool)
-        if there or restored:
+        restored, faults = _restored(repository, spool)
+        if there.chained or restored:
             held.doubt()  # what is pending may be on its chain already: the drain below has to look
     before = len(spool.pending())
     drained = chain.drain(repository, wait_seconds=_WAIT_SECONDS)
@@ -56,25 +56,39 @@ def recover(repository: Repository) -> Recovered:
         restored=restored,
         chained=drained.records,
         waiting=len(spool.pending()) if before else 0,
-        faults=tuple(drained.faults),
+        faults=(*faults, *drained.faults),
     )
 
 
-def _restored(repository: Repository, spool: Spool) -> int:
+def _restored(repository: Repository, spool: Spool) -> tuple[int, list[StoreFault]]:
     """Put back what was chained and is on no chain any more, as far as its sealed file is still kept."""
-    on_chain: dict[str, frozenset[str]] = {}
+    on_chain: dict[str, frozenset[str] | None] = {}
+    faults: list[StoreFault] = []
     count = 0
     for path in _kept(spool):
         with suppress(FormatError, FileNotFoundError):
             records = read(path)
             for name in {item.slug for item in records} - on_chain.keys():
-                on_chain[name] = aftercare.chained_records(repository, RUNS + name)
-            if any(item.record not in on_chain[item.slug] for item in records):
+                on_chain[name] = _on_chain(repository, RUNS + name, faults)
+            if any(_vanished(item.record, on_chain[item.slug]) for item in records):
                 path.rename(spool.folder / path.name)
                 count += 1
     if count:
         sync_folder(spool.folder)
-    return count
+    return count, faults
+
+
+def _on_chain(repository: Repository, ref: str, faults: list[StoreFault]) -> frozenset[str] | None:
+    """Ids of a chain's records; None, and a fault, when it can't be read: nothing is restored on top of it."""
+    try:
+        return aftercare.chained_records(repository, ref)
+    except GitError as error:
+        faults.append(StoreFault(ref=ref, commit="", path="", what=error.message))
+        return None
+
+
+def _vanished(record: str, on_chain: frozenset[str] | None) -> bool:
+    return on_chain is not None and record not in on_chain
 
 
 def _kept(spool: Spool) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Repo
-from store.plumbing import recorded, workspace
+from store.plumbing import object_file, recorded, workspace
 
 from ledger.errors import FormatError
 from ledger.git import history, housekeeping, objects
@@ -160,6 +160,64 @@ def test_recover_chains_nothing_that_a_dead_process_had_chained(repo: Repo) -> N
     lock.write_text(json.dumps({**json.loads(lock.read_text()), "open": True}))
     assert recover(repository(repo)).chained == 0
     assert (count(repo), waiting(repo)) == (3, [])
+
+
+def _damage(repo: Repo, revision: str) -> None:
+    path = object_file(repo, repo.git("rev-parse", revision))
+    path.chmod(0o644)
+    path.write_bytes(b"")
+
+
+def _last_holder_died(repo: Repo) -> None:
+    path = repository(repo).folder / "lock"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "open": True}))
+
+
+def _raw_count(repo: Repo) -> int:
+    """Entries of the chain's reflog: how often something was put on it, whatever can be read of it."""
+    return len((repo.path / ".git/logs" / REF).read_text().splitlines())
+
+
+def test_recover_puts_nothing_on_a_chain_that_it_can_not_read(repo: Repo) -> None:
+    for _ in range(3):
+        recorded(repo)
+    _damage(repo, f"{REF}~1")
+    done = recover(repository(repo))
+    assert (done.restored, done.chained, done.waiting) == (0, 0, 0)
+    assert [fault.ref for fault in done.faults] == [REF]
+    assert _raw_count(repo) == 3
+
+
+def test_the_second_look_leaves_the_files_of_a_chain_that_it_can_not_read(repo: Repo) -> None:
+    for _ in range(3):
+        recorded(repo)
+    spool = Spool.of(repository(repo))
+    (hour,) = (path for path in spool.chained.iterdir() if path.is_dir())
+    hour.rename(spool.chained / "1")
+    (spool.chained / ".looked").unlink()
+    _damage(repo, f"{REF}~2")
+    recorded(repo, experiment="other")
+    assert len(list((spool.chained / "1").iterdir())) == 3
+    assert (waiting(repo), _raw_count(repo)) == ([], 3)
+
+
+def test_what_a_dead_holder_may_have_chained_waits_while_its_chain_can_not_be_read(repo: Repo) -> None:
+    for _ in range(3):
+        recorded(repo)
+    spool = Spool.of(repository(repo))
+    (kept, *_) = spool.chained.glob("*/*.zip")
+    kept.rename(spool.folder / kept.name)
+    whole = object_file(repo, repo.git("rev-parse", f"{REF}~2")).read_bytes()
+    damaged = object_file(repo, repo.git("rev-parse", f"{REF}~2"))
+    _damage(repo, f"{REF}~2")
+    _last_holder_died(repo)
+    for _ in range(2):
+        (fault,) = chain.drain(repository(repo)).faults
+        assert "can't be read to its end" in fault.what
+    assert (len(waiting(repo)), _raw_count(repo)) == (1, 3)
+    damaged.write_bytes(whole)
+    assert not chain.drain(repository(repo)).faults
+    assert (waiting(repo), count(repo)) == ([], 3)
 
 
 # git gc -------------------------------------------------------------------------------------------------------------
