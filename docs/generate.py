@@ -15,10 +15,12 @@ from pathlib import Path
 
 import readme_sessions
 import session
+import tutorial_sessions
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 CLI = ROOT / "docs" / "cli.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 MEANING = ROOT / "docs" / "meaning.md"
 
 _BLOCK = re.compile(r"(<!-- session: (?P<name>[a-z-]+) -->\n```console\n)(?P<body>.*?)(```\n)", re.DOTALL)
@@ -28,6 +30,7 @@ def main(words: list[str]) -> int:
     """Write or check; the exit code."""
     wanted = {
         README: _with_sessions(README, session.run(readme_sessions.set_up, readme_sessions.SESSIONS)),
+        TUTORIAL: _with_sessions(TUTORIAL, session.run(tutorial_sessions.set_up, tutorial_sessions.SESSIONS)),
         CLI: _reference(),
         MEANING: _meaning(),
     }
