@@ -7,6 +7,7 @@ with several seeds each; one run is made of uncommitted changes that are committ
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -200,6 +201,7 @@ def main(words: Sequence[str] | None = None) -> int:
     set_up(shell)
     train_everything(shell, given.seeds)
     tour(shell)
+    change_of_meaning(shell)
     print(f"\n# {shell.runs} runs, {time.monotonic() - started:.0f} seconds. Look around: cd {project}")
     return 0
 
@@ -260,6 +262,58 @@ def tour(shell: Shell) -> None:
     shell.show("git log --format='%h %s' -3 refs/runs/main", "It is all plain git.")
     shell.show("ledger status")
     shell.show("ledger verify")
+
+
+PERCENT = ("json.dump(metrics", "metrics['f1'] *= 100\n    json.dump(metrics")
+WEIGHTED = ('found, average="macro"), "accuracy"', 'found, average="weighted"), "accuracy"')
+
+
+def change_of_meaning(shell: Shell) -> None:
+    """Percent, then a fraction again; macro, then weighted: what converts, what breaks, and what best would have said."""
+    schema = shell.folder / ".ledger/schemas/classification.json"
+    fraction = schema.read_text(encoding="utf-8")
+    code = (shell.folder / "train.py").read_text(encoding="utf-8")
+    print("\n# Somebody prefers percent. Nothing compares until a migration says how.", flush=True)
+    schema.write_text(_defined(fraction, "f1", unit="%"), encoding="utf-8")
+    (shell.folder / "train.py").write_text(code.replace(*PERCENT), encoding="utf-8")
+    shell.show("ledger schema migrate", "The draft is complete: the units give the exact factor.")
+    shell("git add -A && git commit -q -m 'F1 in percent'")
+    shell.train(0)
+    shell.show("ledger log --metric f1 -n 3", "One scale, exact to the bit: → was converted.")
+    shell.show(
+        "ledger runs --sort -f1 --columns f1,branch -n 2", "The best run is the best, whatever its unit was."
+    )
+    print("\n# Then the average changes, and no formula leads from one to the other.", flush=True)
+    weighted = _defined(schema.read_text(encoding="utf-8"), "f1", average="weighted")
+    schema.write_text(weighted, encoding="utf-8")
+    (shell.folder / "train.py").write_text(code.replace(*PERCENT).replace(*WEIGHTED), encoding="utf-8")
+    shell("ledger schema migrate")
+    _give_reason(shell, "averaged by class size now")
+    shell("git add -A && git commit -q -m 'Weight F1 by class size'")
+    shell.train(1)
+    shell.show("ledger log --metric f1 -n 3", "A line with its reason, instead of a step that nobody made.")
+    shell.show("ledger schema matrix f1")
+
+
+def _defined(text: str, metric: str, *, unit: str | None = None, average: str | None = None) -> str:
+    body = json.loads(text)
+    definition = body["properties"]["metrics"]["properties"][metric]
+    definition.pop("maximum", None)
+    if unit:
+        definition["x-ledger"]["unit"] = unit
+    if average:
+        definition["x-ledger"]["how"]["average"] = average
+    return json.dumps(body, indent=2) + "\n"
+
+
+def _give_reason(shell: Shell, reason: str) -> None:
+    """What a person does in the editor: the `todo` goes, the reason stays."""
+    for path in (shell.folder / ".ledger/migrations").glob("*/*.json"):
+        body = json.loads(path.read_text(encoding="utf-8"))
+        for operation in body["metrics"]:
+            if operation.pop("todo", None) is not None:
+                operation["reason"] = reason
+        path.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
