@@ -77,7 +77,8 @@ class Index:
 
     @property
     def has_edits(self) -> bool:
-        return any(part.facts["edits"] for part in self.segments)
+        """Whether any run has more than one record."""
+        return any(part.facts["again"] for part in self.segments)
 
     def starts(self) -> Iterator[tuple[int, Segment]]:
         """Segments, each with the number of its first row."""
@@ -273,17 +274,22 @@ _MANY = 10_000
 
 
 class _Known:
-    """Ids of records that are indexed: of older segments by bisection where few are asked for, else in a set."""
+    """Ids of records and runs that are indexed: of older segments by bisection where few are asked for, else in a set."""
 
     def __init__(self, segments: Sequence[Segment], *, many: bool) -> None:
         self._segments = () if many else segments
         self._ids = {record for part in segments for record in part.column("record")} if many else set()
+        self._runs = {run_id for part in segments for run_id in part.column("run_id")} if many else set()
 
     def __contains__(self, record: str) -> bool:
         return record in self._ids or any(part.exact("record", record) for part in self._segments)
 
-    def add(self, record: str) -> None:
+    def has_run(self, run_id: str) -> bool:
+        return run_id in self._runs or any(part.exact("run", run_id) for part in self._segments)
+
+    def add(self, record: str, run_id: str) -> None:
         self._ids.add(record)
+        self._runs.add(run_id)
 
 
 def _add(
@@ -310,8 +316,9 @@ def _add(
             metrics=parsed(blobs[tree[codec.METRICS]], codec.METRICS),
             schema=tree.get(codec.SCHEMA),
             history=any(name.startswith("history") for name in tree),
+            again=known.has_run(run["id"]),
         )
-        known.add(run["record"])
+        known.add(run["record"], run["id"])
     except (
         LedgerError,
         KeyError,
@@ -381,6 +388,7 @@ def _with_pending(
                 metrics=parsed(content[codec.METRICS], codec.METRICS),
                 schema=_sealed_schema(content, schemas),
                 history=any(name.startswith("history") for name in content),
+                again=any(part.exact("run", run["id"]) for part in segments),
             )
     if len(builder):
         stem = f"pending-{os.getpid()}-{new_id()}"

@@ -36,7 +36,8 @@ CODED_COLUMNS: Final = (
 """Texts that repeat from run to run: dictionary encoded."""
 TIME_COLUMNS: Final = ("recorded", "started", "finished")
 """Microseconds since 1970, UTC."""
-OTHER_COLUMNS: Final = ("duration", "code_dirty", "code_end", "history")
+OTHER_COLUMNS: Final = ("duration", "code_dirty", "code_end", "history", "again")
+"""`again`: other records of its run were indexed before this one."""
 COLUMNS: Final = (*TEXT_COLUMNS, *CODED_COLUMNS, *TIME_COLUMNS, *OTHER_COLUMNS)
 
 METRICS, PARAMS, TAGS = "metrics", "params", "tags"
@@ -51,6 +52,7 @@ class Builder:
     """One for each record, in the order of `_ROW`."""
     gathered: dict[str, Gathered] = field(default_factory=lambda: {group: Gathered() for group in GROUPS})
     ids: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
     faults: list[dict[str, str]] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -66,6 +68,7 @@ class Builder:
         metrics: Mapping[str, Any],
         schema: str | None,
         history: bool,
+        again: bool = False,
     ) -> None:
         """A decoded `run.json` (as a mapping, its version checked), params and metrics of one record.
 
@@ -76,8 +79,9 @@ class Builder:
         flat, tags = flatten(params), dict(run.get("tags") or {})
         # From here on nothing fails, so that no column is longer than another.
         row = len(self.rows)
-        self.rows.append((*found.values(), ref, commit, schema, history))
+        self.rows.append((*found.values(), ref, commit, schema, history, again or run["id"] in self.runs))
         self.ids.add(run["record"])
+        self.runs.add(run["id"])
         self.gathered[METRICS].add(row, metrics)
         self.gathered[PARAMS].add(row, flat)
         self.gathered[TAGS].add(row, tags)
@@ -175,7 +179,14 @@ def flatten(params: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
     return flat
 
 
-_ROW: Final = (*row_of({"record": "", "id": "", "experiment": ""}), "ref", "commit", "schema", "history")
+_ROW: Final = (
+    *row_of({"record": "", "id": "", "experiment": ""}),
+    "ref",
+    "commit",
+    "schema",
+    "history",
+    "again",
+)
 
 
 def write(builder: Builder, folder: Path, stem: str) -> None:
@@ -214,12 +225,14 @@ def _rows_table(data: Mapping[str, Sequence[Any]], faults: Sequence[Mapping[str,
     }
     columns |= {name: pa.array(data[name], pa.int64()) for name in TIME_COLUMNS}
     columns["duration"] = pa.array(data["duration"], pa.float64())
-    columns |= {name: pa.array(data[name], pa.bool_()) for name in ("code_dirty", "code_end", "history")}
+    columns |= {
+        name: pa.array(data[name], pa.bool_()) for name in ("code_dirty", "code_end", "history", "again")
+    }
     columns |= _sorted_ids(data["record"], "record") | _sorted_ids(data["run_id"], "run")
     table = pa.table(columns)
     facts = {
         "faults": list(faults),
-        "edits": sum(base is not None for base in data["base"]),
+        "again": sum(data["again"]),
         "dirty": sum(data["code_dirty"]),
     }
     return table.replace_schema_metadata({b"ledger": json.dumps(facts).encode()})

@@ -54,22 +54,23 @@ class RunSet:
         if self.index.dropped:
             hidden |= {row for record in self.index.dropped for row in self.index.exact("record", record)}
         if self.index.has_edits:
-            for run_id in self._edited_runs():
+            for run_id in self._repeated_runs():
                 hidden |= self._settle(run_id, hidden)
         return frozenset(hidden)
 
-    def _edited_runs(self) -> list[str]:
+    def _repeated_runs(self) -> list[str]:
+        """Runs with several records: edits, or one run that was recorded twice."""
         found: dict[str, None] = {}
         for part in self.index.segments:
-            if part.facts["edits"]:
-                pairs = zip(part.column("base"), part.column("run_id"), strict=True)
-                found.update((run_id, None) for base, run_id in pairs if base is not None)
+            if part.facts["again"]:
+                pairs = zip(part.column("again"), part.column("run_id"), strict=True)
+                found.update((run_id, None) for again, run_id in pairs if again)
         return list(found)
 
     def _settle(self, run_id: str, hidden: set[int]) -> set[int]:
         """Choose the row that carries a run; return the others."""
         rows = [row for row in self.index.exact("run", run_id) if row not in hidden]
-        if len(rows) < 2:  # noqa: PLR2004 - an edit whose base is not here stands alone
+        if len(rows) < 2:  # noqa: PLR2004 - the others are on no ref any more
             return set()
         records = {row: self._links(row) for row in rows}
         bases = {record["base"] for record in records.values()}

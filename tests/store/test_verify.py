@@ -334,6 +334,7 @@ def test_an_edit_whose_base_is_not_here_is_a_note(repo: Repo) -> None:
     recorded(repo)
     edited(repo, tags={"a": "b"})
     put(repo, f"{REF}^{{tree}}", parents=[])
+    shutil.rmtree(Spool.of(workspace(repo).repository).chained)
     report = verified(repo)
     assert report.faults == ()
     assert [one.what[:16] for one in report.notes] == ["edits the record"]
@@ -513,6 +514,7 @@ def test_an_index_that_lacks_a_record_or_has_one_too_many(repo: Repo) -> None:
     shutil.rmtree(folder)
     store_index.load(repository)
     manifest = json.loads((folder / "manifest.json").read_text())
+    shutil.rmtree(Spool.of(workspace(repo).repository).chained)
     repo.git("update-ref", "-d", "refs/runs/two")
     tips = {REF: manifest["tips"][REF]}
     (folder / "manifest.json").write_text(json.dumps({**manifest, "tips": tips}))
@@ -539,3 +541,20 @@ def test_many_records_with_one_damaged_among_them(repo: Repo) -> None:
     assert told(report) == [
         "metrics.json: not canonical: its bytes are not those that ledger writes for these values"
     ]
+
+
+def test_a_run_that_was_recorded_twice(repo: Repo) -> None:
+    one = recorded(repo)
+    two = recorded(repo)
+    message = repo.git("show", "-s", "--format=%B", REF).replace(two.id, one.id)
+    change(repo, {"run.json": run_json(repo, id=one.id)}, message=message + "\n")
+    (fault,) = verified(repo).faults
+    assert fault.what.startswith(f"the run {one.id[:8]} was recorded twice: ")
+
+
+def test_records_that_a_ref_has_lost_are_named_while_their_sealed_files_are_kept(repo: Repo) -> None:
+    _, lost = recorded(repo), recorded(repo)
+    repo.git("update-ref", REF, f"{REF}~1")
+    (fault,) = [one for one in verified(repo).faults if one.path.endswith(".zip")]
+    assert fault.ref == REF
+    assert lost.record[:12] in fault.what

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,6 @@ def edit(repo: Repo) -> Edit:
     seconds = iter(range(1_900_000_000, 2_000_000_000))
 
     def write(base: Record, *, metrics: dict[str, Metric] | None = None, **fields: object) -> Record:
-        from datetime import UTC, datetime
-
         recorded = utc_text(datetime.fromtimestamp(next(seconds), tz=UTC))
         edited = base.edited(recorded=recorded, author=Author(name="Eve"), reason="edit")
         tags = fields.pop("tags", None)
@@ -179,3 +178,31 @@ def test_sameness_is_of_what_was_recorded() -> None:
     assert not same(1, True)
     assert not same(1, 1.0)
     assert same([1, "a"], [1, "a"])
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["read at once", "read one by one"])
+def test_one_run_recorded_twice_is_one_run(edit: Edit, apart: bool) -> None:
+    one = first(f1=0.5, loss=1.0)
+    kept = first(f1=0.1)
+    if apart:
+        runs()
+    twice = replace(one, run=replace(one.run, record="ab" * 16, recorded=utc_text(datetime.now(UTC))))
+    seal_and_chain(workspace(), [replace(twice, metrics={"f1": 0.7, "loss": 1.0})])
+    found = runs()
+    assert sorted(str(value) for _, value in found.values("metrics", "f1")) == ["0.1", "0.7"]
+    (conflict,) = found.conflicts
+    assert (conflict.field, conflict.values) == (("metrics", "f1"), (0.7, 0.5))
+    edit(kept, metrics={"f1": 0.2})
+    assert len(runs().rows) == 2
+    assert len(runs().index) == 4
+
+
+def test_one_run_recorded_twice_is_one_run_while_it_waits(repo: Repo) -> None:
+    one = first(f1=0.5)
+    runs()
+    tip = repo.git("rev-parse", "refs/runs/main")
+    repo.git("update-ref", "refs/ledger/inbox/ci", tip)
+    repo.git("update-ref", "refs/runs/main", "HEAD")
+    seal_and_chain(workspace(), [replace(one, run=replace(one.run, record="ab" * 16))])
+    assert len(runs().index) == 2
+    assert len(runs().rows) == 1

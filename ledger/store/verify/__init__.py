@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ledger.git.process import Repository
 from ledger.store.verify.chains import chains
-from ledger.store.verify.links import code, edits
+from ledger.store.verify.links import code, edits, firsts
 from ledger.store.verify.local import index, spool
 from ledger.store.verify.records import records
 from ledger.store.verify.walk import Report, Told, Walk
@@ -32,6 +32,7 @@ def verify(repository: Repository, *, told: Told | None = None) -> Report:
             if told:
                 told(done, total)
     edits(walk)
+    firsts(walk)
     code(walk)
     spool(walk)
     index(walk)

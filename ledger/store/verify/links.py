@@ -30,6 +30,15 @@ def edits(walk: Walk) -> None:
             walk.fault("edits that lead in a circle", ref=seen.ref, commit=seen.commit, path=codec.RUN)
 
 
+def firsts(walk: Walk) -> None:
+    """A run has one record that edits no other: two are one run that was recorded twice."""
+    first: dict[str, str] = {}
+    for record, seen in walk.records.items():
+        if seen.base is None and first.setdefault(seen.run, record) != record:
+            what = f"the run {seen.run[:8]} was recorded twice: {first[seen.run][:12]} and {record[:12]} edit no record"
+            walk.fault(what, ref=seen.ref, commit=seen.commit, path=codec.RUN)
+
+
 def _circle(walk: Walk, record: str, settled: set[str]) -> bool:
     line: set[str] = set()
     current: str | None = record

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from ledger.errors import FormatError, LedgerError
-from ledger.store import codec
+from ledger.errors import FormatError, GitError, LedgerError
+from ledger.store import aftercare, codec
 from ledger.store import index as store_index
+from ledger.store.slug import RUNS
 from ledger.store.spool import SUFFIX, Sealed, Spool, read
 from ledger.store.verify import content as check
 from ledger.store.verify import digest
@@ -20,9 +23,29 @@ def spool(walk: Walk) -> None:
     for path in spool.pending():
         for item in _sealed(walk, path):
             _waiting(walk, path, item)
-    for folder in (spool.refused, spool.fallback / spool.refused.name, spool.chained):
+    for folder in (spool.refused, spool.fallback / spool.refused.name):
         for path in sorted(folder.rglob(f"*{SUFFIX}")):
             _sealed(walk, path)
+    kept = [
+        (path, item) for path in sorted(spool.chained.rglob(f"*{SUFFIX}")) for item in _sealed(walk, path)
+    ]
+    _still_chained(walk, [(path, item) for path, item in kept if item.record not in walk.records])
+
+
+def _still_chained(walk: Walk, lost: Sequence[tuple[Path, Sealed]]) -> None:
+    """Sealed files that were set aside when their records were chained: they know what the refs have lost."""
+    on_chain: dict[str, frozenset[str]] = {}
+    for path, item in lost:
+        ref = RUNS + item.slug
+        with suppress(GitError):  # a chain that can't be read to its end has its own fault
+            if ref not in on_chain:
+                on_chain[ref] = aftercare.chained_records(walk.repository, ref)
+            if item.record not in on_chain[ref]:
+                walk.fault(
+                    f"was on the ref, and its record {item.record[:12]} is not any more (ledger recover restores it)",
+                    ref=ref,
+                    path=str(path),
+                )
 
 
 def _sealed(walk: Walk, path: Path) -> list[Sealed]:
