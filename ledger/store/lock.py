@@ -36,7 +36,7 @@ class Predecessor:
     died: bool
     """It did not say good-bye: its intents may be done, half done or not begun."""
     rebooted: bool
-    """The machine has started anew since: what was not fsynced is gone, its intents included."""
+    """The machine has started anew, and nobody has mended since: what was not fsynced is gone, intents included."""
     intents: tuple[Intent, ...] = ()
     elsewhere: bool = False
     """It ran on another machine: where locks don't reach that far it may live, and still be writing."""
@@ -51,14 +51,16 @@ class Held:
     _intents: list[Intent] = field(default_factory=list)
     """In doubt: what the predecessor left until that is mended, then what is begun here and not settled."""
     _doubt: bool = False
+    _rebooted: bool = False
 
     def begin(self) -> None:
         """Say who holds the lock. What a dead predecessor left stays on record: this holder may die before it is mended."""
         self._intents = list(self.predecessor.intents)
+        self._rebooted = self.predecessor.rebooted
         self._write(open_=True)
 
     def mended(self) -> None:
-        self._intents = []
+        self._intents, self._rebooted = [], False
 
     def announce(self, intent: Intent) -> None:
         self._intents.append(intent)
@@ -73,11 +75,16 @@ class Held:
         self._doubt = True
 
     def close(self) -> None:
-        self._write(open_=self._doubt or bool(self._intents))
+        self._write(open_=self._doubt or self._rebooted or bool(self._intents))
 
     def _write(self, *, open_: bool) -> None:
         """One write that covers the old state, so that a kill leaves the old or the new one, and nothing between."""
-        state = {**_who(), "open": open_, "intents": [asdict(intent) for intent in self._intents]}
+        state = {
+            **_who(),
+            "open": open_,
+            "rebooted": self._rebooted,
+            "intents": [asdict(intent) for intent in self._intents],
+        }
         data = json.dumps(state).encode()
         os.pwrite(self.descriptor, data.ljust(os.fstat(self.descriptor).st_size), 0)
         os.ftruncate(self.descriptor, len(data))
@@ -127,7 +134,7 @@ def _predecessor(data: bytes) -> Predecessor:
     same_host, same_boot = state.get("host") == me["host"], state.get("boot") == me["boot"]
     return Predecessor(
         died=bool(state.get("open")),
-        rebooted=bool(state) and same_host and not same_boot,
+        rebooted=bool(state.get("rebooted")) or (bool(state) and same_host and not same_boot),
         intents=intents,
         elsewhere=bool(state) and not same_host and not same_boot,  # containers of one machine share its boot
     )

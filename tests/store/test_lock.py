@@ -159,6 +159,24 @@ def test_a_machine_that_started_anew_and_one_that_is_another(path: Path) -> None
         assert not held.predecessor.rebooted
 
 
+def test_that_the_machine_started_anew_is_known_until_it_is_mended(path: Path) -> None:
+    note(path, boot="another", open=False)
+    for _ in range(2):  # the first is killed while it mends
+        killed = lock.acquire(path, wait_seconds=0)
+        held = killed.__enter__()
+        assert held
+        assert held.predecessor.rebooted
+        killed.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert held.predecessor.rebooted
+        held.mended()
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert not held.predecessor.rebooted
+        assert not held.predecessor.died
+
+
 def test_a_child_keeps_the_lock_until_it_ends(path: Path) -> None:
     """Children of git inherit it: nobody gets the lock while an orphan still writes."""
     with lock.acquire(path, wait_seconds=0) as held:
