@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ledger.cli import streams
 from ledger.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,11 +114,23 @@ class App:
             else:  # what the stream can't hold is shown by its number
                 sys.stdout.write(chunk.encode(encoding, "backslashreplace").decode(encoding))
 
+    @contextmanager
+    def telling(self, done: str) -> Iterator[None]:
+        """Print what became of something that is done for good: output that fails is no failure of it."""
+        try:
+            yield
+            sys.stdout.flush()
+        except OSError as error:
+            streams.give_up(sys.stdout)
+            if not isinstance(error, BrokenPipeError):
+                self.warn([f"{done}; that could not be printed: {error.strerror or error}"])
+
     def talk(self, text: str) -> None:
         """Say something to the person, not to the pipe."""
         from ledger.render.terminal import escape
 
-        sys.stderr.write("\n".join(escape(line) for line in text.split("\n")) + "\n")
+        with suppress(OSError):  # that nobody can be told changes nothing of what is done
+            sys.stderr.write("\n".join(escape(line) for line in text.split("\n")) + "\n")
 
     def warn(self, texts: Iterable[str]) -> None:
         for text in texts:

@@ -25,9 +25,10 @@ def write(app: App, prefix: str, change: Change, *, as_json: bool) -> None:
         return
     done, changed = written
     app.warn(done.warnings)
-    if as_json:
-        app.json(document(done))
-    else:
+    with app.telling(f"edited {done.id}"):
+        if as_json:
+            app.json(document(done))
+            return
         app.lines([escape(f"edited {done.id[:8]} in {done.experiment}: {', '.join(changed)}")])
 
 

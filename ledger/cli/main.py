@@ -7,13 +7,15 @@ import gc
 import importlib
 import os
 import sys
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn, cast
 
 import click
 
+from ledger.cli import streams
 from ledger.cli.app import App
-from ledger.errors import LedgerError, StorageError
+from ledger.errors import LedgerError, StorageError, UsageError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("ledger.cli.init", "Set a repository up: settings and a first schema."),
@@ -106,7 +108,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
     # pyarrow takes NumPy along where it is installed, which costs as much as all the rest; no command needs it.
     sys.modules.setdefault("numpy", cast("ModuleType", None))
     words = sys.argv[1:] if argv is None else argv
+    streams.open_missing()
     code = run(words)
+    streams.settle()
     gc.freeze()
     sys.exit(code)
 
@@ -114,15 +118,26 @@ def main(argv: list[str] | None = None) -> NoReturn:
 def run(words: list[str]) -> int:
     """Run one command line; the exit code."""
     try:
-        result: Any = cli.main(args=words, prog_name="ledger", obj=tuple(words), standalone_mode=False)
+        result = _called(words)
         sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        return _closed_pipe()
+    except BrokenPipeError as error:
+        return _broken_pipe(error, words)
     except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves as a traceback
         return _failed(error, as_json="--json" in words)
     return result if isinstance(result, int) else 0
+
+
+def _called(words: list[str]) -> Any:
+    """What `cli.main` does, but for closed pipes, at which that exits with 1."""
+    if "_LEDGER_COMPLETE" in os.environ:  # set by a shell that completes a word
+        return cli.main(args=words, prog_name="ledger", obj=tuple(words), standalone_mode=False)
+    try:
+        with cli.make_context("ledger", list(words), obj=tuple(words)) as context:
+            return cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
 
 
 def _failed(error: Exception, *, as_json: bool) -> int:
@@ -137,9 +152,11 @@ def _failed(error: Exception, *, as_json: bool) -> int:
     )
 
 
-def _closed_pipe() -> int:
-    """The reader went away: not an error; and Python must not complain when it flushes at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _broken_pipe(error: BrokenPipeError, words: list[str]) -> int:
+    """The reader went away: not an error. A pipe to another program that broke is one."""
+    if not streams.reader_gone():
+        return _failed(error, as_json="--json" in words)
+    streams.give_up(sys.stdout)
     return 0
 
 
@@ -155,39 +172,34 @@ def _of_system(error: OSError) -> LedgerError:
 
 
 def _say(error: LedgerError, *, as_json: bool) -> int:
+    with suppress(OSError):  # where nobody can be told, the exit code still says it
+        sys.stderr.write(_json_error(error) if as_json else _text_error(error))
+    return error.exit_code
+
+
+def _json_error(error: LedgerError) -> str:
+    from ledger.render.document import json_document
+
+    fields = {
+        "kind": error.kind,
+        "message": error.message,
+        "hint": error.hint,
+        "details": list(error.details),
+    }
+    return json_document({"error": fields})
+
+
+def _text_error(error: LedgerError) -> str:
     from ledger.render.terminal import escape
 
-    if as_json:
-        from ledger.render.document import json_document
-
-        fields = {
-            "kind": error.kind,
-            "message": error.message,
-            "hint": error.hint,
-            "details": list(error.details),
-        }
-        sys.stderr.write(json_document({"error": fields}))
-        return error.exit_code
-    sys.stderr.write(f"error: {escape(error.message)}\n")
-    for line in error.details:
-        sys.stderr.write(f"  {escape(line)}\n")
-    if error.hint:
-        sys.stderr.write(f"hint: {escape(error.hint)}\n")
-    return error.exit_code
+    lines = [f"error: {escape(error.message)}", *(f"  {escape(line)}" for line in error.details)]
+    return "".join(f"{line}\n" for line in [*lines, *([f"hint: {escape(error.hint)}"] if error.hint else [])])
 
 
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
     if as_json:
-        from ledger.render.document import json_document
-
-        fields = {
-            "kind": "usage",
-            "message": error.format_message(),
-            "hint": "ledger COMMAND --help",
-            "details": [],
-        }
-        sys.stderr.write(json_document({"error": fields}))
-    else:
+        return _say(UsageError(error.format_message(), hint="ledger COMMAND --help"), as_json=True)
+    with suppress(OSError):
         error.show(sys.stderr)
     return 2
 

@@ -114,12 +114,13 @@ def record(
     else:
         done = recorder.record(app.workspace, [draft])[0]
     app.warn(done.warnings)
-    if as_json:
-        app.json(document(done))
-    elif quiet:
-        sys.stdout.write(f"{done.id}\n")
-    else:
-        app.lines([_said(done, draft)])
+    with app.telling(f"recorded {done.id}"):
+        if as_json:
+            app.json(document(done))
+        elif quiet:
+            sys.stdout.write(f"{done.id}\n")
+        else:
+            app.lines([_said(done, draft)])
 
 
 def _draft(app: App, given: dict[str, Any]) -> Draft:

@@ -1,0 +1,72 @@
+"""Output that can't be written: what is done is done, and no reader who leaves early is an error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Ledger, Repo
+
+_FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not _FULL.exists(), reason="this system has no /dev/full")
+
+
+def shell(repo: Repo, line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line in which `ledger` is the command."""
+    script = f'set -o pipefail; ledger() {{ "{sys.executable}" -m ledger "$@"; }}; {line}'
+    return subprocess.run(
+        ["bash", "-c", script], cwd=repo.path, capture_output=True, text=True, check=False, env=os.environ
+    )
+
+
+@needs_full
+@pytest.mark.parametrize("form", ["", "-q", "--json"])
+def test_a_run_that_is_recorded_is_not_to_be_recorded_again(repo: Repo, ledger: Ledger, form: str) -> None:
+    done = shell(repo, f"ledger record {form} -m f1=0.2 >/dev/full")
+    (run,) = ledger("runs", "--ids").split()
+    assert done.returncode == 0
+    assert f"warning: recorded {run}; that could not be printed: No space left on device" in done.stderr
+    assert "again" not in done.stderr
+
+
+@needs_full
+def test_an_edit_that_is_done_is_done(repo: Repo, ledger: Ledger) -> None:
+    run = ledger("record", "-q", "-m", "f1=0.2").strip()
+    done = shell(repo, f"ledger tag {run} a=b >/dev/full")
+    assert done.returncode == 0
+    assert f"warning: edited {run}" in done.stderr
+    assert ledger.json("runs")[0]["tags.a"] == "b"
+
+
+@pytest.mark.parametrize("where", [">&-", "| true", "2>&-", ">&- 2>&-", "2>&1 | true"])
+def test_nobody_reads_what_record_says(repo: Repo, ledger: Ledger, where: str) -> None:
+    done = shell(repo, f"ledger record -m f1=0.2 {where}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(ledger.json("runs")) == 1
+
+
+@needs_full
+def test_not_even_the_warning_can_be_written(repo: Repo, ledger: Ledger) -> None:
+    assert shell(repo, "ledger record -m f1=0.2 >/dev/full 2>/dev/full").returncode == 0
+    assert len(ledger.json("runs")) == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["runs --json | true", "runs --json >&-", "--help | true", "status | head -c1"]
+)
+def test_a_reader_who_leaves(repo: Repo, ledger: Ledger, line: str) -> None:
+    ledger("record", "-m", "f1=0.2")
+    done = shell(repo, f"ledger {line}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_full
+def test_what_was_asked_for_and_can_not_be_written_is_an_error(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.2")
+    done = shell(repo, "ledger runs --json >/dev/full")
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert shell(repo, "ledger runs --nope 2>/dev/full").returncode == 2
