@@ -543,6 +543,15 @@ def test_many_records_with_one_damaged_among_them(repo: Repo) -> None:
     ]
 
 
+def test_a_run_that_was_recorded_twice(repo: Repo) -> None:
+    one = recorded(repo)
+    two = recorded(repo)
+    message = repo.git("show", "-s", "--format=%B", REF).replace(two.id, one.id)
+    change(repo, {"run.json": run_json(repo, id=one.id)}, message=message + "\n")
+    (fault,) = verified(repo).faults
+    assert fault.what.startswith(f"the run {one.id[:8]} was recorded twice: ")
+
+
 def test_records_that_a_ref_has_lost_are_named_while_their_sealed_files_are_kept(repo: Repo) -> None:
     _, lost = recorded(repo), recorded(repo)
     repo.git("update-ref", REF, f"{REF}~1")
