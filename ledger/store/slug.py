@@ -14,6 +14,7 @@ INBOX = "refs/ledger/inbox/"
 TRACKING = "refs/ledger/remotes/"
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_MADE = re.compile(r"[a-z0-9_][a-z0-9._-]{0,79}")
 _HASHED = re.compile(r".*-[0-9a-f]{8}")
 _MAX_NAME = 1000
 
@@ -30,6 +31,11 @@ def slug(experiment: str) -> str:
     readable = re.sub(r"\.{2,}", ".", readable)
     readable = readable.removesuffix(".lock") or "x"
     return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def is_slug(text: str) -> bool:
+    """Whether `slug` could have made it: nothing else may become part of a ref's name."""
+    return bool(_MADE.fullmatch(text)) and _legal(text)
 
 
 def normal(experiment: str) -> str:

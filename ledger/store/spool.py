@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,8 @@ from ledger import canonical
 from ledger.errors import FormatError, StorageError
 from ledger.git.process import Repository
 from ledger.model import Author
+from ledger.store import codec
+from ledger.store.slug import is_slug
 
 SEAL_FORMAT = 1
 """Version of sealed files. 1: the first (2026-11)."""
@@ -30,6 +33,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MANIFEST = "manifest.json"
 _PACK = "snapshot.pack"
 SUFFIX = ".zip"
+_NAMES = frozenset((codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA, codec.EVENTS, _PACK))
+_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +185,20 @@ def _manifest_entry(item: Sealed, digests: Mapping[str, str]) -> dict[str, objec
     }
 
 
+_BROKEN = (
+    zipfile.BadZipFile,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What reading bytes that are no sealed file, or have another shape, comes to."""
+
+
 def read(path: Path) -> list[Sealed]:
     """The records of a sealed file, every byte checked. Raises FormatError, FileNotFoundError."""
     try:
@@ -199,7 +218,7 @@ def read(path: Path) -> list[Sealed]:
             return [_sealed(entry, stored) for entry in manifest["records"]]
     except FileNotFoundError:
         raise
-    except (zipfile.BadZipFile, LookupError, TypeError, ValueError, OSError, EOFError, RuntimeError) as error:
+    except _BROKEN as error:
         raise FormatError(
             f"{path}: not a sealed record: {type(error).__name__}: {error}",
             hint="it is left as it is; nothing else is held up",
@@ -213,6 +232,7 @@ def _require_plain(archive: zipfile.ZipFile) -> None:
 
 
 def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
+    _require_shape(entry)
     files = {}
     for name, digest in entry["files"].items():
         files[name] = stored[digest]
@@ -222,11 +242,25 @@ def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
     return Sealed(
         record=str(entry["record"]),
         run=str(entry["run"]),
-        slug=str(entry["slug"]),
+        slug=entry["slug"],
         author=Author(name=entry["author"][0], email=entry["author"][1]),
         seconds=int(entry["seconds"]),
-        message=str(entry["message"]),
+        message=entry["message"],
         code=tuple(entry["code"]),
         files=files,
         pack=pack,
     )
+
+
+def _require_shape(entry: Mapping[str, Any]) -> None:
+    """What goes to git as it is (a ref's name, names in a tree, ids, texts) is nothing that git could take amiss."""
+    slug, code = entry["slug"], entry["code"]
+    if slug and not is_slug(slug):  # a refused run has none yet
+        raise ValueError(f"{slug!r} names no ref")
+    if not isinstance(code, list) or not all(_ID.fullmatch(commit) for commit in code):
+        raise ValueError("its code is not a list of commits")
+    for name in entry["files"]:
+        if not (name in _NAMES or codec.HISTORY.fullmatch(name)):
+            raise ValueError(f"{name!r} is no file of a record")
+    for text in (entry["message"], *entry["author"]):
+        text.encode()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,6 +154,65 @@ def test_a_file_of_a_newer_ledger(place: Spool) -> None:
     with pytest.raises(FormatError) as caught:
         read(path)
     assert caught.value.hint == "upgrade ledger"
+
+
+def sealed_by_hand(folder: Path, manifest: object, files: Mapping[str, bytes]) -> Path:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for data in set(files.values()):
+            archive.writestr(f"files/{hashlib.sha256(data).hexdigest()}", data)
+        archive.writestr("manifest.json", json.dumps(manifest))
+    return write_durably(folder / "1.zip", buffer.getvalue())
+
+
+def manifest(**values: object) -> dict[str, object]:
+    files = {name: hashlib.sha256(data).hexdigest() for name, data in ITEM.files.items()}
+    whole = {"record": ITEM.record, "run": ITEM.run, "slug": "main", "author": ["a", "b"], "seconds": 1}
+    return {**whole, "message": "m", "code": [], "files": files, **values}
+
+
+def test_a_manifest_made_by_hand_is_read_like_any_other(place: Spool) -> None:
+    path = sealed_by_hand(place.folder, {"format": 1, "records": [manifest()]}, ITEM.files)
+    assert [item.slug for item in read(path)] == ["main"]
+
+
+DIGEST = hashlib.sha256(b"{}").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"files": []},
+        {"files": 7},
+        {"files": {"../config": DIGEST}},
+        {"files": {"a/b": DIGEST}},
+        {"files": {"": DIGEST}},
+        {"slug": "../heads/main"},
+        {"slug": "a b"},
+        {"slug": "a.lock"},
+        {"slug": 7},
+        {"seconds": float("inf")},
+        {"author": "ab"[:1]},
+        {"author": [1, 2]},
+        {"message": "\ud800"},
+        {"message": None},
+        {"code": ["^HEAD"]},
+        {"code": "1" * 40},
+        {"code": [1]},
+    ],
+)
+def test_a_wrong_manifest_is_a_fault_of_its_file(place: Spool, wrong: dict[str, object]) -> None:
+    path = sealed_by_hand(place.folder, {"format": 1, "records": [manifest(**wrong)]}, ITEM.files)
+    with pytest.raises(FormatError, match="not a sealed record"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "whole", [[], 7, {"format": 1, "records": ["x"]}, {"format": 1, "records": [{"files": []}]}]
+)
+def test_a_manifest_of_another_shape(place: Spool, whole: object) -> None:
+    with pytest.raises(FormatError, match="not a sealed record"):
+        read(sealed_by_hand(place.folder, whole, {}))
 
 
 def test_a_missing_file_is_not_a_damaged_one(place: Spool) -> None:
