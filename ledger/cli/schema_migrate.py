@@ -26,13 +26,15 @@ Examples:
   ledger schema migrate --rename loss=train_loss
   ledger schema migrate --from v1.0                  from the definitions of a revision
   ledger schema migrate --from d1:9a07d2c1           from one definition that runs used
+  ledger schema migrate --take f1                    with what is proposed for f1
   ledger schema migrate --merge                      from both sides of the last merge
   ledger schema migrate -o -                         print it
 
 \b
 Complete by itself: another unit, a rename that was confirmed, params of another type. Left to decide, as `todo`:
         why values don't compare (redefine, drop), guesses, values from before the first schema.
-Printed, never chosen: what could be computed from other metrics that runs recorded (F1, error, perplexity, RMSE).
+Printed, and drafted only with --take: what could be computed from other metrics that runs recorded (F1 from
+        precision and recall, error and accuracy, perplexity from loss, RMSE from MSE), percent without a definition.
 A draft that holds a `todo` is not used, and `ledger schema check` fails on it.
 """
 
@@ -44,6 +46,9 @@ A draft that holds a `todo` is not used, and `ledger schema check` fails on it.
     "--rename", "renames", multiple=True, metavar="OLD=NEW", help="OLD is called NEW now; again for more."
 )
 @click.option("--yes", is_flag=True, help="Take every likely rename for one.")
+@click.option(
+    "--take", multiple=True, metavar="METRIC", help="Draft what is proposed for METRIC; again for more."
+)
 @click.option("--merge", is_flag=True, help="From both sides of the last merge.")
 @click.option("-o", "--output", metavar="FILE", help="Where to write it, - for standard output.")
 @click.pass_obj
@@ -55,6 +60,7 @@ def migrate(
     name: str | None,
     renames: tuple[str, ...],
     yes: bool,
+    take: tuple[str, ...],
     merge: bool,
     output: str | None,
 ) -> None:
@@ -72,7 +78,7 @@ def migrate(
     found = [
         one
         for schema in _schemas(view, name, given)
-        for one in drafts(view, schema, decide=asking.decide, source=source, merge=merge)
+        for one in drafts(view, schema, decide=asking.decide, source=source, merge=merge, take=take)
     ]
     if not found:
         app.talk(
@@ -129,7 +135,7 @@ def _written(app: App, found: Sequence[Draft], output: str | None) -> list[str]:
 
     if output == "-":
         for one in found:
-            sys.stdout.write(one.data.decode("utf-8"))
+            app.json(json.loads(one.data))  # the same, without what a terminal would act on
         return []
     if output is not None and len(found) > 1:
         raise UsageError(
@@ -190,5 +196,6 @@ def _alternatives(one: Draft) -> Iterator[str]:
 
     for proposal in one.proposals:
         target = proposal.operation["to"]
-        yield f"  # {target} could be computed from what runs recorded. If {proposal.holds}, put this in its place:"
+        yield f"  # {target} could be computed from what runs recorded, if {proposal.holds}"
         yield f"  #   {compact(dict(proposal.operation))}"
+        yield f"  #   --take {target} drafts that"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
@@ -22,7 +22,6 @@ from ledger.schema.differences import changed_fields, differences
 from ledger.schema.document import Schema
 from ledger.schema.edges import Break, Iso
 from ledger.schema.lineage import Lineage
-from ledger.schema.locks import lock
 from ledger.schema.transform import CASTS
 from ledger.schema.units import Affine, Unit, UnitError
 from ledger.trace.identities import Proposal, proposals
@@ -109,32 +108,53 @@ def rename_candidates(before: Before, after: Schema, known: Known) -> dict[str, 
 
 
 def draft(
-    before: Before, after: Schema, known: Known, *, renames: Mapping[str, str | None] | None = None
-) -> Draft | None:
-    """The migration from one side to the other; None where there is nothing to explain.
+    before: Before,
+    after: Schema,
+    known: Known,
+    *,
+    renames: Mapping[str, str | None] | None = None,
+    take: Collection[str] = (),
+) -> tuple[Draft, ...]:
+    """The migration from one side to the other; nothing where there is nothing to explain.
 
-    `renames` are decided: old name → new name, or None for a name that has none. Others stay a question.
+    `renames` are decided: old name → new name, or None for a name that has none; others stay a question. What is
+    proposed for a metric of `take` is done: in place of a `same`, or in a second file beside a `redefine`, since a
+    file has one operation a target.
     """
-    decided = {} if renames is None else renames
-    metrics = [*_metrics(before, after, known, decided)]
+    metrics = [*_metrics(before, after, known, {} if renames is None else renames)]
     params = [*_params(before, after, known)]
-    if not metrics and not params:
-        return None
-    proposed = tuple(_proposals(after, metrics, known))
+    proposed = {str(one.operation["to"]): one for one in reversed([*_proposals(after, metrics, known)])}
+    taken = [one for name, one in proposed.items() if name in take]
+    if not (metrics or params or taken):
+        return ()
+    operations = {str(words["to"]): words for words in metrics if "to" in words}
+    beside = [one for one in taken if operations.get(str(one.operation["to"]), {}).get("op") == "redefine"]
+    instead = {str(one.operation["to"]): dict(one.operation) for one in taken if one not in beside}
+    metrics = [instead.pop(str(words.get("to")), words) for words in metrics] + [*instead.values()]
+    left = tuple(one for one in proposed.values() if one not in taken)
+    first = _draft(before, after, {"metrics": metrics, "params": params}, taken, left)
+    return (first, *(_draft(before, after, {"metrics": [dict(one.operation)]}, [one], ()) for one in beside))
+
+
+def _draft(
+    before: Before,
+    after: Schema,
+    operations: Mapping[str, Sequence[Words]],
+    taken: Sequence[Proposal],
+    left: tuple[Proposal, ...],
+) -> Draft:
+    inputs = {one.name: one for proposal in taken for one in proposal.inputs}
+    listed = [words for part in operations.values() for words in part]
     document = migration.draft(
         schema=after.name,
-        summary=_summary([*metrics, *params]),
-        before={"metrics": before.metrics, "params": before.params},
+        summary=", ".join(map(_said, listed)),
+        before={"metrics": {**inputs, **before.metrics}, "params": before.params},
         after={"metrics": after.metrics, "params": after.params},
-        operations={"metrics": metrics, "params": params},
+        operations=operations,
         labels=(before.version, after.version),
     )
     return Draft(
-        schema=after.name,
-        label=before.label,
-        document=_with_inputs(document, proposed),
-        operations=(*metrics, *params),
-        proposals=proposed,
+        schema=after.name, label=before.label, document=document, operations=tuple(listed), proposals=left
     )
 
 
@@ -305,20 +325,6 @@ def _rescaled(new: Definition, known: Known) -> Iterator[Proposal]:
             f"they were percent: values up to {largest:g} were recorded, the schema allows {new.maximum:g}"
         )
         yield Proposal(operation=words, inputs=(), holds=holds)
-
-
-def _with_inputs(document: dict[str, Any], proposed: Sequence[Proposal]) -> dict[str, Any]:
-    """The draft with the definitions that its alternatives need, so that one can be pasted in."""
-    inputs = {one.name: one for proposal in proposed for one in proposal.inputs}
-    named = document["from"].get("metrics", {})
-    added = {name: one for name, one in inputs.items() if name not in named}
-    side = {**document["from"], "metrics": {**named, **{name: one.did for name, one in added.items()}}}
-    defs = {**document["defs"], **{one.did: lock(one) for one in added.values()}}
-    return {**document, "from": side, "defs": defs}
-
-
-def _summary(operations: Sequence[Words]) -> str:
-    return ", ".join(_said(words) for words in operations)
 
 
 def _said(words: Words) -> str:

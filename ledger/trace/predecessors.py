@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,22 +24,31 @@ UNDECLARED = "values without a definition"
 
 
 def drafts(
-    view: View, schema: Schema, *, decide: Decide, source: str | None = None, merge: bool = False
+    view: View,
+    schema: Schema,
+    *,
+    decide: Decide,
+    source: str | None = None,
+    merge: bool = False,
+    take: Collection[str] = (),
 ) -> list[Draft]:
     """What is needed so that everything recorded under older definitions is explained under `schema`.
 
     One draft for each side that definitions come from: `source` alone (a revision, or the id of a definition), or
     both parents of the last merge, or what `ledger schema check` compares with; then what else runs used, and values
-    without a definition. Raises NotFoundError.
+    without a definition. `decide` and `take` are those of `drafting.draft`. Raises NotFoundError.
     """
     case = _Case(view, schema)
     found: list[Draft] = []
+    done: set[str] = set()
     for before, known in case.starts(source, merge=merge):
         left = case.uncovered(before, exactly=known.reuse is not None)
-        made = draft(left, schema, known, renames=decide(rename_candidates(left, schema, known)))
-        if made is not None:
-            found.append(made)
+        renames = decide(rename_candidates(left, schema, known))
+        made = draft(left, schema, known, renames=renames, take=set(take) - done)
+        if made:
+            found.extend(made)
             case.cover(left)
+            done |= {str(words.get("to")) for one in made for words in one.operations}
     return found
 
 

@@ -44,8 +44,7 @@ def before(one: Schema) -> Before:
 
 def made(old: Schema, new: Schema, *, renames: Mapping[str, str | None] | None = None, **known: Any) -> Draft:
     known.setdefault("lineage", Lineage.build())
-    found = draft(before(old), new, Known(**known), renames=renames)
-    assert found is not None
+    (found,) = draft(before(old), new, Known(**known), renames=renames)
     return found
 
 
@@ -87,11 +86,11 @@ def test_what_a_change_becomes(
 
 def test_what_did_not_change_or_is_explained_needs_nothing() -> None:
     old, new = schema({"f1": F1}), schema({"f1": {**F1, "unit": "%"}})
-    assert draft(before(old), old, Known(lineage=Lineage.build())) is None
+    assert draft(before(old), old, Known(lineage=Lineage.build())) == ()
     known = Lineage.build(
         (), [migrate(old.metrics, new.metrics, {"op": "convert", "from": "f1", "to": "f1"})]
     )
-    assert draft(before(old), new, Known(lineage=known)) is None
+    assert draft(before(old), new, Known(lineage=known)) == ()
 
 
 def test_a_complete_draft_is_a_migration_and_reads_from_the_top() -> None:
@@ -157,14 +156,15 @@ def test_one_new_name_is_offered_once() -> None:
 def test_undeclared_values_become_a_same_and_percent_is_told() -> None:
     new = schema({"f1": {**F1, "maximum": 1}})
     bare = Before(label="nothing", metrics={"f1": undeclared("f1")})
-    found = draft(bare, new, Known(lineage=Lineage.build(), largest=lambda _name: 91.5))
-    assert found is not None
+    known = Known(lineage=Lineage.build(), largest=lambda _name: 91.5)
+    (found,) = draft(bare, new, known)
     assert operations(found) == [{"op": "same", "from": "f1", "to": "f1", "reason": ""}]
     (proposal,) = found.proposals
     assert proposal.operation == {"op": "affine", "from": "f1", "to": "f1", "scale": "1/100"}
     assert "up to 91.5" in proposal.holds
-    fits = draft(bare, new, Known(lineage=Lineage.build(), largest=lambda _name: 0.9))
-    assert fits is not None
+    (percent,) = draft(bare, new, known, take=["f1"])
+    assert (operations(percent), percent.complete) == ([proposal.operation], True)
+    (fits,) = draft(bare, new, Known(lineage=Lineage.build(), largest=lambda _name: 0.9))
     assert fits.proposals == ()
 
 
@@ -195,7 +195,7 @@ def test_params_are_cast_and_mapped() -> None:
     }
     assert "guessed" in str(found.operations[1]["todo"])
     more = schema(params={"opt": {"enum": ["adamw", "sgd", "x", "more"]}})
-    assert draft(before(old), more, Known(lineage=Lineage.build())) is None
+    assert draft(before(old), more, Known(lineage=Lineage.build())) == ()
 
 
 def find(*names: str, **units: str) -> Any:
@@ -227,25 +227,30 @@ def test_known_identities(name: str, recorded: Any, words: dict[str, Any] | None
         assert found[0].operation["to"] == name
 
 
-def test_an_alternative_can_be_pasted_in() -> None:
-    """What it needs of `from` and `defs` is there already."""
+def test_an_alternative_is_drafted_beside_a_redefinition_when_asked_for() -> None:
     old = schema({"f1": F1, "precision": PLAIN, "recall": PLAIN})
     new = schema({"f1": {**F1, "how": {"average": "micro"}}, "precision": PLAIN, "recall": PLAIN})
-    found = made(old, new, recorded=old.metrics.get)
-    (proposal,) = found.proposals
-    body = json.loads(found.data)
-    assert body["metrics"][0]["op"] == "redefine"
-    body["metrics"] = [dict(proposal.operation)]
-    (edge,) = migration.parse(canonical.dumps(body), what="x").edges
-    assert edge.op == "derive"
+    known = Known(lineage=Lineage.build(), recorded=old.metrics.get)
+    (only,) = draft(before(old), new, known)
+    assert [one.operation["op"] for one in only.proposals] == ["derive"]
     with pytest.raises(ConfigError, match="LS408"):
-        migration.parse(found.data, what="x")
+        migration.parse(only.data, what="x")
+    redefined, derived = draft(before(old), new, known, take=["f1"])
+    assert operations(redefined) == operations(only)
+    assert redefined.proposals == ()
+    (edge,) = migration.parse(derived.data, what="x").edges
+    assert edge.op == "derive"
 
 
 def test_a_new_metric_may_come_from_recorded_ones() -> None:
-    old, new = schema({"mse": PLAIN}), schema({"mse": {**PLAIN, "unit": "m2"}, "rmse": PLAIN})
-    found = made(old, new, recorded=old.metrics.get)
-    assert [one.operation["to"] for one in found.proposals] == ["rmse"]
+    old, new = schema({"mse": PLAIN}), schema({"mse": PLAIN, "rmse": PLAIN})
+    known = Known(lineage=Lineage.build(), recorded=old.metrics.get)
+    assert draft(before(old), new, known) == ()
+    (found,) = draft(before(old), new, known, take=["rmse"])
+    assert found.complete
+    assert [one["op"] for one in operations(found)] == ["derive"]
+    (other,) = draft(before(old), schema({"mse": {**PLAIN, "unit": "m2"}, "rmse": PLAIN}), known)
+    assert [one.operation["to"] for one in other.proposals] == ["rmse"]
 
 
 def side(**words: Any) -> Schema:

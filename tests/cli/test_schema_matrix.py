@@ -1,0 +1,134 @@
+"""`ledger schema matrix`, `diff` and `history`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import Ledger, Repo
+from projects import Project
+
+F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
+PERCENT = {**F1, "unit": "%"}
+WEIGHTED = {**F1, "how": {"average": "weighted"}}
+
+
+@pytest.fixture
+def project(repo: Repo, ledger: Ledger) -> Project:
+    return Project(repo, ledger)
+
+
+@pytest.fixture
+def year(project: Project) -> Project:
+    """Undeclared, percent, fraction under another name, weighted: with runs under all but the last."""
+    project.record(score=0.5)
+    project.declare("1", {"score": PERCENT})
+    project.commit("v1")
+    project.record(score=50)
+    project.record(score=60)
+    project.declare("2", {"f1": F1})
+    project.migrate("--rename", "score=f1")
+    project.commit("v2")
+    project.record(f1=0.7)
+    project.declare("3", {"f1": WEIGHTED})
+    project.migrate(reason="classes differ in size")
+    project.commit("v3")
+    return project
+
+
+def test_matrix(year: Project, ledger: Ledger) -> None:
+    del year
+    found = ledger.json("schema", "matrix", "f1")
+    rows = [(one["name"], one["versions"], one["current"], one["runs"]) for one in found["definitions"]]
+    assert rows == [("f1", ["3"], True, 0), ("f1", ["2"], False, 1), ("score", ["1"], False, 2)]
+    assert found["grades"] == [
+        ["identical", "incomparable", "incomparable"],
+        ["incomparable", "identical", "exact"],
+        ["incomparable", "exact", "identical"],
+    ]
+    lines = ledger("schema", "matrix", "f1").splitlines()
+    dids = [one["did"][3:11] for one in found["definitions"]]
+    assert lines[0].split() == ["f1", "runs", "3", dids[0], "2", dids[1], "1", dids[2]]
+    assert lines[3].split() == ["score", "1", dids[2], "2", "‖", "→", "="]
+    assert ledger.json("schema", "matrix", "score") == found
+    assert "hint: score is f1 now" in ledger.err
+
+
+def test_matrix_of_undeclared_values(project: Project, ledger: Ledger) -> None:
+    project.record(f1=0.5)
+    found = ledger.json("schema", "matrix", "f1")
+    assert [one["runs"] for one in found["definitions"]] == [1]
+    project.declare("1", {"f1": F1})
+    assert ledger.json("schema", "matrix", "f1")["grades"] == [
+        ["identical", "undeclared"],
+        ["undeclared", "identical"],
+    ]
+    assert ledger("schema", "matrix", "f1").splitlines()[2].split() == ["undeclared", "1", "?", "="]
+    ledger("schema", "matrix", "nobody", code=2)
+
+
+def test_history(year: Project, repo: Repo, ledger: Ledger) -> None:
+    changes = ledger.json("schema", "history", "f1")["changes"]
+    assert [(one["subject"], one["version"], one["grade"], one["runs"]) for one in changes] == [
+        ("v3", "3", "incomparable", 0),
+        ("v2", "2", None, 1),
+    ]
+    assert changes[0]["fields"] == ["how.average macro → weighted"]
+    assert changes[0]["reason"] == "classes differ in size"
+    assert len(changes[0]["migrations"]) == 1
+    assert changes[0]["commit"] == repo.git("rev-parse", "HEAD")
+    year.declare("4", {"f1": {**WEIGHTED, "unit": "%"}})
+    lines = ledger("schema", "history", "f1").splitlines()
+    assert lines[0].startswith("work tree  main 4  d1:")
+    assert "    no migration" in lines
+    assert any("‖ incomparable (m1:" in line and "classes differ in size" in line for line in lines)
+    assert ledger.json("schema", "history", "score")["changes"][0]["new"] is None
+    ledger("schema", "history", "nobody", code=2)
+    ledger("schema", "history", "f1", "nobody", code=1)
+
+
+def test_history_of_a_merge_that_made_a_third_definition(
+    project: Project, repo: Repo, ledger: Ledger
+) -> None:
+    project.declare("1", {"f1": PERCENT})
+    base = project.commit("base")
+    project.declare("2", {"f1": F1})
+    project.commit("one")
+    repo.git("checkout", "-qb", "other", base)
+    project.declare("3", {"f1": {**PERCENT, "epoch": 2}})
+    project.commit("two")
+    repo.git("merge", "-q", "--no-commit", "-s", "ours", "main")
+    project.declare("4", {"f1": {**F1, "epoch": 2}})
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "merged")
+    subjects = [one["subject"] for one in ledger.json("schema", "history", "f1")["changes"]]
+    assert subjects[0] == "merged"
+    assert sorted(subjects) == ["base", "merged", "one", "two"]
+
+
+def test_diff(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": PERCENT, "loss": F1, "same": F1}, {"lr": {"type": "number"}})
+    old = project.commit("v1")
+    project.declare(
+        "2",
+        {"f1": F1, "train_loss": F1, "same": {**F1, "direction": "lower", "description": "x", "maximum": 1}},
+        {"lr": {"type": "string"}},
+    )
+    found = {one["name"]: one for one in ledger.json("schema", "diff")["changes"]}
+    assert found["f1"]["fields"] == ["unit % → 1"]
+    assert (found["f1"]["grade"], found["f1"]["migrations"]) == ("incomparable", [])
+    assert (found["loss"]["new"], found["train_loss"]["old"]) == (None, None)
+    assert found["same"]["old"] == found["same"]["new"]
+    assert found["same"]["beside"] == ["direction higher → lower", "description", "maximum (none) → 1"]
+    assert found["lr"]["part"] == "params"
+    text = ledger("schema", "diff")
+    assert "main metrics" in text
+    assert "  - loss" in text
+    assert "no migration" in text
+    project.migrate("--yes")
+    new = project.commit("v2")
+    assert "→ exact (m1:" in ledger("schema", "diff", old, new)
+    assert ledger("schema", "diff") == ""
+    assert "no definition differs" in ledger.err
+    assert ledger.json("schema", "diff", new, old)["changes"][0]["fields"] == ["unit 1 → %"]
+    ledger("schema", "diff", "nobody", code=1)

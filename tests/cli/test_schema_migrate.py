@@ -1,0 +1,209 @@
+"""`ledger schema migrate`: which sides drafts come from, what is asked, where they are written."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from conftest import Ledger, Repo
+from projects import Project
+
+F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
+PERCENT = {**F1, "unit": "%"}
+LOSS = {"unit": "nat", "direction": "lower"}
+
+
+@pytest.fixture
+def project(repo: Repo, ledger: Ledger) -> Project:
+    return Project(repo, ledger)
+
+
+class Typed(io.StringIO):
+    """Somebody at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def read(paths: list[Any]) -> list[list[dict[str, Any]]]:
+    return [json.loads(path.read_text()).get("metrics", []) for path in paths]
+
+
+def test_a_unit_change_is_drafted_whole_and_its_file_says_so(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": PERCENT})
+    project.commit("v1")
+    project.declare("2", {"f1": F1})
+    (path,) = project.drafts()
+    assert path.parent == project.repo.path / ".ledger/migrations/main"
+    assert path.name[10:14] == "-f1-"
+    assert len(path.stem.rpartition("-")[2]) == 8
+    assert "next: `ledger schema check`" in ledger.err
+    body = json.loads(path.read_text())
+    assert (body["summary"], body["from"]["version"], body["to"]["version"]) == ("convert f1", "1", "2")
+    assert project.findings() == []
+    assert ledger("schema", "migrate") == ""
+    assert "nothing to migrate" in ledger.err
+
+
+def test_the_same_draft_is_not_written_twice(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": F1})
+    project.commit("v1")
+    project.declare("2", {"f1": {**F1, "epoch": 2}})
+    (path,) = project.drafts()
+    path.rename(path.with_name("2020-01-01" + path.name[10:]))
+    project.drafts(code=1)
+    assert "2020-01-01" in ledger.err
+    assert "is there already" in ledger.err
+
+
+def test_renames_by_option_by_yes_and_left_open(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"loss": LOSS})
+    project.commit("v1")
+    project.declare("2", {"train_loss": LOSS, "aux_loss": LOSS})
+    left = json.loads(ledger("schema", "migrate", "-o", "-"))
+    assert "todo" in left["metrics"][0]
+    assert "remove each `todo`" in ledger.err
+    taken = json.loads(ledger("schema", "migrate", "--yes", "-o", "-"))
+    assert taken["metrics"] == [{"op": "rename", "from": "loss", "to": "aux_loss"}]
+    named = json.loads(ledger("schema", "migrate", "--rename", "loss=train_loss", "-o", "-"))
+    assert named["metrics"] == [{"op": "rename", "from": "loss", "to": "train_loss"}]
+    ledger("schema", "migrate", "--rename", "loss=nobody", code=2)
+    ledger("schema", "migrate", "--rename", "loss", code=2)
+
+
+@pytest.mark.parametrize(
+    ("answers", "operation"), [("n\ny\n", "rename"), ("n\nn\n", "drop"), ("\n\n", "drop")]
+)
+def test_renames_are_asked_about_at_a_terminal(
+    project: Project, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, answers: str, operation: str
+) -> None:
+    project.declare("1", {"loss": LOSS})
+    project.commit("v1")
+    project.declare("2", {"loss_a": LOSS, "loss_b": LOSS})
+    monkeypatch.setattr("sys.stdin", Typed(answers))
+    monkeypatch.setattr("sys.stderr", err := Typed())
+    body = json.loads(ledger("schema", "migrate", "-o", "-"))
+    assert "renamed loss → loss_a? [y/N]" in err.getvalue()
+    (words,) = body["metrics"]
+    assert words["op"] == operation
+    assert words.get("to") == ("loss_b" if operation == "rename" else None)
+    assert ("todo" in words) == (operation == "drop")
+
+
+def test_undeclared_values_get_a_draft_of_their_own(project: Project, ledger: Ledger) -> None:
+    project.record(f1=91.0, other=1)
+    body = json.dumps(
+        {"properties": {"metrics": {"properties": {"f1": {"type": "number", "maximum": 1, "x-ledger": F1}}}}}
+    )
+    project.repo.write(".ledger/schemas/main.json", body)
+    (path,) = project.drafts()
+    assert read([path])[0][0]["op"] == "same"
+    assert "from values without a definition" in ledger.err
+    assert '"scale": "1/100"' in ledger.err
+    assert "values up to 91 were recorded" in ledger.err
+
+
+def test_identities_are_printed_and_never_chosen(project: Project, ledger: Ledger) -> None:
+    inputs = {"precision": F1, "recall": F1, "accuracy": F1}
+    project.declare("1", {"f1": F1, **inputs})
+    project.commit("v1")
+    project.record(f1=0.6, precision=0.5, recall=1, accuracy=0.75)
+    project.declare(
+        "2", {"f1": {**F1, "how": {"average": "micro"}}, **inputs, "error": {**F1, "direction": "lower"}}
+    )
+    (path,) = project.drafts()
+    assert [one["op"] for one in read([path])[0]] == ["redefine"]
+    assert '"expr": "2*p*r/(p+r)"' in ledger.err
+    assert '"from": "accuracy", "offset": "1", "op": "affine", "scale": "-1"' in ledger.err
+    path.unlink()
+    assert [
+        [one["op"] for one in listed] for listed in read(project.migrate("--take", "f1", "--take", "error"))
+    ] == [
+        ["redefine", "affine"],
+        ["derive"],
+    ]
+    assert project.findings() == []
+    assert project.rows("f1") == [("exact", 0.6666666666666666)]
+    assert project.rows("error") == [("exact", 0.25)]
+
+
+def test_a_revision_or_one_definition_to_come_from(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": PERCENT, "loss": LOSS})
+    first = project.commit("v1")
+    project.record(f1=50, loss=1)
+    project.declare("2", {"f1": {**F1, "epoch": 2}, "loss": LOSS})
+    project.commit("v2")
+    project.declare("3", {"f1": F1, "loss": LOSS})
+    assert [
+        one["op"] for one in json.loads(ledger("schema", "migrate", "--from", first, "-o", "-"))["metrics"]
+    ] == ["convert"]
+    (row,) = [one for one in ledger.json("schema", "matrix", "f1")["definitions"] if one["runs"]]
+    by_id = json.loads(ledger("schema", "migrate", "--from", row["did"][:11], "-o", "-"))
+    assert [one["op"] for one in by_id["metrics"]] == ["convert"]
+    assert (
+        json.loads(ledger("schema", "migrate", "--from", "HEAD", "-o", "-"))["metrics"][0]["op"] == "redefine"
+    )
+    ledger("schema", "migrate", "--from", "nobody", code=1)
+    ledger("schema", "migrate", "--from", "HEAD", "--merge", code=2)
+
+
+def test_what_runs_used_and_no_revision_shows(project: Project, ledger: Ledger) -> None:
+    """Two older definitions of one name: a draft each, since a migration has one of a name on each side."""
+    for epoch in (1, 2, 3):
+        project.declare(str(epoch), {"f1": {**F1, "epoch": epoch}})
+        project.commit(f"v{epoch}")
+        project.record(f1=0.5)
+    project.commit("later")
+    project.commit("later still")
+    ledger("schema", "migrate", "-o", "x.json", code=2)
+    assert "2 drafts and one file" in ledger.err
+    paths = project.migrate()
+    assert [one[0]["op"] for one in read(paths)] == ["redefine", "redefine"]
+    assert project.findings() == []
+
+
+def test_params_and_several_schemas(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": PERCENT}, {"depth": {"type": "string"}})
+    project.declare("1", {"acc": PERCENT}, name="other")
+    project.commit("v1")
+    project.declare("2", {"f1": PERCENT}, {"depth": {"type": "integer"}})
+    project.declare("2", {"acc": F1}, name="other")
+    body = json.loads(ledger("schema", "migrate", "--name", "main", "-o", "-"))
+    assert body["params"] == [{"op": "cast", "from": "depth", "to": "depth"}]
+    paths = project.drafts()
+    assert sorted(path.parent.name for path in paths) == ["main", "other"]
+    assert project.findings() == []
+    ledger("schema", "migrate", "--name", "nobody", code=1)
+
+
+@pytest.mark.usefixtures("repo")
+def test_what_is_missing_is_said(ledger: Ledger) -> None:
+    ledger("schema", "migrate", code=1)
+    assert "ledger schema infer" in ledger.err
+
+
+def test_merge_needs_a_merge(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": F1})
+    project.commit("v1")
+    ledger("schema", "migrate", "--merge", code=1)
+    assert "no merge" in ledger.err
+
+
+def test_both_sides_of_an_older_merge(project: Project, repo: Repo, ledger: Ledger) -> None:
+    project.declare("1", {"f1": PERCENT})
+    base = project.commit("base")
+    project.declare("2", {"f1": {**PERCENT, "epoch": 2}})
+    project.commit("one side")
+    repo.git("checkout", "-qb", "other", base)
+    project.declare("3", {"f1": {**PERCENT, "epoch": 3}})
+    project.commit("other side")
+    repo.git("merge", "-q", "-s", "ours", "--no-edit", "main")
+    project.declare("4", {"f1": {**F1, "epoch": 3}})
+    project.commit("after the merge")
+    project.commit("and on")
+    assert len(project.drafts("--merge", "-o", "-")) > 1
+    assert '"op": "redefine"' in ledger("schema", "migrate", "--merge", "-o", "-")
+    paths = project.migrate("--merge")
+    assert sorted(one[0]["op"] for one in read(paths)) == ["convert", "redefine"]
