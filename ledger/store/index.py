@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +19,9 @@ from ledger.git import refs
 from ledger.git.process import Repository
 from ledger.model import StoreFault, new_id
 from ledger.store import codec, segment
+from ledger.store import manifest as manifests
 from ledger.store.arrivals import Commit, differences
+from ledger.store.manifest import Manifest
 from ledger.store.reading import CHUNK, Tree, parsed, read_ahead
 from ledger.store.segment import Builder, Segment
 from ledger.store.slug import INBOX, RUNS
@@ -40,16 +40,6 @@ class Told(Protocol):
     """Hears how far a long update has come."""
 
     def __call__(self, done: int, total: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Manifest:
-    tips: Mapping[str, str] = field(default_factory=dict)
-    segments: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    """Records that a rewound ref no longer reaches."""
-    broken: Mapping[str, str] = field(default_factory=dict)
-    """Refs that can't be followed to their beginning, and why. Not kept: they are tried again each time."""
 
 
 class Index:
@@ -149,10 +139,10 @@ def _folders(repository: Repository) -> Iterator[Path]:
 
 def _current(
     repository: Repository, folder: Path, tips: Mapping[str, str], told: Told | None
-) -> tuple[list[Segment], _Manifest]:
+) -> tuple[list[Segment], Manifest]:
     before = None
     for _ in range(4):
-        manifest = _read_manifest(folder)
+        manifest = manifests.read(folder)
         read = manifest
         try:
             if manifest.tips != tips:
@@ -164,52 +154,54 @@ def _current(
             # Merged away by another reader since the manifest was read; still so with the same manifest: damaged.
             if read == before:
                 with suppress(OSError):
-                    (folder / "manifest.json").unlink()
+                    (folder / manifests.NAME).unlink()
             before = read
         else:
             return segments, manifest
     raise StorageError(f"the index in {folder} keeps changing", hint="delete that folder; it is made again")
 
 
-def _read_manifest(folder: Path) -> _Manifest:
-    try:
-        data = json.loads((folder / "manifest.json").read_bytes())
-        return _Manifest(tips=data["tips"], segments=tuple(data["segments"]), dropped=tuple(data["dropped"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return _Manifest()
-
-
-def _publish(folder: Path, manifest: _Manifest) -> None:
-    temporary = folder / f".manifest-{new_id()}.tmp"
-    content = {"tips": dict(manifest.tips), "segments": manifest.segments, "dropped": manifest.dropped}
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    temporary.rename(folder / "manifest.json")
-
-
 def _update(
-    repository: Repository, folder: Path, old: _Manifest, tips: Mapping[str, str], told: Told | None
-) -> _Manifest:
-    new, dropped, broken = differences(repository, old.tips, tips)
-    obsolete: list[str] = []
+    repository: Repository, folder: Path, old: Manifest, tips: Mapping[str, str], told: Told | None
+) -> Manifest:
+    new, went, broken = differences(repository, old.tips, tips)
     if new is None:
-        obsolete = list(old.segments)
-        old = _Manifest()
-        new, dropped, broken = differences(repository, {}, tips)
-    new = new or []
+        return _anew(repository, folder, old, tips, told)
     existing = [Segment(folder, stem) for stem in old.segments]
     stems = list(old.segments)
-    gone = {*old.dropped, *_records_of(existing, dropped)}
+    gone = {*old.dropped, *_records_of(existing, went)}
     with _uncollected():
         for builder in _built(repository, new, existing, gone, told):
             stem = new_id()
             segment.write(builder, folder, stem)
             stems.append(stem)
+    if len(tips) > 1 and not gone.issubset(old.dropped):
+        # Another ref may hold what this one lost, on the same commits or as a copy on others: rare, and then surely right.
+        for stem in stems[len(old.segments) :]:
+            manifests.remove(folder, stem)
+        return _anew(repository, folder, old, tips, told)
     stems, merged = _merged(folder, stems)
     whole = {ref: tip for ref, tip in tips.items() if ref not in broken}
-    manifest = _Manifest(tips=whole, segments=tuple(stems), dropped=tuple(sorted(gone)), broken=broken)
-    _publish(folder, manifest)
-    for stem in (*obsolete, *merged):
-        _remove(folder, stem)
+    manifest = Manifest(
+        tips=whole,
+        segments=tuple(stems),
+        dropped=tuple(sorted(gone)),
+        broken=broken,
+        checksums=old.checksums,
+        boots=old.boots,
+    )
+    manifests.publish(folder, manifest)
+    for stem in merged:
+        manifests.remove(folder, stem)
+    return manifest
+
+
+def _anew(
+    repository: Repository, folder: Path, old: Manifest, tips: Mapping[str, str], told: Told | None
+) -> Manifest:
+    manifest = _update(repository, folder, Manifest(), tips, told)
+    for stem in old.segments:
+        manifests.remove(folder, stem)
     return manifest
 
 
@@ -235,12 +227,6 @@ def _records_of(segments: Sequence[Segment], commits: Sequence[str]) -> set[str]
         for record, commit in zip(part.column("record"), part.column("commit"), strict=True)
         if commit in wanted
     }
-
-
-def _remove(folder: Path, stem: str) -> None:
-    for kind in ("rows", "values"):
-        with suppress(OSError):
-            (folder / f"{stem}.{kind}.arrow").unlink()
 
 
 def _built(
@@ -269,7 +255,7 @@ def _built(
         yield builder
 
 
-_MANY = 10_000
+_MANY = 1_000
 """New records from which it is cheaper to look at all older ones at once."""
 
 
@@ -368,7 +354,7 @@ def _pending(repository: Repository) -> tuple[list[tuple[str, dict[str, bytes]]]
 
 def _with_pending(
     segments: list[Segment],
-    manifest: _Manifest,
+    manifest: Manifest,
     pending: list[tuple[str, dict[str, bytes]]],
     faults: list[StoreFault],
     folder: Path,
@@ -395,7 +381,7 @@ def _with_pending(
         segment.write(builder, folder, stem)
         part = Segment(folder, stem)
         part.open()  # mapped now: the files may go
-        _remove(folder, stem)
+        manifests.remove(folder, stem)
         segments = [*segments, part]
     return Index(segments, dropped=manifest.dropped, faults=faults, schemas=schemas)
 

@@ -209,9 +209,13 @@ def _publish(path: Path, table: Any) -> None:
     import pyarrow as pa
 
     temporary = path.with_suffix(".tmp")
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    temporary.rename(path)
+    try:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _rows_table(data: Mapping[str, Sequence[Any]], faults: Sequence[Mapping[str, str]]) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -265,3 +267,66 @@ def test_an_exact_look_up_finds_no_longer_id(repo: Repo) -> None:
     assert index.exact("run", done.id[:31]) == []
     assert index.ids("run", done.id[:4]) == [done.id]
     assert index.ids("record", done.id[:-1] + "x") == []
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["same commits", "other commits"])
+def test_a_rewound_chain_drops_nothing_that_another_ref_holds(repo: Repo, copied: bool) -> None:
+    for number in range(3):
+        recorded(repo, metrics={"f1": number / 10})
+    load(repo)
+    if copied:
+        message = repo.git("show", "-s", "--format=%B", REF)
+        other = repo.git("commit-tree", f"{REF}^{{tree}}", "-m", message)
+    else:
+        other = repo.git("rev-parse", REF)
+    repo.git("update-ref", "refs/ledger/inbox/ci", other)
+    load(repo)
+    repo.git("update-ref", REF, f"{REF}~2")
+    index = load(repo)
+    assert index.dropped == frozenset()
+    assert sorted(values(index, "metrics", "f1")) == ([0.0, 0.2] if copied else [0.0, 0.1, 0.2])
+    for ref, commit in zip(column(index, "ref"), column(index, "commit"), strict=True):
+        repo.git("merge-base", "--is-ancestor", commit, ref)
+
+
+def test_files_that_dead_processes_left_are_swept(repo: Repo) -> None:
+    recorded(repo)
+    load(repo)
+    kept = set(folder(repo).iterdir())
+    left = [folder(repo) / name for name in ("a.rows.arrow", "b.values.tmp", ".manifest-c.tmp")]
+    fresh = folder(repo) / "d.rows.arrow"
+    for path in (*left, fresh):
+        path.write_bytes(b"x")
+    for path in (*left, *kept):
+        os.utime(path, (1, 1))
+    recorded(repo)
+    assert len(load(repo)) == 2
+    assert not [path for path in left if path.exists()]
+    assert fresh.exists(), "another process may be about to publish it"
+    assert not [path for path in kept if not path.exists()]
+
+
+def test_zeros_in_a_segment_after_a_power_cut_are_never_shown(repo: Repo) -> None:
+    record(workspace(repo), [Draft(metrics={"f1": 0.5}) for _ in range(2_000)])
+    load(repo)
+    (path,) = folder(repo).glob("*.values.arrow")
+    data = path.read_bytes()
+    place = data.index(struct.pack("<d", 0.5) * 100)
+    path.write_bytes(data[:place] + bytes(800) + data[place + 800 :])
+    assert 0.0 in values(load(repo), "metrics", "f1"), "the footer is whole: only the checksum tells"
+    manifest = folder(repo) / "manifest.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(content | {"boots": ["another start of the machine"]}))
+    assert set(values(load(repo), "metrics", "f1")) == {0.5}
+
+
+def test_checksums_are_looked_at_once_after_a_start(repo: Repo) -> None:
+    recorded(repo)
+    load(repo)
+    manifest = folder(repo) / "manifest.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(content | {"boots": ["another start of the machine"]}))
+    load(repo)
+    after = json.loads(manifest.read_text())
+    assert after["boots"] == ["another start of the machine", *content["boots"]]
+    assert after["segments"] == content["segments"], "nothing was made anew"
