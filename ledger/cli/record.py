@@ -265,6 +265,7 @@ def document(done: Recorded) -> dict[str, Any]:
         "ref": done.ref,
         "code": done.code.commit if done.code else None,
         "status": done.status.value,
+        "chained": done.chained,
     }
 
 

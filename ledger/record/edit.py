@@ -19,7 +19,7 @@ from ledger.config import Workspace
 from ledger.errors import ConfigError, InputError, NotFoundError, RefusedError
 from ledger.model import Json, Metric, Record, Status, utc_text
 from ledger.record import secrets
-from ledger.record.run import Recorded, seal_and_chain
+from ledger.record.run import Recorded, stored
 from ledger.schema import document
 from ledger.store.segment import flatten
 from ledger.store.slug import RUNS, slug
@@ -87,8 +87,12 @@ def edit(
     records = [_following(workspace, tip, change, number) for number, tip in enumerate(tips)]
     if change.metrics or change.params or change.removed:
         _validate(records[-1], {*fields, *change.removed})
-    chained = seal_and_chain(workspace, records)
-    done = as_recorded(records[-1], chained=records[-1].run.record in chained, warnings=masked)
+    fate = stored(workspace, records)
+    done = as_recorded(
+        records[-1],
+        chained=records[-1].run.record in fate.chained,
+        warnings=(*masked, *fate.warnings),
+    )
     return done, tuple(f"{group}.{name}" for group, name in told)
 
 

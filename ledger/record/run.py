@@ -98,8 +98,8 @@ def record(workspace: Workspace, drafts: Sequence[Draft]) -> list[Recorded]:
     faulty = [item for item in prepared if item.faults]
     if faulty:
         raise _refusal(workspace, faulty, len(prepared))
-    chained = seal_and_chain(workspace, [item.record for item in prepared], [item.pack for item in prepared])
-    return [_recorded(item, chained) for item in prepared]
+    fate = stored(workspace, [item.record for item in prepared], [item.pack for item in prepared])
+    return [_recorded(item, fate) for item in prepared]
 
 
 def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
@@ -112,6 +112,16 @@ def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of records that are durable."""
+
+    chained: frozenset[str] = frozenset()
+    """Ids of those that are on their chain."""
+    warnings: tuple[str, ...] = ()
+    """Where the others are, and why, unless a process that is writing just now takes them along."""
+
+
 def seal_and_chain(
     workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()
 ) -> frozenset[str]:
@@ -119,16 +129,31 @@ def seal_and_chain(
 
     `packs` hold the snapshots of new runs, record by record.
     """
+    return stored(workspace, records, packs).chained
+
+
+def stored(workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()) -> Fate:
+    """What `seal_and_chain` does, with what there is to say about it. Raises StorageError."""
     spool = Spool.of(workspace.repository)
     whole = [sealed(item, pack) for item, pack in zip(records, packs or [b""] * len(records), strict=True)]
     path = spool.seal(whole, name=_stem(workspace, records[0].run.record))
     try:
-        chain.drain(workspace.repository, known={path: whole})
-    except (LedgerError, OSError):
-        return (
-            frozenset()
-        )  # durable all the same: the next command chains it, `ledger status` says what is in the way
-    return frozenset() if path.exists() else frozenset(item.run.record for item in records)
+        drained = chain.drain(workspace.repository, known={path: whole})
+    except LedgerError as error:  # durable all the same: the next command chains it
+        return _waiting(path, error.message)
+    except OSError as error:
+        return _waiting(path, ": ".join(str(part) for part in (error.filename, error.strerror) if part))
+    if not path.exists():
+        return Fate(chained=frozenset(item.run.record for item in records))
+    own = {str(path), *(RUNS + item.slug for item in whole)}
+    why = next((fault.what for fault in drained.faults if own & {fault.path, fault.ref}), "")
+    if path.parent == spool.fallback:
+        why = why or f"{spool.folder} can't be written"
+    return _waiting(path, why) if why else Fate()
+
+
+def _waiting(path: Path, why: str) -> Fate:
+    return Fate(warnings=(f"sealed in {path}, not on its ref yet: {why}",))
 
 
 def _stem(workspace: Workspace, record_id: str) -> str:
@@ -155,7 +180,7 @@ def _keep_alive(code: Code | None) -> tuple[str, ...]:
     return Captured(code=code).keep_alive if code else ()
 
 
-def _recorded(item: _Prepared, chained: frozenset[str]) -> Recorded:
+def _recorded(item: _Prepared, fate: Fate) -> Recorded:
     run = item.record.run
     return Recorded(
         id=run.id,
@@ -164,8 +189,8 @@ def _recorded(item: _Prepared, chained: frozenset[str]) -> Recorded:
         ref=RUNS + slug(run.experiment),
         status=run.status,
         code=run.code,
-        chained=run.record in chained,
-        warnings=item.warnings,
+        chained=run.record in fate.chained,
+        warnings=(*item.warnings, *fate.warnings),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -81,6 +82,7 @@ def test_quiet_and_json(repo: Repo, ledger: Ledger) -> None:
         "ref": REF,
         "code": repo.git("rev-parse", "HEAD"),
         "status": "finished",
+        "chained": True,
     }
 
 
@@ -280,6 +282,22 @@ def test_a_refused_file_that_is_none(repo: Repo, ledger: Ledger, content: bytes 
 
 
 # Storage ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [(), ("-q",), ("--json",)])
+def test_a_run_that_is_only_sealed_says_so(repo: Repo, ledger: Ledger, words: tuple[str, ...]) -> None:
+    repo.git("update-ref", REF, "HEAD")  # a foreign ref: nothing is put on top of it
+    ledger("record", "-m", "f1=1", *words)
+    (path,) = (repo.path / ".git/ledger/spool").glob("*.zip")
+    assert f"warning: sealed in {path}, not on its ref yet: {REF} holds something" in ledger.err
+
+
+def test_a_run_that_is_only_in_the_fallback_folder_says_so(repo: Repo, ledger: Ledger) -> None:
+    repo.write(".git/ledger", "in the way: what root meets instead of a read-only repository")
+    found = ledger.json("record", "-m", "f1=1")
+    (path,) = (Path(os.environ["XDG_STATE_HOME"]) / "ledger").glob("*/spool/*.zip")
+    assert found["chained"] is False
+    assert f"warning: sealed in {path}, not on its ref yet: {repo.path}/.git/ledger" in ledger.err
 
 
 def test_without_a_git_identity(repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
