@@ -135,7 +135,7 @@ def _written(app: App, found: Sequence[Draft], output: str | None) -> list[str]:
 
     if output == "-":
         for one in found:
-            app.json(json.loads(one.data))  # the same, without what a terminal would act on
+            sys.stdout.write(one.data.decode("utf-8"))
         return []
     if output is not None and len(found) > 1:
         raise UsageError(
