@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from ledger.errors import ContentionError, FormatError, GitError
+from ledger.errors import ContentionError, FormatError, GitError, LedgerError
 from ledger.git import housekeeping, objects, refs
 from ledger.git.objects import GitObject
 from ledger.git.process import Repository
@@ -23,6 +22,10 @@ RECORD_TRAILER = "Ledger-Record"
 _HOUR = 3600
 _LOOK_EVERY_SECONDS = 600
 _LOOK_AT_MOST = 256
+_LOOK_SECONDS = 0.3
+_GO_ON_SECONDS = 30
+_PACKS_AT_MOST = 8
+_BYTES_AT_MOST = 64 << 20
 _STALE_SECONDS = 600
 _REWRITES = 20
 
@@ -192,36 +195,116 @@ def set_aside(spool: Spool, path: Path) -> None:
 def second_look(repository: Repository, spool: Spool, held: Held) -> None:
     """Delete sealed files that were chained an hour or more ago, if what they hold is still on its chain.
 
-    What is not goes back into the spool. A bounded number a call, a call every ten minutes: amortised to nothing.
+    What is not goes back into the spool. Bounded in time; the next look goes on where this one ended, so that
+    neither a backlog nor files that can't be looked at hold up the rest. A failure leaves all to the next look.
     """
-    for path in islice(_due(spool), _LOOK_AT_MOST):
-        with suppress(FileNotFoundError):
-            _look(repository, spool, path, held)
-
-
-def _due(spool: Spool) -> list[Path]:
     stamp = spool.chained / ".looked"
-    with suppress(OSError):
-        if time.time() - stamp.stat().st_mtime < _LOOK_EVERY_SECONDS:
-            return []
-    _remove_unfinished(spool)
-    now_hour = int(time.time() // _HOUR)
+    after = _look_after(stamp)
+    if after is None:
+        return
+    end = time.monotonic() + _LOOK_SECONDS
+    chains = _Chains(repository)
+    with suppress(OSError, LedgerError):
+        _remove_unfinished(spool)
+        stamp.write_text(after, encoding="ascii")
+        for part in _parts(_due(spool, after)):
+            _look(chains, spool, part, held)
+            if time.monotonic() > end:
+                last = list(part)[-1]
+                stamp.write_text(f"{last.parent.name}/{last.name}", encoding="utf-8", errors="replace")
+                return
+        stamp.write_text("", encoding="ascii")
+
+
+def _look_after(stamp: Path) -> str | None:
+    """`hour/name` of the file after which the next look begins; None while it is not time for one."""
     try:
-        hours = sorted(
-            name for name in os.listdir(spool.chained) if name.isdigit() and int(name) < now_hour - 1
-        )
-        stamp.touch()
-    except OSError:
-        return []
-    for hour in hours:
-        files = [
-            path for path in islice((spool.chained / hour).iterdir(), _LOOK_AT_MOST) if path.suffix == SUFFIX
-        ]
-        if files:
-            return files
-        with suppress(OSError):
+        age, after = time.time() - stamp.stat().st_mtime, stamp.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    pause = _GO_ON_SECONDS if after else _LOOK_EVERY_SECONDS
+    return None if 0 <= age < pause else after  # a clock that was set back must not end all looks
+
+
+def _due(spool: Spool, after: str) -> Iterator[Path]:
+    last = int(time.time() // _HOUR) - 1
+    hours = [name for name in os.listdir(spool.chained) if name.isascii() and name.isdigit()]
+    begin, _, name = after.partition("/")
+    for hour in sorted(hours, key=int):
+        if int(hour) >= last or (begin.isdigit() and int(hour) < int(begin)):
+            continue
+        names = sorted(os.listdir(spool.chained / hour))
+        if not names:
             (spool.chained / hour).rmdir()
-    return []
+        skipped = name if hour == begin else ""
+        yield from (spool.chained / hour / one for one in names if one.endswith(SUFFIX) and one > skipped)
+
+
+def _parts(paths: Iterable[Path]) -> Iterator[dict[Path, list[Sealed]]]:
+    """Files that can be read, some at a time: each snapshot costs a git process, and all is held in memory."""
+    part: dict[Path, list[Sealed]] = {}
+    packs = size = 0
+    for path in paths:
+        try:
+            part[path] = read(path)
+            size += path.stat().st_size
+        except (FormatError, FileNotFoundError):
+            part.pop(path, None)
+            continue  # never delete what can't be read
+        packs += sum(bool(item.pack) for item in part[path])
+        if len(part) >= _LOOK_AT_MOST or packs >= _PACKS_AT_MOST or size > _BYTES_AT_MOST:
+            yield part
+            part, packs, size = {}, 0, 0
+    if part:
+        yield part
+
+
+class _Chains:
+    """What is on the chains, each asked once in a look, and once more from its beginning where that is needed."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self._near: dict[str, frozenset[str] | None] = {}
+        self._whole: dict[str, frozenset[str] | None] = {}
+
+    def lack(self, slug: str, records: Collection[str]) -> bool | None:
+        """Whether one of the records is not on its chain; None where that can't be known."""
+        near = self._asked(self._near, slug, _LOOK_AT_MOST * 40)
+        if near is not None and near.issuperset(records):
+            return False
+        whole = self._asked(self._whole, slug, None) if near is not None else None
+        return None if whole is None else not whole.issuperset(records)
+
+    def _asked(
+        self, known: dict[str, frozenset[str] | None], slug: str, limit: int | None
+    ) -> frozenset[str] | None:
+        if slug not in known:
+            try:
+                known[slug] = chained_records(self.repository, RUNS + slug, limit=limit)
+            except GitError:
+                known[slug] = None
+        return known[slug]
+
+
+def _look(chains: _Chains, spool: Spool, part: Mapping[Path, Sequence[Sealed]], held: Held) -> None:
+    states = {path: _states(chains, records) for path, records in part.items()}
+    back = [path for path, found in states.items() if True in found]
+    sound = [path for path, found in states.items() if found == {False}]
+    if back:
+        held.doubt()  # others of their records may still be on their chains
+        for path in back:
+            with suppress(FileNotFoundError):
+                path.rename(spool.folder / path.name)
+        sync_folder(spool.folder)
+    repository, records = chains.repository, [item for path in sound for item in part[path]]
+    complete(repository, *_stored_by(records, repository.object_format), keep=(held.descriptor,))
+    for path in sound:
+        path.unlink(missing_ok=True)
+
+
+def _states(chains: _Chains, records: Sequence[Sealed]) -> set[bool | None]:
+    slugs = {item.slug for item in records}
+    return {chains.lack(slug, {item.record for item in records if item.slug == slug}) for slug in slugs}
 
 
 def _remove_unfinished(spool: Spool) -> None:
@@ -231,25 +314,3 @@ def _remove_unfinished(spool: Spool) -> None:
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > _HOUR:
                     path.unlink()
-
-
-def _look(repository: Repository, spool: Spool, path: Path, held: Held) -> None:
-    try:
-        records = read(path)
-    except FormatError:
-        return  # never delete what can't be read
-    keep = (held.descriptor,)
-    for slug in {item.slug for item in records}:
-        mine = {item.record for item in records if item.slug == slug}
-        try:
-            near = chained_records(repository, RUNS + slug, limit=_LOOK_AT_MOST * 40)
-            gone = not mine <= near and not mine <= chained_records(repository, RUNS + slug)
-        except GitError:
-            return  # it may be there all the same
-        if gone:
-            path.rename(spool.folder / path.name)
-            sync_folder(spool.folder)
-            held.doubt()  # others of its records may still be on their chains
-            return
-    complete(repository, *_stored_by(records, repository.object_format), keep=keep)
-    path.unlink()

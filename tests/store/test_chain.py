@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Repo
@@ -19,7 +20,7 @@ from ledger.errors import ContentionError, FormatError
 from ledger.git import refs
 from ledger.git.process import Repository
 from ledger.model import Author
-from ledger.store import chain, lock
+from ledger.store import aftercare, chain, lock
 from ledger.store.recover import rebuild_index, recover
 from ledger.store.spool import Sealed, Spool
 
@@ -292,6 +293,73 @@ def test_sealed_files_go_after_hours_if_their_records_still_stand(repo: Repo) ->
     _aged(repo)
     recorded(repo)
     assert not list(Spool.of(repository(repo)).chained.glob("1/*.zip"))
+
+
+def _look(repo: Repo) -> None:
+    """What a command does that chains something, be it a record of another experiment."""
+    Spool.of(repository(repo)).seal([sealed(time.time_ns(), slug="other")], name=f"{time.time_ns()}")
+    chain.drain(repository(repo))
+
+
+def _old(repo: Repo) -> list[Path]:
+    chained = Spool.of(repository(repo)).chained
+    return [path for hour in ("1", "2") for path in (chained / hour).glob("*.zip")]
+
+
+def _many_old(repo: Repo, count: int) -> None:
+    spool = Spool.of(repository(repo))
+    for number in range(1, count + 1):
+        spool.seal([sealed(number)], name=f"{number:05d}")
+    chain.drain(repository(repo))
+    _aged(repo)
+
+
+def test_the_second_look_asks_git_about_a_chain_and_not_about_each_file(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _many_old(repo, 30)
+    asked: list[tuple[str, ...]] = []
+    real = Repository.git
+
+    def git(self: Repository, *words: str, **given: Any) -> bytes:
+        asked.append(words)
+        return real(self, *words, **given)
+
+    monkeypatch.setattr(Repository, "git", git)
+    _look(repo)
+    assert _old(repo) == []
+    assert len([words for words in asked if words[0] == "log"]) == 1
+    assert len(asked) < 20
+
+
+def test_a_backlog_goes_bit_by_bit_and_what_can_not_be_read_holds_up_nothing(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _many_old(repo, 6)
+    chained = Spool.of(repository(repo)).chained
+    (chained / "1").rename(chained / "2")
+    (chained / "1").mkdir()
+    torn = [chained / "1" / f"{number}.zip" for number in range(4)]
+    for path in torn:
+        path.write_bytes(b"no zip")
+    monkeypatch.setattr(aftercare, "_LOOK_AT_MOST", 2)
+    monkeypatch.setattr(aftercare, "_LOOK_SECONDS", 0)
+    left = []
+    for _ in range(4):
+        _look(repo)
+        left.append(len(_old(repo)))
+        os.utime(chained / ".looked", (0, time.time() - 60))
+    assert left == [8, 6, 4, 4]
+    assert all(path.exists() for path in torn)
+
+
+def test_a_look_in_the_future_stops_none(repo: Repo) -> None:
+    _many_old(repo, 1)
+    stamp = Spool.of(repository(repo)).chained / ".looked"
+    stamp.write_text("")
+    os.utime(stamp, (0, time.time() + 1e7))
+    _look(repo)
+    assert _old(repo) == []
 
 
 def test_a_record_that_vanished_is_chained_again(repo: Repo) -> None:
