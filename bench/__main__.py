@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import line, reading, recording
+from bench import line, meaning, reading, recording
 from bench.line import Line
 
 RESULTS = Path(__file__).parent / "results"
 _PARTS: dict[str, Callable[..., Iterator[Line]]] = {
     "recording": recording.lines,
     "reading": reading.lines,
+    "meaning": meaning.lines,
 }
 
 
