@@ -246,8 +246,11 @@ class Columns:
         size = len(self.view.runs.index)
         values, grades = pa.nulls(size, pa.float64()), pa.array([Grade.MISSING.value] * size, pa.string())
         plans = self.view.plans(metric)
-        everything = pa.array(range(size), pa.int32())
-        for plan in {id(plan): plan for plan in plans}.values():
+        everything = _int32(range(size))
+        distinct = {id(plan): plan for plan in plans}
+        if len(distinct) == 1:
+            return self._made(metric, plans[0], everything)
+        for plan in distinct.values():
             mine = [code for code, other in enumerate(plans) if other is plan]
             chosen = pc.is_in(self._codes, value_set=_int32(mine))
             rows = everything.filter(chosen)
