@@ -305,19 +305,17 @@ def _add(
             again=known.has_run(run["id"]),
         )
         known.add(run["record"], run["id"])
-    except (
-        LedgerError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        what = (
-            error.message if isinstance(error, LedgerError) else f"not a run: {type(error).__name__}: {error}"
-        )
+    except _WRONG as error:
+        what = _said(error)
         builder.faults.append({"ref": commit.ref, "commit": commit.id, "path": "", "what": what})
+
+
+_WRONG = (LedgerError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading something else than a run can end in."""
+
+
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, LedgerError) else f"not a run: {type(error).__name__}: {error}"
 
 
 def _merged(folder: Path, stems: list[str]) -> tuple[list[str], list[str]]:
@@ -338,13 +336,17 @@ def _merged(folder: Path, stems: list[str]) -> tuple[list[str], list[str]]:
         stems = [*(part for part in stems if part not in crowded), stem]
 
 
-def _pending(repository: Repository) -> tuple[list[tuple[str, dict[str, bytes]]], list[StoreFault]]:
+_Pending = tuple[Path, str, dict[str, bytes]]
+"""The sealed file, the ref that it is for, and the files of one record."""
+
+
+def _pending(repository: Repository) -> tuple[list[_Pending], list[StoreFault]]:
     """Sealed records that are not chained yet, and sealed files that can't be read."""
-    found: list[tuple[str, dict[str, bytes]]] = []
+    found: list[_Pending] = []
     faults: list[StoreFault] = []
     for path in Spool.of(repository).pending():
         try:
-            found += [(RUNS + item.slug, dict(item.files)) for item in read_sealed(path)]
+            found += [(path, RUNS + item.slug, dict(item.files)) for item in read_sealed(path)]
         except FileNotFoundError:
             continue  # chained meanwhile
         except FormatError as error:
@@ -355,14 +357,14 @@ def _pending(repository: Repository) -> tuple[list[tuple[str, dict[str, bytes]]]
 def _with_pending(
     segments: list[Segment],
     manifest: Manifest,
-    pending: list[tuple[str, dict[str, bytes]]],
+    pending: list[_Pending],
     faults: list[StoreFault],
     folder: Path,
 ) -> Index:
     builder = Builder()
     schemas: dict[str, bytes] = {}
-    for ref, content in pending:
-        with suppress(LedgerError, KeyError, TypeError, ValueError):
+    for path, ref, content in pending:
+        try:
             run = parsed(content[codec.RUN], codec.RUN)
             if run["record"] in builder.ids or any(part.exact("record", run["record"]) for part in segments):
                 continue
@@ -376,6 +378,8 @@ def _with_pending(
                 history=any(name.startswith("history") for name in content),
                 again=any(part.exact("run", run["id"]) for part in segments),
             )
+        except _WRONG as error:
+            faults.append(StoreFault(ref=ref, commit="", path=str(path), what=_said(error)))
     if len(builder):
         stem = f"pending-{os.getpid()}-{new_id()}"
         segment.write(builder, folder, stem)

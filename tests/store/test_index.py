@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from store.plumbing import REF, blob, change, files_of, object_file, recorded, w
 
 from ledger.record.run import Draft, record
 from ledger.store import index as store_index
+from ledger.store import segment
 from ledger.store.index import INDEX_VERSION, Index
 from ledger.store.spool import Spool
+from ledger.store.spool import read as read_sealed
 
 
 def load(repo: Repo) -> Index:
@@ -330,3 +333,24 @@ def test_checksums_are_looked_at_once_after_a_start(repo: Repo) -> None:
     after = json.loads(manifest.read_text())
     assert after["boots"] == ["another start of the machine", *content["boots"]]
     assert after["segments"] == content["segments"], "nothing was made anew"
+
+
+def test_a_sealed_record_that_is_no_run_is_named_and_the_rest_goes_on(repo: Repo) -> None:
+    repo.git("update-ref", REF, "HEAD")  # nothing can be chained
+    done = recorded(repo)
+    spool = Spool.of(workspace(repo).repository)
+    (path,) = spool.pending()
+    (item,) = read_sealed(path)
+    run = json.loads(item.files["run.json"]) | {"record": "cd" * 16, "id": "ab"}
+    spoilt = {**item.files, "run.json": json.dumps(run).encode()}
+    other = spool.seal([replace(item, files=spoilt)], name="other")
+    index = load(repo)
+    assert column(index, "record") == [done.record]
+    assert [fault.path for fault in index.faults if fault.path] == [str(other)]
+
+
+def test_a_segment_that_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "s.values.arrow").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        segment.write(segment.Builder(), tmp_path, "s")
+    assert not list(tmp_path.glob("*.tmp"))
