@@ -204,8 +204,8 @@ def _old(tips: dict[str, refs.Tip], ref: str) -> str | None:
 
 
 def _since(drain_: _Drain, attempt: int, ref: str, tips: dict[str, refs.Tip]) -> frozenset[str]:
-    """Record ids near the tip, once another writer has been seen: it may have chained the same sealed files."""
-    if attempt == 0 or ref not in tips:
+    """Record ids near the tip, once another writer may be about: it may have chained the same sealed files."""
+    if ref not in tips or (attempt == 0 and drain_.held.alone()):
         return frozenset()
     try:
         return aftercare.chained_records(drain_.repository, ref, limit=10_000)

@@ -38,6 +38,8 @@ class Predecessor:
     rebooted: bool
     """The machine has started anew, and nobody has mended since: what was not fsynced is gone, intents included."""
     intents: tuple[Intent, ...] = ()
+    new: bool = False
+    """There is no note of one: the first ever, or the lock's file was removed, maybe while it was held."""
     elsewhere: bool = False
     """It ran on another machine: where locks don't reach that far it may live, and still be writing."""
 
@@ -48,10 +50,13 @@ class Held:
 
     descriptor: int
     predecessor: Predecessor
+    path: Path
     _intents: list[Intent] = field(default_factory=list)
     """In doubt: what the predecessor left until that is mended, then what is begun here and not settled."""
     _doubt: bool = False
     _rebooted: bool = False
+    _note: bytes = b""
+    _disturbed: bool = False
 
     def begin(self) -> None:
         """Say who holds the lock. What a dead predecessor left stays on record: this holder may die before it is mended."""
@@ -74,6 +79,21 @@ class Held:
         """Something pending may be on its chain already: the next holder looks before it chains."""
         self._doubt = True
 
+    def alone(self) -> bool:
+        """Whether nobody else can have written since it was taken, whatever locks are worth on this file system.
+
+        Every holder writes its note before it touches a ref: one that is not ours, a file that is not the one
+        that was locked, or a predecessor that may still live, and what is on the chains has to be asked of git.
+        """
+        before = self.predecessor
+        if before.died or before.rebooted or before.new or not self._undisturbed():
+            self._disturbed = True
+        return not self._disturbed
+
+    def _undisturbed(self) -> bool:
+        noted = os.pread(self.descriptor, len(self._note) + 1, 0)
+        return noted == self._note and _is_at(self.descriptor, self.path)
+
     def close(self) -> None:
         self._write(open_=self._doubt or self._rebooted or bool(self._intents))
 
@@ -86,6 +106,8 @@ class Held:
             "intents": [asdict(intent) for intent in self._intents],
         }
         data = json.dumps(state).encode()
+        self._disturbed = self._disturbed or bool(self._note and not self._undisturbed())
+        self._note = data
         os.pwrite(self.descriptor, data.ljust(os.fstat(self.descriptor).st_size), 0)
         os.ftruncate(self.descriptor, len(data))
 
@@ -94,17 +116,33 @@ class Held:
 def acquire(path: Path, *, wait_seconds: float) -> Iterator[Held | None]:
     """The lock, or None when others hold it for longer than `wait_seconds`. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = _open(path)
     try:
-        if not _lock(descriptor, wait_seconds):
+        locked = _lock(descriptor, wait_seconds)
+        while locked and not _is_at(descriptor, path):  # somebody removed it: others lock the new one
+            os.close(descriptor)
+            descriptor = _open(path)
+            locked = _lock(descriptor, wait_seconds)
+        if not locked:
             yield None
             return
-        held = Held(descriptor, _predecessor(os.pread(descriptor, 1 << 24, 0)))
+        held = Held(descriptor, _predecessor(os.pread(descriptor, 1 << 24, 0)), path)
         held.begin()
         yield held
         held.close()
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int, wait_seconds: float) -> bool:
@@ -136,6 +174,7 @@ def _predecessor(data: bytes) -> Predecessor:
         died=bool(state.get("open")),
         rebooted=bool(state.get("rebooted")) or (bool(state) and same_host and not same_boot),
         intents=intents,
+        new=not state,
         elsewhere=bool(state) and not same_host and not same_boot,  # containers of one machine share its boot
     )
 

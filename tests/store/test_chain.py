@@ -276,6 +276,27 @@ def test_objects_that_vanished_under_a_dead_holder_are_written_again(repo: Repo)
     assert json.loads(files_of(repo)["metrics.json"]) == {"f1": 0.123456789}
 
 
+def test_a_holder_whose_lock_was_removed_chains_nothing_twice(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another holder chains the very file that this one has read already."""
+    recorded(repo)
+    Spool.of(repository(repo)).seal([sealed(1)], name="1")
+    real = refs.tips
+    ran: list[int] = []
+
+    def tips(*words: Any) -> dict[str, refs.Tip]:
+        if not ran:
+            ran.append(1)
+            (repository(repo).folder / "lock").unlink()
+            chain.drain(repository(repo))
+        return real(*words)
+
+    monkeypatch.setattr(refs, "tips", tips)
+    chain.drain(repository(repo))
+    assert len(chained(repo)) == len(set(chained(repo))) == 2
+
+
 # The second look --------------------------------------------------------------------------------------------------
 
 

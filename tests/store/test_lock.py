@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -187,3 +189,48 @@ def test_a_child_keeps_the_lock_until_it_ends(path: Path) -> None:
     child.wait()
     with lock.acquire(path, wait_seconds=0) as third:
         assert third
+
+
+def test_a_holder_whose_file_was_removed_knows_that_it_is_not_alone(path: Path) -> None:
+    with lock.acquire(path, wait_seconds=0):
+        pass
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        assert held.alone()
+        path.unlink()
+        with lock.acquire(path, wait_seconds=0) as other:
+            assert other
+            assert not other.alone()
+        assert not held.alone()
+
+
+def test_a_holder_beside_whom_another_one_wrote_knows_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where `flock` does nothing."""
+    with lock.acquire(path, wait_seconds=0):
+        pass
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        with lock.acquire(path, wait_seconds=0) as other:
+            assert other
+            assert not other.alone()
+        held.announce(INTENT)
+        held.settle(INTENT)
+        assert not held.alone()
+
+
+def test_who_waited_for_a_removed_file_takes_the_new_one(path: Path) -> None:
+    first = lock.acquire(path, wait_seconds=0)
+    assert first.__enter__()
+
+    def give_back() -> None:
+        path.unlink()
+        first.__exit__(None, None, None)
+
+    waiting = threading.Timer(0.2, give_back)
+    waiting.start()
+    with lock.acquire(path, wait_seconds=5) as held:
+        assert held
+        with lock.acquire(path, wait_seconds=0) as other:
+            assert other is None
+    waiting.join()
