@@ -33,6 +33,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MANIFEST = "manifest.json"
 _PACK = "snapshot.pack"
 SUFFIX = ".zip"
+OWNER = "repository"
+"""Beside a fallback folder: a file that holds the path of the repository whose records are in it."""
 _NAMES = frozenset((codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA, codec.EVENTS, _PACK))
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -57,16 +59,17 @@ class Sealed:
 class Spool:
     """The folder of sealed files of one repository (all its work trees), and the fallback beside it."""
 
-    def __init__(self, folder: Path, fallback: Path) -> None:
+    def __init__(self, folder: Path, fallback: Path, repository: Path | None = None) -> None:
         self.folder = folder
         self.fallback = fallback
+        self._repository = repository
 
     @classmethod
     def of(cls, repository: Repository) -> Spool:
         environ = repository.environ
         state = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME", "/tmp"), ".local", "state")  # noqa: S108
         key = hashlib.sha256(str(repository.common_dir).encode()).hexdigest()[:16]
-        return cls(repository.folder / "spool", Path(state) / "ledger" / key / "spool")
+        return cls(repository.folder / "spool", Path(state) / "ledger" / key / "spool", repository.common_dir)
 
     @property
     def refused(self) -> Path:
@@ -89,14 +92,25 @@ class Spool:
         problems = []
         for folder in (self.folder, self.fallback):
             try:
-                return write_durably(folder / inner / name, data)
+                path = write_durably(folder / inner / name, data)
             except OSError as error:
                 problems.append(f"{folder}: {error.strerror or error}")
+            else:
+                if folder == self.fallback:
+                    self._note_owner()
+                return path
         raise StorageError(
             "the run could not be stored anywhere",
             hint="make room or mend the permissions, then record again: the files you gave are untouched",
             details=tuple(problems),
         )
+
+    def _note_owner(self) -> None:
+        """Whose records the fallback folder holds: its name doesn't tell, should the repository be moved away."""
+        note = self.fallback.with_name(OWNER)
+        if self._repository is not None and not note.exists():
+            with suppress(OSError):
+                write_durably(note, f"{self._repository}\n".encode(errors="surrogateescape"))
 
     def pending(self) -> list[Path]:
         """Sealed files that are not known to be chained, oldest first."""
