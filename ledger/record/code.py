@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ledger.config import Workspace
-from ledger.errors import LedgerError, RefusedError
+from ledger.errors import GitError, LedgerError, RefusedError
 from ledger.git import bulk, history, refs, worktree
 from ledger.git.process import Repository
 from ledger.model import Code
@@ -84,6 +84,16 @@ def of_revision(workspace: Workspace, revision: str) -> Captured:
         commit = history.resolve(workspace.repository, revision)  # raises, and says why
         found = of_revisions(workspace, [commit])[commit]
     return found
+
+
+def of_head(workspace: Workspace) -> Captured:
+    """The code as HEAD has it, with its branch: where there is no work tree to look at. Raises NotFoundError."""
+    found = of_revision(workspace, "HEAD")
+    try:
+        branch = workspace.repository.git("symbolic-ref", "--quiet", "--short", "HEAD").decode().strip()
+    except GitError:
+        return found  # detached
+    return replace(found, code=replace(found.code, branch=branch))
 
 
 def of_revisions(workspace: Workspace, revisions: Iterable[str]) -> dict[str, Captured]:

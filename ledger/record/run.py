@@ -25,8 +25,8 @@ from ledger.model import (
     utc_text,
     utc_time,
 )  # fmt: skip
-from ledger.record import secrets
-from ledger.record.code import Captured, capture, experiment_name, of_revision, of_revisions
+from ledger.record import secrets, typos
+from ledger.record.code import Captured, capture, experiment_name, of_head, of_revision, of_revisions
 from ledger.record.message import commit_message
 from ledger.schema import document
 from ledger.schema.document import Schema
@@ -253,7 +253,7 @@ class _Session:
             events=draft.events,
         )
         masked, masks = _without_secrets(whole)
-        warnings = (*(captured.warnings if captured else ()), *masks)
+        warnings = (*(captured.warnings if captured else ()), *_misspelt(schema, draft), *masks)
         pack = captured.pack if captured else b""
         return _Prepared(
             record=masked,
@@ -296,7 +296,7 @@ class _Session:
             if draft.code is not None:
                 return self._revisions.get(draft.code) or of_revision(self._workspace, draft.code)
             if self._workspace.repository.work_tree is None:
-                return of_revision(self._workspace, "HEAD")
+                return of_head(self._workspace)
             return capture(self._workspace, own_files=draft.own_files)
         except RefusedError as error:
             return error
@@ -353,6 +353,15 @@ def _validate(schema: Schema, draft: Draft) -> tuple[Fault, ...]:
         return draft.origins.get(f"{part}.{name}", part or "the run")
 
     return document.validate(schema, draft.params, draft.metrics, origin=origin)
+
+
+def _misspelt(schema: Schema | None, draft: Draft) -> tuple[str, ...]:
+    if schema is None:
+        return ()
+    return (
+        *typos.near("metric", draft.metrics, schema.metrics),
+        *typos.near("param", draft.params, schema.params),
+    )
 
 
 def _text_of(moment: datetime | None) -> str | None:

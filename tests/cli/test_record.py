@@ -281,6 +281,33 @@ def test_a_refused_file_that_is_none(repo: Repo, ledger: Ledger, content: bytes 
     assert "x.zip" in ledger.err
 
 
+def test_a_name_that_is_nearly_declared_is_warned_of(repo: Repo, ledger: Ledger) -> None:
+    ledger("init", "--starter", "classification")
+    ledger("record", "-m", "acuracy=0.5", "-m", "mine=1")
+    assert "warning: metric acuracy is not declared in the schema, which has accuracy: a typo?" in ledger.err
+    assert "mine" not in ledger.err
+    ledger("record", "-m", "acuracy=0.5", "-m", "accuracy=0.5")
+    assert "typo" not in ledger.err, "both are meant"
+    assert repo.git("rev-list", "--count", REF) == "2"
+
+
+def test_without_metrics(repo: Repo, ledger: Ledger) -> None:
+    assert ": no metrics  code " in ledger("record", "-p", "lr=0.1")
+    assert file(repo, "params.json") == {"lr": 0.1}
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_the_branch_where_there_is_no_work_tree(
+    repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, bare: bool
+) -> None:
+    if bare:
+        repo.git("clone", "-q", "--bare", ".", "../bare.git")
+    monkeypatch.chdir(repo.path / ("../bare.git" if bare else ".git"))
+    found = ledger.json("record", "-m", "f1=0.9")
+    assert (found["experiment"], found["code"]) == ("main", repo.git("rev-parse", "HEAD"))
+    assert ledger.json("runs")[0]["code.branch"] == "main"
+
+
 # Storage ----------------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +324,7 @@ def test_a_run_that_is_only_in_the_fallback_folder_says_so(repo: Repo, ledger: L
     found = ledger.json("record", "-m", "f1=1")
     (path,) = (Path(os.environ["XDG_STATE_HOME"]) / "ledger").glob("*/spool/*.zip")
     assert found["chained"] is False
+    assert (path.parents[1] / "repository").read_text() == f"{repo.path / '.git'}\n"
     assert f"warning: sealed in {path}, not on its ref yet: {repo.path}/.git/ledger" in ledger.err
 
 
