@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +35,8 @@ Signs:   0.84 → converted exactly   (0.84) another definition or none: not com
 _ID_DIGITS = 8
 _NARROWEST = 160
 """Columns of text that are filled where there is no terminal to ask."""
+_GIVING_WAY = ("experiment", "finished")
+"""Leading columns that make room for a metric, in this order."""
 
 
 @click.command(epilog=_EPILOG)
@@ -105,6 +107,8 @@ class _Printer:
     view: View
     found: Found
     asked: tuple[str, ...] | None
+    left_out: list[str] = field(default_factory=list)
+    """Columns for which there is no room."""
 
     def json(self) -> None:
         self.app.json(self.found.documents(self._every_name()))
@@ -167,10 +171,13 @@ class _Printer:
             *(["status"] if set(sample["status"]) - {"finished"} else []),
             *(["name"] if any(sample["name"]) else []),
         ]
-        return [*leading, *self._fitting(leading, ranked(self.view, self.found))]
+        return self._fitting(leading, ranked(self.view, self.found))
 
     def _fitting(self, leading: Sequence[str], candidates: Sequence[str]) -> list[str]:
-        """As many of the candidates, in their order, as fit beside the leading columns."""
+        """The leading columns and as many of the candidates, in their order, as fit beside them.
+
+        Where not even one metric would, it takes the place of experiment and date. What is left out is counted.
+        """
         from ledger.render.table import GAP
         from ledger.render.terminal import width
 
@@ -179,13 +186,20 @@ class _Printer:
         rows = [[width(_marked(cell)) for cell in row] for row in self._rows(names, sample=50)]
         headers = [width(column.header) for column in self._columns(names)]
         widths = [max(down) + len(GAP) for down in zip(headers, *rows, strict=True)]
-        room = (terminal.width if terminal.tty else _NARROWEST) - sum(widths[: len(leading)])
-        fitting = []
-        for name, taken in zip(candidates, widths[len(leading) :], strict=True):
-            if taken <= room:
-                fitting.append(name)
-                room -= taken
-        return fitting
+        taken = dict(zip(names, widths, strict=True))
+        total = terminal.width if terminal.tty else _NARROWEST
+        first = next((name for name in candidates if name.startswith("metrics.")), None)
+        kept = list(leading)
+        for name in _GIVING_WAY:
+            if first and name in kept and sum(taken[one] for one in (*kept, first)) > total:
+                kept.remove(name)
+        room = total - sum(taken[name] for name in kept)
+        for name in candidates:
+            if taken[name] <= room:
+                kept.append(name)
+                room -= taken[name]
+        self.left_out.extend(name for name in names if name not in kept)
+        return kept
 
     def _columns(self, names: Sequence[str]) -> Iterator[Column]:
         from ledger.render.table import Align, Column
@@ -244,6 +258,9 @@ class _Printer:
         """What is not shown and why, on standard error, where it disturbs no reader of the data."""
         for hint in self.found.hints:
             self.app.talk(hint)
+        if self.left_out:
+            count = len(self.left_out)
+            self.app.talk(f"+{count:,} {'column' if count == 1 else 'columns'} (--columns)")
         shown, passed, left_out = len(self.found.rows), self.found.passed, self.found.left_out
         if shown < passed:
             self.app.talk(f"{shown:,} of {passed:,} runs shown (-n {shown})")

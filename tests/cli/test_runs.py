@@ -184,3 +184,23 @@ def test_runs_of_other_worktrees_and_clones_are_listed(
     assert ledger("-C", str(other.path), "runs", "--ids").split() == [done.id]
     repo.git("worktree", "add", "-q", str(repo.path.parent / "linked"))
     assert ledger("-C", str(repo.path.parent / "linked"), "runs", "--ids").split() == [done.id]
+
+
+def test_a_narrow_terminal_shows_a_metric_and_says_what_it_leaves_out(
+    repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ledger.cli.app import App
+    from ledger.render.terminal import Terminal
+
+    for experiment in ("a-long-name-of-one", "a-long-name-of-two"):
+        ledger("record", "-e", experiment, "-m", "accuracy=0.5", "-m", "f1=0.25", "-p", "lr=0.1")
+    narrow = Terminal(tty=True, width=24, colour=False, unicode=True, pager="")
+    monkeypatch.setattr(App, "terminal", narrow)
+    header, *rows = lines(ledger("runs"))
+    assert header == ["id", "accuracy"]
+    assert [row[1] for row in rows] == ["0.5", "0.5"]
+    assert "+4 columns (--columns)" in ledger.err
+    monkeypatch.setattr(App, "terminal", Terminal(tty=True, width=200, colour=False, unicode=True, pager=""))
+    assert lines(ledger("runs"))[0] == ["id", "experiment", "when", "accuracy", "f1", "lr"]
+    assert ledger.err == ""
+    assert repo.path.is_dir()
