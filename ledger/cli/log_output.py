@@ -43,6 +43,7 @@ class Printer:
                         "older": b.older,
                         "reason": b.reason,
                         "migration": b.migration,
+                        **({"partition": dict(b.partition)} if b.partition else {}),
                     }
                     for b in self.found.breaks
                 ],
