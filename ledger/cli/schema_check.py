@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,7 @@ def check(
     app.warn_of_faults(view.runs.index.faults)
     counts: Counter[str] = Counter(one.severity for one in report.findings)
     said = f"{_subject(report)}: {_counted(counts) or 'nothing to mend'}"
+    sys.stdout.flush()
     if counts["error"] or (fail_on == "warn" and counts["warning"]):
         raise GateError(said, hint="docs/meaning.md explains each code")
     app.talk(said)

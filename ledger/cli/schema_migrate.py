@@ -153,6 +153,7 @@ def _written(app: App, found: Sequence[Draft], output: str | None) -> list[str]:
             )
     shown = [os.path.relpath(path) for path in paths]
     app.lines(shown)
+    sys.stdout.flush()
     return shown
 
 
