@@ -101,15 +101,18 @@ class App:
     def json(self, value: object) -> None:
         """Print one JSON document."""
         from ledger.render.document import json_chunks
+        from ledger.render.terminal import holds_unicode
 
-        for chunk in json_chunks(value, ascii_only=not self.terminal.unicode):
+        for chunk in json_chunks(value, ascii_only=not holds_unicode(sys.stdout)):
             sys.stdout.write(chunk)
 
     def chunks(self, chunks: Iterable[str]) -> None:
         """Print text that carries its own line ends (CSV, Markdown)."""
-        encoding = sys.stdout.encoding or "utf-8"
+        from ledger.render.terminal import holds_unicode
+
+        encoding, whole = sys.stdout.encoding or "utf-8", holds_unicode(sys.stdout)
         for chunk in chunks:
-            if self.terminal.unicode:
+            if whole:
                 sys.stdout.write(chunk)
             else:  # what the stream can't hold is shown by its number
                 sys.stdout.write(chunk.encode(encoding, "backslashreplace").decode(encoding))

@@ -83,7 +83,7 @@ def detect(
         tty=tty,
         width=_width(stdout, environ) if tty else DEFAULT_WIDTH,
         colour=wants_colour(tty, environ, color=color, color_ui=color_ui),
-        unicode=_holds_unicode(stdout),
+        unicode=holds_unicode(stdout),
         pager=pager_command(environ, core_pager) if tty and paging else "",
     )
 
@@ -126,7 +126,8 @@ def _width(stdout: TextIO, environ: Mapping[str, str]) -> int:
         return DEFAULT_WIDTH
 
 
-def _holds_unicode(stdout: TextIO) -> bool:
+def holds_unicode(stdout: TextIO) -> bool:
+    """Whether a stream's encoding has every character."""
     encoding = getattr(stdout, "encoding", None) or ""
     return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "cp65001")
 
