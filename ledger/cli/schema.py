@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,7 @@ def infer(app: App, /, *, experiment: str | None, name: str, output: str | None)
     places, total = _places(app, experiment)
     data = draft.infer(samples(app.workspace.repository, places), name=name)
     if output == "-":
-        sys.stdout.write(data.decode("utf-8"))
+        app.json(json.loads(data))
         return
     path = (
         app.path(output)

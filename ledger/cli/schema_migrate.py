@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -135,7 +136,7 @@ def _written(app: App, found: Sequence[Draft], output: str | None) -> list[str]:
 
     if output == "-":
         for one in found:
-            sys.stdout.write(one.data.decode("utf-8"))
+            app.json(json.loads(one.data))
         return []
     if output is not None and len(found) > 1:
         raise UsageError(
