@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from ledger.errors import FormatError, GitError
 from ledger.git import housekeeping
-from ledger.git.pack import added, pack
+from ledger.git.pack import joined, pack
 from ledger.git.process import Process, Repository
 from ledger.model import Author
 
@@ -106,25 +106,27 @@ def held(
 
 def restore(repository: Repository, packs: Collection[bytes], *, keep: tuple[int, ...] = ()) -> None:
     """Store again what packs hold; what is there already stays."""
-    running = bool(packs) and housekeeping.is_running(repository)
+    if not packs:
+        return
+    running = housekeeping.is_running(repository)
     with housekeeping.marked(repository, _distinct(repository, (), packs, only_if=running), keep=keep):
-        for data in () if running else packs:
-            unpack(repository, data, keep=keep)
+        if not running:
+            unpack(repository, joined(list(packs), repository.object_format), keep=keep)
 
 
 def _distinct(
     repository: Repository, objects: Sequence[GitObject], packs: Collection[bytes], *, only_if: bool
 ) -> list[bytes]:
-    """Packs of everything, each with a random blob.
+    """One pack of everything, and a random blob.
 
     git names a pack by its content, and a running `git repack` takes every unmarked pack whose name it has seen.
     """
-    if not only_if:
+    if not only_if or not (objects or packs):
         return []
     object_format = repository.object_format
     nonce = make("blob", os.urandom(16), object_format)
-    own = [pack([*objects, nonce], object_format, 1, deltas=True)] if objects else []
-    return [*own, *(added(data, nonce, object_format) for data in packs)]
+    own = pack([*objects, nonce], object_format, 1, deltas=True)
+    return [joined([own, *packs], object_format) if packs else own]
 
 
 def unpack(repository: Repository, data: bytes, *, keep: tuple[int, ...] = ()) -> None:

@@ -40,11 +40,12 @@ def pack(objects: Sequence[Packed], object_format: str, level: int, *, deltas: b
     return _signed(b"".join((head, *entries)), object_format)
 
 
-def added(data: bytes, item: Packed, object_format: str) -> bytes:
-    """A pack and one more object."""
+def joined(packs: Sequence[bytes], object_format: str) -> bytes:
+    """Several packs as one: what their entries say of one another are distances, which stay."""
     width = hashlib.new(object_format, usedforsecurity=False).digest_size
-    count = int.from_bytes(data[8:12], "big") + 1
-    return _signed(data[:8] + count.to_bytes(4, "big") + data[12:-width] + _whole(item, -1), object_format)
+    count = sum(int.from_bytes(data[8:12], "big") for data in packs)
+    head = b"PACK" + (2).to_bytes(4, "big") + count.to_bytes(4, "big")
+    return _signed(b"".join((head, *(data[12:-width] for data in packs))), object_format)
 
 
 def _signed(body: bytes, object_format: str) -> bytes:

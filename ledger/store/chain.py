@@ -318,9 +318,9 @@ def _not_reached(
     try:
         return history.outermost(drain_.repository, wanted, tips)
     except GitError:  # a commit that is not here: pruned (its pack may bring it back), or a shallow clone
-        for pack in {item.pack for item in records if item.pack}:
-            with suppress(GitError):
-                objects.unpack(drain_.repository, pack, keep=drain_.keep)
+        packs = {item.pack for item in records if item.pack}
+        with suppress(GitError):  # one that builds on a commit which is not here
+            objects.restore(drain_.repository, packs, keep=drain_.keep)
         gone = set(objects.missing(drain_.repository, [*wanted, *tips]))
         present = [commit for commit in wanted if commit not in gone]
         return history.outermost(drain_.repository, present, tips) if present else []

@@ -7,9 +7,9 @@ import subprocess
 import pytest
 from conftest import Repo
 
-from ledger.git import objects
+from ledger.git import housekeeping, objects
 from ledger.git.objects import GitObject
-from ledger.git.pack import added, pack
+from ledger.git.pack import joined, pack
 from ledger.git.process import Repository, discover
 
 _LINES = [f'  "name_{number}": {number / 7},' for number in range(40)]
@@ -67,7 +67,20 @@ def test_large_objects_and_distant_bases(repo: Repo) -> None:
     stored(repo, pack(items, "sha1", 1, deltas=True), items)
 
 
-def test_an_object_is_added_to_a_pack(repo: Repo) -> None:
-    items = varied(4, 20, 2)
-    more = objects.make("blob", b"one more", "sha1")
-    stored(repo, added(pack(items, "sha1", 1, deltas=True), more, "sha1"), [*items, more])
+def test_packs_become_one(repo: Repo) -> None:
+    parts = [varied(4, 20, 2), varied(5, 30, 3)[3:], [objects.make("blob", b"one more", "sha1")]]
+    packs = [pack(items, "sha1", 1, deltas=True) for items in parts]
+    stored(repo, joined(packs, "sha1"), [item for items in parts for item in items])
+
+
+def test_packs_that_hold_the_same_objects_become_one(repo: Repo) -> None:
+    """Two snapshots of a work tree share what changed in both."""
+    items = varied(6, 20, 2)
+    data = joined([pack(items, "sha1", 1, deltas=True), pack(items[:7], "sha1", 1)], "sha1")
+    here = repository(repo)
+    with housekeeping.marked(here, [data]):
+        assert objects.read(here, [item.id for item in items]) == items
+    repo.git("gc", "-q")
+    objects.unpack(here, data)
+    assert objects.read(here, [item.id for item in items]) == items
+    repo.git("fsck", "--strict", "--no-dangling")
