@@ -66,7 +66,10 @@ class Nursery:
 
     def wait(self) -> int:
         """The exit code of the writer, negative for a signal."""
+        assert self._process.stdin
         assert self._process.stdout
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Runs in a process of its own: forks writers that have everything imported, so that a kill hits recording and not start-up.
 
 Reads one line a writer from standard input (`KEY COUNT ACKNOWLEDGEMENTS`), forks it into a process group of its own, says
-its process id, waits until it is gone, says how it ended, and reads the next line.
+its process id, and at an empty line waits until it is gone and says how it ended.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def serve() -> None:
     ledger.record(
         {"writer": "nursery"}, {"f1": 1.0}
     )  # what is imported or looked up at the first run is so now
-    for line in sys.stdin:
+    while line := sys.stdin.readline():
         key, count, acknowledgements = line.split()
         child = os.fork()
         if not child:
@@ -48,6 +48,7 @@ def serve() -> None:
         with suppress(PermissionError, ProcessLookupError):
             os.setpgid(child, child)  # whoever of the two is first: the group exists before its id is known
         say(child)
+        sys.stdin.readline()  # its process id stays taken until whoever kills it has done so
         say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
