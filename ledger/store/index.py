@@ -9,8 +9,9 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -137,6 +138,9 @@ def _folders(repository: Repository) -> Iterator[Path]:
             yield Path(folder)
 
 
+_Parts = Callable[[str], Segment]
+
+
 def _current(
     repository: Repository, folder: Path, tips: Mapping[str, str], told: Told | None
 ) -> tuple[list[Segment], Manifest]:
@@ -144,10 +148,11 @@ def _current(
     for _ in range(4):
         manifest = manifests.read(folder)
         read = manifest
+        parts = cache(partial(Segment, folder))  # each is opened once, however often an update looks at it
         try:
             if manifest.tips != tips:
-                manifest = _update(repository, folder, manifest, tips, told)
-            segments = [Segment(folder, stem) for stem in manifest.segments]
+                manifest = _update(repository, folder, manifest, tips, told, parts)
+            segments = [parts(stem) for stem in manifest.segments]
             for part in segments:
                 part.open()
         except (FileNotFoundError, ValueError, KeyError):
@@ -162,12 +167,17 @@ def _current(
 
 
 def _update(
-    repository: Repository, folder: Path, old: Manifest, tips: Mapping[str, str], told: Told | None
+    repository: Repository,
+    folder: Path,
+    old: Manifest,
+    tips: Mapping[str, str],
+    told: Told | None,
+    parts: _Parts,
 ) -> Manifest:
     new, went, broken = differences(repository, old.tips, tips)
     if new is None:
-        return _anew(repository, folder, old, tips, told)
-    existing = [Segment(folder, stem) for stem in old.segments]
+        return _anew(repository, folder, old, tips, told, parts)
+    existing = [parts(stem) for stem in old.segments]
     stems = list(old.segments)
     gone = {*old.dropped, *_records_of(existing, went)}
     with _uncollected():
@@ -179,8 +189,8 @@ def _update(
         # Another ref may hold what this one lost, on the same commits or as a copy on others: rare, and then surely right.
         for stem in stems[len(old.segments) :]:
             manifests.remove(folder, stem)
-        return _anew(repository, folder, old, tips, told)
-    stems, merged = _merged(folder, stems)
+        return _anew(repository, folder, old, tips, told, parts)
+    stems, merged = _merged(folder, stems, parts)
     whole = {ref: tip for ref, tip in tips.items() if ref not in broken}
     manifest = Manifest(
         tips=whole,
@@ -197,9 +207,14 @@ def _update(
 
 
 def _anew(
-    repository: Repository, folder: Path, old: Manifest, tips: Mapping[str, str], told: Told | None
+    repository: Repository,
+    folder: Path,
+    old: Manifest,
+    tips: Mapping[str, str],
+    told: Told | None,
+    parts: _Parts,
 ) -> Manifest:
-    manifest = _update(repository, folder, Manifest(), tips, told)
+    manifest = _update(repository, folder, Manifest(), tips, told, parts)
     for stem in old.segments:
         manifests.remove(folder, stem)
     return manifest
@@ -318,11 +333,11 @@ def _said(error: Exception) -> str:
     return error.message if isinstance(error, LedgerError) else f"not a run: {type(error).__name__}: {error}"
 
 
-def _merged(folder: Path, stems: list[str]) -> tuple[list[str], list[str]]:
+def _merged(folder: Path, stems: list[str], parts: _Parts) -> tuple[list[str], list[str]]:
     """Merge segments of like size, so that their number grows with the logarithm of the records since a full one."""
     obsolete: list[str] = []
     while True:
-        sizes = {stem: len(Segment(folder, stem)) for stem in stems}
+        sizes = {stem: len(parts(stem)) for stem in stems}
         tiers: dict[int, list[str]] = {}
         for stem in stems:
             if sizes[stem] < _MAX_ROWS // 2:
@@ -331,7 +346,7 @@ def _merged(folder: Path, stems: list[str]) -> tuple[list[str], list[str]]:
         if crowded is None:
             return stems, obsolete
         stem = new_id()
-        segment.merge([Segment(folder, part) for part in crowded], folder, stem)
+        segment.merge([parts(part) for part in crowded], folder, stem)
         obsolete += crowded
         stems = [*(part for part in stems if part not in crowded), stem]
 
