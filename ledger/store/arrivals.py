@@ -41,7 +41,8 @@ def differences(
             continue
         words = (f"{before}...{after}", "--left-right")
         try:
-            output = repository.git("log", "--reverse", "--topo-order", "--format=%m %H %T", *words, "--")
+            # Not --topo-order: chains are lines, and beside a commit-graph it walks them to their beginning.
+            output = repository.git("log", "--reverse", "--format=%m %H %T", *words, "--")
         except GitError:
             return None, [], {}  # the old tip is gone
         for line in output.decode().splitlines():
