@@ -131,6 +131,7 @@ def test_a_metric_along_ten_years(
         "unattached": 0,
         "no_value": 4_675 - compared,
         "incomparable": 0,
+        "inexact": 0,
         "compared": compared,
     }
 

@@ -257,6 +257,7 @@ def check(raw: Raw, found: Any, placed: Mapping[str, Sequence[Line]], metric: st
         "unattached": len(raw.runs) - attached,
         "no_value": attached - compared,
         "incomparable": 0,
+        "inexact": 0,
         "compared": compared,
     }
 
