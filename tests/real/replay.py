@@ -26,6 +26,8 @@ METRIC_FILES = {"results/train/metrics.json": "train", "results/evaluate/metrics
 """Where the segmentation project kept metrics, and the prefix of the names of each file."""
 PLOTS = "results/train/plots/metrics/"
 
+_PROJECT = Path(__file__).resolve().parents[2]
+
 Line = Mapping[str, Any]
 """One line of a data file: its README says what it holds."""
 Schema = Mapping[str, Any]
@@ -56,8 +58,8 @@ class Replayed:
 
 def data_file(name: str) -> Path:
     """Where a data file is, or would be."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "real"
-    return Path(os.environ.get("LEDGER_REAL_DATA") or beside) / f"{name}.jsonl.gz"
+    named = os.environ.get("LEDGER_REAL_DATA") or "../shared/real"
+    return (_PROJECT / named / f"{name}.jsonl.gz").resolve()
 
 
 @cache
