@@ -1,0 +1,98 @@
+"""A metric's column under its target: plan by plan over whole columns, and run by run where a plan finds nothing."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ledger.model import Grade
+from ledger.schema import columns as plan_columns
+from ledger.schema.plan import Plan
+from ledger.store.segment import METRICS
+from ledger.trace.recorded import Recorded, int32
+from ledger.trace.view import View
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Under:
+    """A metric under its target, for some rows; `values` is null where a value does not count."""
+
+    values: pa.Array
+    grades: pa.Array
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Metrics of all rows through their plans."""
+
+    view: View
+    recorded: Recorded
+    _known: dict[str, Under] = field(default_factory=dict)
+
+    def metric(self, name: str) -> Under:
+        """One metric of every row of the index, converted once."""
+        if name not in self._known:
+            self._known[name] = self._convert(name)
+        return self._known[name]
+
+    @cached_property
+    def codes(self) -> pa.Array:
+        """For each row of the index the number of its recorded schema."""
+        return int32(self.view.schema_codes)
+
+    def _convert(self, metric: str) -> Under:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        size = len(self.view.runs.index)
+        values, grades = pa.nulls(size, pa.float64()), pa.array([Grade.MISSING.value] * size, pa.string())
+        plans = self.view.plans(metric)
+        everything = int32(range(size))
+        distinct = {id(plan): plan for plan in plans}
+        if len(distinct) == 1:
+            return self._made(metric, plans[0], everything)
+        for plan in distinct.values():
+            mine = [code for code, other in enumerate(plans) if other is plan]
+            chosen = pc.is_in(self.codes, value_set=int32(mine))
+            rows = everything.filter(chosen)
+            made = self._made(metric, plan, rows)
+            values = pc.replace_with_mask(values, chosen, made.values)
+            grades = pc.replace_with_mask(grades, chosen, made.grades)
+        return Under(values=values, grades=grades)
+
+    def _made(self, metric: str, plan: Plan, rows: pa.Array) -> Under:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if plan.grade in self.view.grades and not plan.fallback_first:
+            recorded = {name: self.recorded.numbers(METRICS, name, rows) for name in plan.sources}
+            found = plan_columns.evaluate(plan, recorded, len(rows))
+            column = (
+                found.values.combine_chunks() if isinstance(found.values, pa.ChunkedArray) else found.values
+            )
+            column = column.cast(pa.float64())
+            told = pa.scalar(plan.grade.value)
+        else:
+            column, told = pa.nulls(len(rows), pa.float64()), pa.scalar(plan.grade.value)
+        odd = pc.and_(pc.is_null(column), self._has_anything(metric, plan, rows))
+        grades = pc.if_else(pc.is_valid(column), told, pa.scalar(Grade.MISSING.value))
+        picked = rows.filter(odd).to_pylist()
+        if picked:
+            cells = [self.view.cell(row, metric) for row in picked]
+            words = [cell.grade.value if cell else Grade.MISSING.value for cell in cells]
+            grades = pc.replace_with_mask(grades, odd, pa.array(words, pa.string()))
+        return Under(values=column, grades=grades)
+
+    def _has_anything(self, metric: str, plan: Plan, rows: pa.Array) -> pa.Array:
+        """Whether a run recorded any name that matters to a plan."""
+        import pyarrow.compute as pc
+
+        known = {metric, *plan.sources, *((plan.fallback,) if plan.fallback else ())}
+        known |= {plan.source.name} if plan.source else set()
+        flags = [pc.is_valid(self.recorded.values(METRICS, name).at(rows)[1]) for name in sorted(known)]
+        return functools.reduce(pc.or_, flags)
