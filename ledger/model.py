@@ -125,6 +125,10 @@ class Run:
     experiment: str
     status: Status = Status.FINISHED
     base: str | None = None
+    merges: tuple[str, ...] = ()
+    """Records beside `base` that this one was made from: the other tips of a run that was edited at once."""
+    settles: tuple[str, ...] = ()
+    """Fields (`metrics.f1`) in which its bases say different things, and whose value this record confirms."""
     name: str | None = None
     started: str | None = None
     finished: str | None = None
@@ -156,10 +160,25 @@ class Record:
     history: Mapping[str, bytes] = field(default_factory=dict)
     events: bytes | None = None
 
-    def edited(self, *, recorded: str, author: Author, reason: str | None) -> Record:
+    def edited(
+        self,
+        *,
+        recorded: str,
+        author: Author,
+        reason: str | None,
+        merges: tuple[str, ...] = (),
+        settles: tuple[str, ...] = (),
+    ) -> Record:
         """A further record of the same run that names this one as its base."""
         run = replace(
-            self.run, record=new_id(), base=self.run.record, recorded=recorded, author=author, reason=reason
+            self.run,
+            record=new_id(),
+            base=self.run.record,
+            merges=merges,
+            settles=settles,
+            recorded=recorded,
+            author=author,
+            reason=reason,
         )
         return replace(self, run=run)
 

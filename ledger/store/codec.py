@@ -27,6 +27,7 @@ MAX_HISTORY_BYTES = 64 << 20
 MAX_ENTRIES = 10_000
 REQUIRED = (RUN, PARAMS, METRICS)
 _PLAIN = ("name", "base", "started", "finished", "duration", "parent", "note", "reason")
+_LISTS = ("merges", "settles", "command")
 
 
 def files(record: Record) -> dict[str, bytes]:
@@ -58,8 +59,7 @@ def run_document(run: Run) -> dict[str, Json]:
         "author": {"name": run.author.name, "email": run.author.email},
     }
     document |= {key: value for key in _PLAIN if (value := getattr(run, key)) is not None}
-    if run.command:
-        document["command"] = list(run.command)
+    document |= {key: list(value) for key in _LISTS if (value := getattr(run, key))}
     if run.environment:
         document["environment"] = dict(run.environment)
     if run.tags:
@@ -122,12 +122,12 @@ def run_of(document: Mapping[str, Any], *, what: str) -> Run:
             experiment=_text(document["experiment"]),
             status=Status(document.get("status", Status.FINISHED)),
             author=_author(document.get("author", {})),
-            command=tuple(document.get("command", ())),
             environment=dict(document.get("environment", {})),
             tags=dict(document.get("tags", {})),
             artifacts=tuple(_fields(Artifact, item) for item in document.get("artifacts", ())),
             schema=_fields(SchemaName, document["schema"]) if "schema" in document else None,
             code=_code(document["code"]) if "code" in document else None,
+            **{key: tuple(document.get(key, ())) for key in _LISTS},
             **{key: document.get(key) for key in _PLAIN},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -29,8 +29,8 @@ from ledger.store.slug import INBOX, RUNS
 from ledger.store.spool import Spool
 from ledger.store.spool import read as read_sealed
 
-INDEX_VERSION = 1
-"""1: the first (2026-11). Another version is rebuilt, never migrated."""
+INDEX_VERSION = 2
+"""1: the first (2026-11). 2: columns `merges` and `settles`. Another version is rebuilt, never migrated."""
 
 _MAX_ROWS = 1 << 16
 """Rows of a full segment; fuller ones are never merged again, which bounds what an update can cost."""

@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 TEXT_COLUMNS: Final = (
-    "record", "run_id", "base", "commit", "name", "parent", "note", "reason",
+    "record", "run_id", "base", "merges", "settles", "commit", "name", "parent", "note", "reason",
 )  # fmt: skip
 CODED_COLUMNS: Final = (
     "ref", "experiment", "status", "author", "schema", "schema_name",
@@ -137,6 +137,8 @@ def row_of(run: Mapping[str, Any]) -> dict[str, Any]:
         "record": run["record"],
         "run_id": run["id"],
         "base": run.get("base"),
+        "merges": _merges(run),
+        "settles": json.dumps(run["settles"]) if run.get("settles") else None,
         "name": run.get("name"),
         "parent": run.get("parent"),
         "note": run.get("note"),
@@ -159,6 +161,16 @@ def row_of(run: Mapping[str, Any]) -> dict[str, Any]:
         "code_dirty": bool(code.get("dirty")),
         "code_end": code.get("captured") != "start",
     }
+
+
+def _merges(run: Mapping[str, Any]) -> str | None:
+    """Ids, a space between two. Raises TypeError, ValueError for what are none."""
+    ids = run.get("merges")
+    if not ids:
+        return None
+    if not isinstance(ids, list) or not all(map(_ID.fullmatch, ids)):
+        raise ValueError("merges is not a list of 32 hex digits each")
+    return " ".join(ids)
 
 
 def _micros(text: str | None) -> int | None:
