@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.cli.app import App, json_option
-from ledger.errors import InputError, NotFoundError
+from ledger.errors import ConfigError, InputError, NotFoundError
 
 if TYPE_CHECKING:
+    from ledger.schema.codes import Finding
     from ledger.schema.definition import Definition
     from ledger.schema.document import Schema
     from ledger.store.load import Place
@@ -126,29 +128,44 @@ def _relative(path: Path) -> str:
 @json_option
 @click.pass_obj
 def show(app: App, /, *, name: str | None, at: str | None, as_json: bool) -> None:
-    """Show what metrics and params mean: of the schema NAME, else of all."""
-    from ledger.trace.meaning import target_schemas
+    """Show what metrics and params mean: of the schema NAME, else of all.
 
-    known = target_schemas(app.workspace, at)
-    if name is not None and name not in known:
+    Files that can't be used are named after the others are shown, and the exit code is 1.
+    """
+    from ledger.trace.meaning import usable_schemas
+
+    known, faults = usable_schemas(app.workspace, at)
+    mine = [one for one in faults if name in (None, Path(one.file).stem)]
+    if name is not None and name not in known and not mine:
         hint = f"known: {', '.join(known)}" if known else "ledger init --list, or ledger schema infer"
         raise NotFoundError(f"no schema {name!r}", hint=hint)
-    chosen = [known[name]] if name else list(known.values())
+    chosen = [item for key, item in known.items() if name in (None, key)]
     if as_json:
         app.json([_document(item) for item in chosen])
     elif chosen:
         app.lines(_lines(app, chosen))
-    else:
+    if mine:
+        sys.stdout.flush()
+        raise _unusable(mine)
+    if not as_json and not chosen:
         app.lines(["no schema: every value is kept, and compared with its like by name"])
         app.talk(
             "hint: ledger init --list shows schemas to begin with; ledger schema infer drafts one from recorded runs"
         )
 
 
+def _unusable(faults: Sequence[Finding]) -> ConfigError:
+    files = list(dict.fromkeys(one.file for one in faults))
+    count = f"{files[0]} is not a schema" if len(files) == 1 else f"{len(files)} files are no schemas"
+    hint = "mend it, or remove it" if len(files) == 1 else "mend them, or remove them"
+    return ConfigError(count, hint=hint, details=tuple(map(str, faults)))
+
+
 def _document(item: Schema) -> dict[str, Any]:
     return {
         "name": item.name,
         "version": item.version,
+        "id": item.id,
         "strict": item.strict,
         "metrics": {name: _definition(one) for name, one in item.metrics.items()},
         "params": {name: _definition(one) for name, one in item.params.items()},
@@ -182,6 +199,7 @@ def _lines(app: App, schemas: Iterable[Schema]) -> Iterator[str]:
         if number:
             yield ""
         version = f" version {item.version}" if item.version else ""
+        version += f" {item.short}"
         strict = ", strict: other names are refused" if item.strict else ""
         yield paint(escape(f"{item.name}{version}{strict}"), "bold", app.terminal)
         for what, members in (("metrics", item.metrics), ("params", item.params)):

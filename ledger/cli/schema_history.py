@@ -140,6 +140,7 @@ def _moment_document(one: Moment) -> dict[str, Any]:
         "subject": commit.subject if commit else None,
         "schema": one.schema,
         "version": one.version,
+        "schema_id": one.schema_id,
         "old": one.old.did if one.old else None,
         "new": one.new.did if one.new else None,
         "fields": list(one.fields),
@@ -165,7 +166,8 @@ def _facts(one: Moment) -> Iterator[str]:
     if one.commit:
         yield date(one.commit.date)
         yield one.commit.author
-    yield f"{one.schema}{' ' + one.version if one.version else ''}"
+    digits = f"@{one.schema_id[3:15]}" if one.schema_id else ""
+    yield f"{one.schema} {one.version or ''}{digits}".rstrip()
     if one.new is None:
         yield f"{_did(one.old)} removed"
     else:

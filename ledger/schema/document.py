@@ -8,6 +8,7 @@ the words of its definition. `strict` refuses names that the document does not d
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -34,6 +35,7 @@ document, the name is empty for all of a part, and a name may be one that no fil
 
 _PARTS: Mapping[str, Role] = {"params": "param", "metrics": "metric"}
 _UPGRADE = "upgrade ledger"
+_SHORT = len("s1:") + 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,22 @@ class Schema:
     body: Mapping[str, Any] = field(compare=False, repr=False)
     params: Mapping[str, Definition] = field(compare=False, repr=False)
     metrics: Mapping[str, Definition] = field(compare=False, repr=False)
+
+    @property
+    def id(self) -> str:
+        """`s1:` and the hash of all its definitions: equal just for schemas under which everything means the same."""
+        dids = sorted(one.did for part in (self.metrics, self.params) for one in part.values())
+        return f"s1:{hashlib.sha256(canonical.jcs(dids)).hexdigest()}"
+
+    @property
+    def short(self) -> str:
+        """`s1:` and the 12 digits shown to people; compare `id`."""
+        return self.id[:_SHORT]
+
+    @property
+    def label(self) -> str:
+        """How a version is named: `3@9a07d2c1e655`, since two branches may both have a version 3."""
+        return f"{self.version or ''}@{self.short.removeprefix('s1:')}"
 
 
 def parse(data: bytes, *, name: str, what: str) -> Schema:

@@ -216,12 +216,9 @@ def _required_params(schema: Schema) -> frozenset[str]:
 def _label(case: _Case) -> Iterator[Finding]:
     if not case.previous or not case.current.version or case.previous.version != case.current.version:
         return
-    sides = (
-        {one.did for part in (schema.metrics, schema.params) for one in part.values()}
-        for schema in (case.previous, case.current)
-    )
-    if len({frozenset(side) for side in sides}) > 1:
-        message = f"two different schemas are called version {case.current.version}"
+    if case.previous.id != case.current.id:
+        labels = f"{case.previous.label} and {case.current.label}"
+        message = f"two different schemas are called version {case.current.version}: {labels}"
         yield finding("LABEL_DUPLICATE", message, hint="only people read it: choose another", file=case.file)
 
 

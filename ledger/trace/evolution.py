@@ -52,8 +52,11 @@ class Change:
 
 
 def changes(workspace: Workspace, lineage: Lineage, a: str, b: str | None) -> list[Change]:
-    """Definitions that differ between two revisions; None is the work tree. Raises NotFoundError, ConfigError."""
-    old, new = meaning.target_schemas(workspace, a), meaning.target_schemas(workspace, b)
+    """Definitions that differ between two revisions; None is the work tree. Raises NotFoundError.
+
+    A file that can't be used defines nothing.
+    """
+    (old, _), (new, _) = (meaning.usable_schemas(workspace, side) for side in (a, b))
     return [
         change
         for name in sorted({*old, *new})
@@ -123,6 +126,8 @@ class Moment:
     commit: CodeCommit | None
     schema: str
     version: str | None
+    schema_id: str | None
+    """Of the whole schema after it; None where it is gone."""
     old: Definition | None
     new: Definition | None
     fields: tuple[str, ...]
@@ -232,6 +237,7 @@ def _moment(
         commit=commit,
         schema=name,
         version=after.version if after else None,
+        schema_id=after.id if after else None,
         old=old,
         new=new,
         fields=differences(old, new) if old and new else (),

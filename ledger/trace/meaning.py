@@ -50,7 +50,7 @@ def read(workspace: Workspace, at: str | None, recorded: Collection[str] = froze
     the work tree's counts. A schema file whose bytes are one of the `recorded` blobs is not checked again. A file that
     can't be used is a fault, and all others count.
     """
-    schemas, broken = _usable_schemas(workspace, at, recorded)
+    schemas, broken = usable_schemas(workspace, at, recorded)
     files = _migration_files(workspace, at)
     if not files:
         return Meaning(schemas=schemas, faults=broken)
@@ -176,23 +176,31 @@ def target_schemas(
     parse = partial(_checked_once, workspace.repository.object_format, recorded)
     files = _own_schemas(workspace, at)
     if files is None:
-        return _schemas_of(workspace, at, parse)
+        return _schemas_of(workspace, at, parse)[0]
     return {path.stem: parse(data, name=path.stem, what=str(path)) for path, data in files.items()}
 
 
-def _usable_schemas(
-    workspace: Workspace, at: str | None, recorded: Collection[str]
+def usable_schemas(
+    workspace: Workspace, at: str | None, recorded: Collection[str] = frozenset()
 ) -> tuple[dict[str, Schema], tuple[Finding, ...]]:
+    """The schemas of the work tree or of a revision, and what is wrong with files left out. Raises NotFoundError."""
     parse = partial(_checked_once, workspace.repository.object_format, recorded)
     files = _own_schemas(workspace, at)
     if files is None:
-        return _schemas_of(workspace, at, parse), ()
+        return _schemas_of(workspace, at, parse)
+    return _parsed({f"{SCHEMAS}/{path.name}": data for path, data in files.items()}, parse)
+
+
+def _parsed(
+    files: Mapping[str, bytes], parse: Callable[..., Schema]
+) -> tuple[dict[str, Schema], tuple[Finding, ...]]:
+    """Name → schema, and what is wrong with the other files; path → bytes is given."""
     found: dict[str, Schema] = {}
     faults: list[Finding] = []
-    for path, data in files.items():
-        file = f"{SCHEMAS}/{path.name}"
+    for file, data in files.items():
+        name = PurePosixPath(file).stem
         try:
-            found[path.stem] = parse(data, name=path.stem, what=file)
+            found[name] = parse(data, name=name, what=file)
         except ConfigError as error:
             from ledger.trace import broken
 
@@ -213,14 +221,16 @@ def _own_schemas(workspace: Workspace, at: str | None) -> dict[Path, bytes] | No
     return found
 
 
-def _schemas_of(workspace: Workspace, at: str | None, parse: Callable[..., Schema]) -> dict[str, Schema]:
+def _schemas_of(
+    workspace: Workspace, at: str | None, parse: Callable[..., Schema]
+) -> tuple[dict[str, Schema], tuple[Finding, ...]]:
     try:
         commit = history.resolve(workspace.repository, at or "HEAD")
     except NotFoundError:
         if at is None:
-            return {}
+            return {}, ()
         raise
-    return _schemas_at(workspace, commit, parse)
+    return _parsed(_schema_files(workspace, commit), parse)
 
 
 def _checked_once(
@@ -235,7 +245,8 @@ def _checked_once(
     return document.parse(data, name=name, what=what)
 
 
-def _schemas_at(workspace: Workspace, commit: str, parse: Callable[..., Schema]) -> dict[str, Schema]:
+def _schema_files(workspace: Workspace, commit: str) -> dict[str, bytes]:
+    """Path, with the commit before it → bytes."""
     try:
         listed = workspace.repository.git("ls-tree", "-z", f"{commit}:{SCHEMAS}").decode("utf-8", "replace")
     except GitError:
@@ -243,10 +254,5 @@ def _schemas_at(workspace: Workspace, commit: str, parse: Callable[..., Schema])
     names = [entry.partition("\t")[2] for entry in listed.split("\0")]
     files = [name for name in names if name.endswith(".json")]
     blobs = objects.read(workspace.repository, [f"{commit}:{SCHEMAS}/{name}" for name in files])
-    found = {}
-    for name, blob in zip(files, blobs, strict=True):
-        if blob is not None:
-            what = f"{commit[:9]}:{SCHEMAS}/{name}"
-            with suppress(ConfigError):  # a broken schema of the past defines nothing
-                found[Path(name).stem] = parse(blob.body, name=Path(name).stem, what=what)
-    return found
+    found = zip(files, blobs, strict=True)
+    return {f"{commit[:9]}:{SCHEMAS}/{name}": blob.body for name, blob in found if blob is not None}

@@ -72,6 +72,25 @@ def test_show_prints_what_metrics_mean(repo: Repo, ledger: Ledger) -> None:
     assert ledger("schema", "show", "--at", "HEAD") == out
 
 
+def test_show_of_one_broken_file_shows_the_others(repo: Repo, ledger: Ledger) -> None:
+    ledger("init", "--starter", "classification")
+    whole = ledger("schema", "show")
+    (schema,) = ledger.json("schema", "show")
+    assert f"classification version 1 {schema['id'][:15]}" in whole
+    repo.write(".ledger/schemas/broken.json", '{\n "properties": {"metrics": 1}\n}')
+    assert ledger("schema", "show", code=1) == whole
+    assert "error: .ledger/schemas/broken.json is not a schema" in ledger.err
+    assert ".ledger/schemas/broken.json:2: LS306 SCHEMA_INVALID: $.properties.metrics" in ledger.err
+    assert json.loads(ledger("schema", "show", "--json", code=1)) == [schema]
+    assert ledger("schema", "show", "classification") == whole
+    assert ledger("schema", "show", "broken", code=1) == ""
+    repo.commit("both")
+    assert ledger("schema", "show", "--at", "HEAD", code=1) == whole
+    assert f"{repo.git('rev-parse', 'HEAD')[:9]}:.ledger/schemas/broken.json:2: LS306" in ledger.err
+    ledger("schema", "diff", "HEAD")
+    assert "no definition differs" in ledger.err
+
+
 def test_show_of_an_unknown_name(repo: Repo, ledger: Ledger) -> None:
     del repo
     ledger("schema", "show", "x", code=1)

@@ -79,10 +79,13 @@ def test_history(year: Project, repo: Repo, ledger: Ledger) -> None:
     assert changes[0]["commit"] == repo.git("rev-parse", "HEAD")
     year.declare("4", {"f1": {**WEIGHTED, "unit": "%"}})
     lines = ledger("schema", "history", "f1").splitlines()
-    assert lines[0].startswith("work tree  main 4  d1:")
+    (schema,) = ledger.json("schema", "show")
+    assert lines[0].startswith(f"work tree  main 4@{schema['id'][3:15]}  d1:")
+    assert ledger.json("schema", "history", "f1")["changes"][0]["schema_id"] == schema["id"]
     assert "    no migration" in lines
     assert any("‖ incomparable (m1:" in line and "classes differ in size" in line for line in lines)
-    assert ledger.json("schema", "history", "score")["changes"][0]["new"] is None
+    gone = ledger.json("schema", "history", "score")["changes"][0]
+    assert gone["new"] is None
     ledger("schema", "history", "nobody", code=2)
     ledger("schema", "history", "f1", "nobody", code=1)
 
