@@ -11,7 +11,7 @@ from ledger.cli.app import App, one_output, table_options
 from ledger.errors import GateError, UsageError
 
 if TYPE_CHECKING:
-    from ledger.trace.log import LogRow
+    from ledger.trace.log_rows import LogRow
     from ledger.trace.view import View
 
 _EPILOG = """\b

@@ -16,7 +16,9 @@ from ledger.render.table import Align, Cell, Column, Table, render
 from ledger.render.terminal import escape, paint
 
 if TYPE_CHECKING:
-    from ledger.trace.log import Break, Log, LogCell, LogRow, Partition
+    from ledger.trace.log import Log
+    from ledger.trace.log_breaks import Break
+    from ledger.trace.log_rows import LogCell, LogRow, Partition
     from ledger.trace.view import View
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import ledger
 from ledger.config import open_workspace
-from ledger.trace.log import _last
+from ledger.trace.aggregates import last
 from ledger.trace.view import open_view
 
 
@@ -22,4 +22,4 @@ def test_among_runs_that_finished_at_once_the_one_recorded_later_counts() -> Non
     view = open_view(open_workspace(Path.cwd(), os.environ))
     values = [float(str(value)) for _, value in sorted(view.runs.values("metrics", "f1"))]
     assert values == [0.2, 0.1], "rows stand in the order of their refs"
-    assert _last(view, [0, 1], values, None) == 0.2
+    assert last(view, [0, 1], values, None) == 0.2

@@ -1,0 +1,238 @@
+"""The rows of a log: runs hung on commits, and what a metric comes to there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from ledger.canonical import compact
+from ledger.git.history import CodeCommit
+from ledger.model import Grade, Json, Level, Metric
+from ledger.store.segment import PARAMS
+from ledger.trace.aggregates import AGGREGATES, mean
+from ledger.trace.attach import Attacher, Attachment
+from ledger.trace.metric_column import MetricColumn
+from ledger.trace.view import Cell, View
+
+Partition: TypeAlias = tuple[tuple[str, str], ...]
+"""Names of params and their values as text, by name."""
+
+EXACT_LEVELS = frozenset({Level.COMMIT, Level.TREE})
+"""Levels at which a run was measured on exactly the code of the commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogCell:
+    """A metric at a commit: `value` sums up `count` comparable runs.
+
+    Without one, `grade` and `recorded` are those of the last run, and `value` is NaN, infinite or None.
+    """
+
+    value: Metric
+    recorded: Metric
+    grade: Grade
+    reason: str = ""
+    count: int = 0
+    minimum: Metric = None
+    maximum: Metric = None
+    mean: Metric = None
+    delta: Metric = None
+    left_out: int = 0
+    """Runs of this commit whose value is not comparable, or not finite."""
+    frame: str = ""
+    """Equal for values that convert exactly into one another."""
+    row: int | None = None
+    """The index row of the run that is shown, where a single one is."""
+    drift: bool | None = None
+    """Whether the code behind the metric is another than at the newest commit; None where no source is declared."""
+
+    @property
+    def comparable(self) -> bool:
+        return self.count > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """A commit and its runs, or those of one partition."""
+
+    commit: CodeCommit
+    level: Level
+    of: int
+    """How many commits of the range have the same tree."""
+    rows: tuple[int, ...]
+    """Index rows of the runs that belong here; those that were not measured on exactly this code come last."""
+    inexact: int
+    """How many of `rows` were not measured on exactly this code although others were: their values don't count."""
+    cells: Mapping[str, LogCell]
+    partition: Partition = ()
+    """Params that values are comparable within, and what these runs have; nothing where no definition asks for it."""
+
+
+Members: TypeAlias = Mapping[str | None, Sequence[tuple[Attachment, Sequence[int]]]]
+"""Runs by the commit that they belong to; None: unattached."""
+
+MetricColumns: TypeAlias = Mapping[str, MetricColumn]
+"""By metric."""
+
+
+def members(view: View, attacher: Attacher) -> Members:
+    """Hang every run that no later record replaces on its commit."""
+    hidden = view.runs.superseded
+    found: dict[str | None, list[tuple[Attachment, Sequence[int]]]] = {}
+    for attachment, rows in attacher.groups(view.runs):
+        kept = [row for row in rows if row not in hidden] if hidden else rows
+        if kept:
+            found.setdefault(attachment.commit, []).append((attachment, kept))
+    return found
+
+
+def of_commits(
+    view: View, shown: Sequence[CodeCommit], members: Members, columns: MetricColumns
+) -> list[LogRow]:
+    """One for each commit, newest first. They are made oldest first, since each change is one to the older value."""
+    older: dict[Partition, dict[str, float]] = {}
+    parts = _partitions(view, columns)
+    rows = []
+    for commit in reversed(shown):
+        for partition, mine in _parted(members.get(commit.id, ()), parts):
+            before = older.setdefault(partition, {})
+            rows.append(_row(view, commit, mine, columns, before, partition))
+    return rows[::-1]
+
+
+def with_drift(view: View, rows: Sequence[LogRow], columns: MetricColumns) -> list[LogRow]:
+    """Same definition, other code: looked up only for metrics whose definition names its source."""
+    for name in (name for name, column in columns.items() if column.target.source):
+        from ledger.trace.drift import differing
+
+        counted = [row.commit.id for row in rows if name in row.cells and row.cells[name].comparable]
+        drifted = differing(view, name, list(dict.fromkeys(counted)))
+        rows = [_drifting(row, name, drifted) for row in rows]
+    return list(rows)
+
+
+def _drifting(row: LogRow, name: str, drifted: frozenset[str]) -> LogRow:
+    cell = row.cells.get(name)
+    if cell is None or not cell.comparable:
+        return row
+    return replace(row, cells={**row.cells, name: replace(cell, drift=row.commit.id in drifted)})
+
+
+def _partitions(view: View, columns: MetricColumns) -> dict[int, Partition]:
+    """By row: what values are comparable within, as the definitions of the metrics say; empty without any."""
+    names = sorted({name for column in columns.values() for name in column.target.partition})
+    values = {name: dict(view.runs.values(PARAMS, name)) for name in names}
+    rows = view.runs.rows if names else ()
+    return {row: tuple((name, _as_text(values[name].get(row))) for name in names) for row in rows}
+
+
+def _as_text(value: Json) -> str:
+    """Text as it is, all else as JSON: lists can't be keys, and true is not 1."""
+    return value if isinstance(value, str) else compact(value)
+
+
+def _parted(
+    members: Sequence[tuple[Attachment, Sequence[int]]], parts: Mapping[int, Partition]
+) -> list[tuple[Partition, Sequence[tuple[Attachment, Sequence[int]]]]]:
+    """The runs of a commit by partition, in a fixed order; all together where there is none."""
+    if not parts or not members:
+        return [((), members)]
+    found: dict[Partition, list[tuple[Attachment, Sequence[int]]]] = {}
+    for attachment, rows in members:
+        mine: dict[Partition, list[int]] = {}
+        for row in rows:
+            mine.setdefault(parts[row], []).append(row)
+        for partition, group in mine.items():
+            found.setdefault(partition, []).append((attachment, group))
+    return sorted(found.items(), key=lambda item: repr(item[0]), reverse=True)
+
+
+def _row(
+    view: View,
+    commit: CodeCommit,
+    members: Sequence[tuple[Attachment, Sequence[int]]],
+    columns: MetricColumns,
+    older: dict[str, float],
+    partition: Partition,
+) -> LogRow:
+    exact = _joined([rows for attachment, rows in members if attachment.level in EXACT_LEVELS])
+    inexact = _joined([rows for attachment, rows in members if attachment.level not in EXACT_LEVELS])
+    found = {
+        name: _cell(view, name, exact or inexact, column, older.get(name)) for name, column in columns.items()
+    }
+    cells = {name: cell for name, cell in found.items() if cell}
+    older.update(
+        (name, cell.value) for name, cell in cells.items() if cell.comparable and cell.value is not None
+    )
+    levels = {attachment.level: attachment.of for attachment, _ in members}
+    level = next((level for level in Level if level in levels), Level.UNATTACHED)
+    return LogRow(
+        commit=commit,
+        level=level,
+        of=levels.get(level, 1),
+        rows=(*exact, *inexact),
+        inexact=len(inexact) if exact else 0,
+        cells=cells,
+        partition=partition,
+    )
+
+
+def _joined(groups: Sequence[Sequence[int]]) -> Sequence[int]:
+    return groups[0] if len(groups) == 1 else sorted(row for group in groups for row in group)
+
+
+def _cell(
+    view: View, name: str, rows: Sequence[int], column: MetricColumn, older: float | None
+) -> LogCell | None:
+    numbers = [column.numbers[row] for row in rows]
+    mine = [number for number in numbers if number is not None]
+    others = [(row, column.rest[row]) for row in rows if row in column.rest] if column.rest else []
+    if not mine:
+        return _incomparable(view, name, others)
+    held = rows if len(mine) == len(rows) else [row for row in rows if column.numbers[row] is not None]
+    value = AGGREGATES[column.aggregate](view, held, mine, column.target.direction)
+    grade = _grade(view, column, held)
+    shown = next((row for row, number in zip(held, mine, strict=True) if number == value), None)
+    cell = view.cell(shown, name) if shown is not None and grade is not Grade.IDENTICAL else None
+    return LogCell(
+        value=value,
+        recorded=cell.recorded if cell else (value if grade is Grade.IDENTICAL else None),
+        grade=grade,
+        reason=cell.reason if cell else "",
+        count=len(mine),
+        minimum=min(mine),
+        maximum=max(mine),
+        mean=mean(mine),
+        delta=None if older is None else value - older,
+        left_out=len(others),
+        frame=view.lineage.frame(column.target),
+        row=shown,
+    )
+
+
+def _grade(view: View, column: MetricColumn, rows: Sequence[int]) -> Grade:
+    """The least sure of the grades of some comparable values."""
+    if all(grade is Grade.IDENTICAL for grade in column.grades):
+        return Grade.IDENTICAL
+    order = (Grade.APPROXIMATE, Grade.EXACT)
+    found = {column.grades[view.schema_codes[row]] for row in rows}
+    return next((grade for grade in order if grade in found), Grade.IDENTICAL)
+
+
+def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> LogCell | None:
+    """A commit none of whose values can be compared shows the last of them, marked; null is no value."""
+    if not others:
+        return None
+    valued = (other for other in reversed(others) if other[1].grade is not Grade.UNDEFINED)
+    row, cell = next(valued, others[-1])
+    plan = view.plans(name)[view.schema_codes[row]]
+    return LogCell(
+        value=cell.value if cell.comparable else None,
+        recorded=cell.recorded,
+        grade=cell.grade,
+        reason=cell.reason,
+        left_out=len(others),
+        frame=plan.frame or f"? {plan.grade}",
+        row=row,
+    )

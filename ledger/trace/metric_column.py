@@ -1,0 +1,69 @@
+"""One metric of all runs as the log sums it up: numbers that compare, and all else that was recorded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.model import Grade
+from ledger.schema.definition import Definition
+from ledger.trace.view import Cell, View
+
+
+@dataclass(frozen=True, slots=True)
+class MetricColumn:
+    """One metric of all runs."""
+
+    target: Definition
+    aggregate: str
+    """What stands for several runs of one commit."""
+    numbers: list[float | None]
+    """By row: what is comparable and finite."""
+    rest: dict[int, Cell]
+    """By row: all else that was recorded."""
+    grades: tuple[Grade, ...]
+    """By schema code: of values that are comparable."""
+
+
+def read(view: View, name: str, aggregate: str | None) -> MetricColumn:
+    """A metric under its target; `aggregate` None: best where the metric has a direction, else last."""
+    target = view.target(name)
+    asked = aggregate or "best"
+    # Without a direction nothing is best.
+    chosen = "last" if asked == "best" and target.direction is None else asked
+    grades = tuple(plan.grade for plan in view.plans(name))
+    found = MetricColumn(target, chosen, [None] * len(view.runs.index), {}, grades)
+    for item in view.numbers(name):
+        if len(item) == 3:  # noqa: PLR2004 - a whole segment
+            _take(found, *item)
+        else:
+            _take_one(found, *item)
+    return found
+
+
+def _take_one(found: MetricColumn, row: int, cell: Cell) -> None:
+    if not cell.comparable or cell.value is None:
+        found.rest[row] = cell
+    elif math.isfinite(cell.value):
+        found.numbers[row] = cell.value
+    else:
+        found.rest[row] = _not_finite(cell.value)
+
+
+def _not_finite(value: float) -> Cell:
+    return Cell(value, value, Grade.IDENTICAL, "not finite")
+
+
+def _take(found: MetricColumn, start: int, rows: Sequence[int], values: Sequence[float]) -> None:
+    """All values of a segment, most often one for each of its rows."""
+    numbers: list[float | None] = list(values)
+    odd = [] if all(map(math.isfinite, values)) else [i for i, v in enumerate(values) if not math.isfinite(v)]
+    for position in odd:
+        found.rest[start + rows[position]] = _not_finite(values[position])
+        numbers[position] = None
+    if rows and rows[-1] - rows[0] + 1 == len(rows):
+        found.numbers[start + rows[0] : start + rows[-1] + 1] = numbers
+    else:
+        for row, number in zip(rows, numbers, strict=True):
+            found.numbers[start + row] = number
