@@ -26,6 +26,7 @@ Examples:
   ledger schema migrate                              what changed since HEAD, or since the branch forked off
   ledger schema migrate --rename loss=train_loss
   ledger schema migrate --from v1.0                  from the definitions of a revision
+  ledger schema migrate --from 2                     from version 2 that runs or commits have (also NAME@2)
   ledger schema migrate --from d1:9a07d2c1           from one definition that runs used
   ledger schema migrate --take f1                    with what is proposed for f1
   ledger schema migrate --merge                      from both sides of the last merge
@@ -41,7 +42,12 @@ A draft that holds a `todo` is not used, and `ledger schema check` fails on it.
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--from", "source", metavar="REV|ID", help="From a revision, or from one definition alone.")
+@click.option(
+    "--from",
+    "source",
+    metavar="REV|VERSION|ID",
+    help="From a revision, from a version of the schema, or from one definition alone.",
+)
 @click.option("--name", metavar="NAME", help="The schema; else every one in the work tree.")
 @click.option(
     "--rename", "renames", multiple=True, metavar="OLD=NEW", help="OLD is called NEW now; again for more."
@@ -78,7 +84,7 @@ def migrate(
     asking = _Asking(app, given, yes=yes)
     found = [
         one
-        for schema in _schemas(view, name, given)
+        for schema in _schemas(view, name or _named(view, source), given)
         for one in drafts(view, schema, decide=asking.decide, source=source, merge=merge, take=take)
     ]
     if not found:
@@ -88,6 +94,12 @@ def migrate(
         return
     paths = _written(app, found, output)
     _explain(app, found, paths)
+
+
+def _named(view: View, source: str | None) -> str | None:
+    """The schema of `NAME@VERSION`."""
+    name, at, _ = (source or "").partition("@")
+    return name if at and name in view.schemas else None
 
 
 def _schemas(view: View, name: str | None, renames: Mapping[str, str]) -> list[Schema]:

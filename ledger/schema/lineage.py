@@ -84,6 +84,13 @@ class Lineage:
         """Whether any operations, breaks too, lead from one to the other."""
         return self._islands.find(one.did) == self._islands.find(other.did)
 
+    def explains(self, one: Definition, other: Definition) -> bool:
+        """Whether a migration says what became of values under `one` in the eyes of `other`.
+
+        A `derive` says it for the name that it makes: values that it can't make from what a run has stay apart.
+        """
+        return self.connected(one, other) or (one.name == other.name and other.did in self._derived)
+
     def leads_on(self, definition: Definition) -> bool:
         """Whether any operation starts from it."""
         return definition.did in self._started
@@ -130,6 +137,10 @@ class Lineage:
     @cached_property
     def _ended(self) -> frozenset[str]:
         return frozenset(edge.target for edge, _ in self._edges if edge.target is not None)
+
+    @cached_property
+    def _derived(self) -> frozenset[str]:
+        return frozenset(hyper.target for hyper, _ in self.graph.hypers if hyper.op == "derive")
 
     @cached_property
     def _drops(self) -> Mapping[str, Break]:

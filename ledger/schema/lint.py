@@ -106,7 +106,7 @@ def edited(published: Iterable[Migration], lineage: Lineage) -> tuple[Finding, .
 def _changed(case: _Case) -> Iterator[Finding]:
     """Definitions that changed; the plainest name for each: only its unit, only its type, or anything else."""
     for before, now in case.metrics():
-        if before.did == now.did or not before.declared or case.lineage.connected(before, now):
+        if before.did == now.did or not before.declared or case.lineage.explains(before, now):
             continue
         name = _CHANGES.get(changed_fields(before, now), "DEF_CHANGED_NO_MIGRATION")
         yield case.found(name, now, f"{now.name}: {'; '.join(differences(before, now))}", _MIGRATE)
@@ -126,7 +126,7 @@ def _unreachable(case: _Case) -> Iterator[Finding]:
         ended = case.lineage.dropped(one) or any(one.did == other.did for other in now)
         if one.role != "metric" or not one.declared or one.did in shown or ended:
             continue
-        if not any(case.lineage.connected(one, other) for other in now):
+        if not any(case.lineage.explains(one, other) for other in now):
             message = f"runs used {one.name} as d1:{one.short}, from which nothing leads to this schema"
             yield case.found("RUN_DEF_UNREACHABLE", one, message, _MIGRATE)
 

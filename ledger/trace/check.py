@@ -184,13 +184,13 @@ class _Case:
             if name != schema.name
             for one in other.metrics.values()
         ]
-        connected = self.view.lineage.connected
+        explains = self.view.lineage.explains
         mine = [
             one
             for one in self.used
             if one.definition.did not in compared
             and (one.schema == schema.name or one.schema not in self.view.schemas)
-            and not any(connected(one.definition, other) for other in (*schema.metrics.values(), *others))
+            and not any(explains(one.definition, other) for other in (*schema.metrics.values(), *others))
         ]
         return [one.definition for one in mine if has_values(self.view, one)]
 

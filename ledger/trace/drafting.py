@@ -163,7 +163,7 @@ def _metrics(
 ) -> Iterator[Words]:
     for name, old in before.metrics.items():
         new = after.metrics.get(name)
-        if new is not None and new.did != old.did and not known.lineage.connected(old, new):
+        if new is not None and new.did != old.did and not known.lineage.explains(old, new):
             yield _operation(old, new, known)
     candidates = rename_candidates(before, after, known)
     taken: set[str] = set()

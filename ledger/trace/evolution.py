@@ -164,14 +164,14 @@ def _states(view: View, revision: str) -> Iterator[tuple[CodeCommit | None, Sequ
     span = history.resolve_range(repository, [revision])
     commits = history.walk(repository, span, options=("--topo-order",), paths=(SCHEMAS,))
     names = dict.fromkeys((head, *(name for commit in commits for name in (commit.id, *commit.parents))))
-    found = _read(view.workspace, list(names))
+    found = read(view.workspace, list(names))
     if revision == "HEAD" and repository.work_tree is not None:
         yield None, (found[head],), view.schemas
     for commit in commits:
         yield commit, [found[parent] for parent in commit.parents], found[commit.id]
 
 
-def _read(workspace: Workspace, commits: Sequence[str]) -> dict[str, _Schemas]:
+def read(workspace: Workspace, commits: Sequence[str]) -> dict[str, _Schemas]:
     """The schemas of commits; each folder and each file is read once."""
     repository = workspace.repository
     trees = dict(

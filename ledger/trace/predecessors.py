@@ -34,7 +34,7 @@ def drafts(
 ) -> list[Draft]:
     """What is needed so that everything recorded under older definitions is explained under `schema`.
 
-    One draft for each side that definitions come from: `source` alone (a revision, or the id of a definition), or
+    One draft for each side that definitions come from: `source` alone (a revision, a version, a definition's id), or
     both parents of the last merge, or what `ledger schema check` compares with; then what else runs used, and values
     without a definition. `decide` and `take` are those of `drafting.draft`. Raises NotFoundError.
     """
@@ -126,19 +126,29 @@ class _Case:
         return meaning.target_schemas(self.view.workspace, commit).get(self.schema.name) if commit else None
 
     def _of_source(self, source: str) -> Before:
+        """A revision counts before a version label, and that before the digits of a definition."""
+        schema = None if source.startswith("d1:") else self._of_revision(source) or self._of_version(source)
+        return _before(schema, source) if schema else self._of_definition(source)
+
+    def _of_revision(self, source: str) -> Schema | None:
+        try:
+            return self._schema_at(history.resolve(self.view.workspace.repository, source))
+        except NotFoundError:
+            return None
+
+    def _of_version(self, source: str) -> Schema | None:
+        from ledger.trace.versions import called
+
+        return called(self.view, self.schema.name, source)
+
+    def _of_definition(self, source: str) -> Before:
         digits = source.removeprefix("d1:")
-        if not source.startswith("d1:"):
-            try:
-                commit = history.resolve(self.view.workspace.repository, source)
-            except NotFoundError:
-                commit = ""
-            if commit and (schema := self._schema_at(commit)):
-                return _before(schema, source)
         matching = {one.did: one for one in self._all_known() if one.did[3:].startswith(digits)}
         if len(matching) != 1 or len(digits) < 4:  # noqa: PLR2004 - as for run ids
             raise NotFoundError(
-                f"--from {source}: neither a revision with the schema {self.schema.name}, nor one definition",
-                hint="a branch, a tag, a commit, or the first digits of a definition (ledger schema matrix METRIC)",
+                f"--from {source}: no revision with the schema {self.schema.name}, no version of it, and no definition",
+                hint="a branch, tag or commit, a version (3, 3@9a07d2c1, NAME@3: ledger schema history METRIC), "
+                "or the first digits of a definition (ledger schema matrix METRIC)",
             )
         (definition,) = matching.values()
         return Before(label=f"d1:{definition.short}", metrics={definition.name: definition})
@@ -160,7 +170,7 @@ class _Case:
             if one.schema == self.schema.name or one.schema not in self.view.schemas
             if one.definition.declared and not lineage.dropped(one.definition)
             if not any(
-                one.definition.did == other.did or lineage.connected(one.definition, other) for other in now
+                one.definition.did == other.did or lineage.explains(one.definition, other) for other in now
             )
         ]
         groups: list[dict[str, Used]] = []

@@ -149,6 +149,42 @@ def test_a_revision_or_one_definition_to_come_from(project: Project, ledger: Led
     ledger("schema", "migrate", "--from", "HEAD", "--merge", code=2)
 
 
+def test_a_version_to_come_from(project: Project, repo: Repo, ledger: Ledger) -> None:
+    """By label, by label and id, with the name of the schema; of runs, and of commits that no run used."""
+
+    def ops(source: str) -> list[str]:
+        drafted = json.loads(ledger("schema", "migrate", "--from", source, "-o", "-"))
+        return [one["op"] for one in drafted["metrics"]]
+
+    project.declare("1", {"f1": PERCENT})
+    project.declare("1", {"f1": PERCENT}, name="other")
+    base = project.commit("v1")
+    project.record(f1=50)
+    project.declare("2", {"f1": {**F1, "epoch": 2}})
+    project.commit("v2, which no run used")
+    (now,) = ledger.json("schema", "show", "main")
+    two = now["id"]
+    project.declare("3", {"f1": F1})
+    assert ops("main@1") == ["convert"]
+    assert ops("main@2") == ops(f"main@2@{two[3:9]}") == ops(f"main@{two[3:9]}") == ["redefine"]
+    ledger("schema", "migrate", "--from", "2", "-o", "-", code=1)
+    assert "the schema other" in ledger.err
+    (repo.path / ".ledger/schemas/other.json").unlink()
+    assert ops("1") == ops("other@1") == ["convert"]
+    assert ops("2") == ops(two) == ops(f"2@{two[3:15]}") == ["redefine"]
+    repo.git("checkout", "-qfb", "branch", base)
+    project.declare("2", {"f1": {**PERCENT, "epoch": 9}})
+    project.commit("another version 2")
+    repo.git("checkout", "-q", "main")
+    project.declare("3", {"f1": F1})
+    ledger("schema", "migrate", "--name", "main", "--from", "2", code=1)
+    assert "2 schemas are called 2 (name one of them: 2@" in ledger.err
+    assert f"2@{two[3:15]}" in ledger.err
+    for nobody in ("7", "main@7", "s1:0000", "2@0000", "nobody@2"):
+        ledger("schema", "migrate", "--name", "main", "--from", nobody, code=1)
+        assert "no version of it" in ledger.err
+
+
 def test_what_runs_used_and_no_revision_shows(project: Project, ledger: Ledger) -> None:
     """Two older definitions of one name: a draft each, since a migration has one of a name on each side."""
     for epoch in (1, 2, 3):

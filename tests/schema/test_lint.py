@@ -88,6 +88,24 @@ def test_what_a_migration_explains_is_no_finding() -> None:
     assert names(before, after, known=known) == []
 
 
+def test_a_derivation_of_a_changed_metric_explains_it() -> None:
+    inputs = {"precision": FULL, "recall": FULL}
+    before = schema({"f1": FULL, **inputs})
+    after = schema({"f1": {**FULL, "epoch": 2}, "other": FULL, **inputs}, version="2")
+    derive = {
+        "op": "derive", "to": "f1", "inputs": {"p": "precision", "r": "recall"}, "expr": "2*p*r/(p+r)", "exactness": "exact",
+    }  # fmt: skip
+    known = lineage(migrate(before.metrics, after.metrics, derive))
+    used = (before.metrics["f1"],)
+    assert names(before, after) == [("DEF_CHANGED_NO_MIGRATION", "f1")]
+    assert names(before, after, known=known) == names(None, after, known=known, used=used) == []
+    beside = {**derive, "to": "other"}
+    known = lineage(migrate(before.metrics, after.metrics, beside))
+    assert names(before, after, known=known) == [("DEF_CHANGED_NO_MIGRATION", "f1")], (
+        "it makes another metric"
+    )
+
+
 def test_a_merge_that_nobody_had_is_found_against_both_parents() -> None:
     """One branch changed `how`, the other the unit, and git merged the text."""
     weighted = {"fn": "f1", "average": "weighted"}
