@@ -16,12 +16,12 @@ def write(app: App, prefix: str, change: Change, *, as_json: bool) -> None:
     from ledger.record.edit import as_recorded, edit
     from ledger.render.terminal import escape
 
-    found = tips(app, prefix)
+    found = start(app, prefix)
     written = edit(app.workspace, found, change)
     if written is None:
         app.talk("nothing to change: the run says so already")
         if as_json:
-            app.json(document(as_recorded(found[-1].record, chained=True)))
+            app.json(document(as_recorded(found.record, chained=True)))
         return
     done, changed = written
     app.warn(done.warnings)
@@ -32,16 +32,19 @@ def write(app: App, prefix: str, change: Change, *, as_json: bool) -> None:
         app.lines([escape(f"edited {done.id[:8]} in {done.experiment}: {', '.join(changed)}")])
 
 
-def tips(app: App, prefix: str) -> list[Tip]:
-    """The records that an edit of a run follows, whole. Raises NotFoundError, AmbiguousError, FormatError."""
+def start(app: App, prefix: str) -> Tip:
+    """What an edit of a run starts from. Raises NotFoundError, AmbiguousError, FormatError."""
     from ledger.record.edit import Tip
     from ledger.store.load import record_at
     from ledger.trace.find import one_run
-    from ledger.trace.tips import tips_of
+    from ledger.trace.tips import start_of
 
     runs = app.view().runs
-    repository = app.workspace.repository
-    return [
-        Tip(record=record_at(repository, row.place), merged=row.merged, gone=row.gone)
-        for row in tips_of(runs, one_run(runs, prefix))
-    ]
+    found = start_of(runs, one_run(runs, prefix))
+    return Tip(
+        record=record_at(app.workspace.repository, found.place),
+        merged=found.merged,
+        gone=found.gone,
+        merges=found.merges,
+        disputed=found.disputed,
+    )

@@ -1,16 +1,15 @@
 """Edits: a further record of a run, whole, that names the record it edits. Nothing is ever rewritten.
 
-A run that was edited in two places at once has two tips. An edit made afterwards follows every tip: each gets a
-record of its own, and all say the same but for the fields that are still in conflict. An edit of the winning tip
-alone would not do: merging compares each tip with their common base, so that a tag which the losing tip had set
-could never be removed again, and a value set back to what it was would lose against the other tip's.
+A run that was edited in two places at once has two tips. An edit made afterwards is one record that follows both:
+its base is the tip that counts, and it names the others in `merges`. Fields that are in conflict stay so until an
+edit names them: one that says what counts already says so in `settles`, as nothing else would tell it from an edit
+of something else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -59,40 +58,39 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tip:
-    """A record of a run that no other record names as its base."""
+    """The record that an edit follows, and what the run says besides, where it has more tips."""
 
     record: Record
     merged: Mapping[Field, Json] = field(default_factory=dict)
-    """Fields in which the merged run says something else than this record, without those in conflict."""
+    """Fields in which the merged run says something else than this record."""
     gone: tuple[Field, ...] = ()
     """Fields of this record that the merged run does not have."""
+    merges: tuple[str, ...] = ()
+    """The other tips."""
+    disputed: frozenset[Field] = frozenset()
+    """Fields in conflict."""
 
 
-def edit(
-    workspace: Workspace, tips: Sequence[Tip], change: Change
-) -> tuple[Recorded, tuple[str, ...]] | None:
-    """Write what an edit makes of a run; None if that is what the run says already.
+def edit(workspace: Workspace, tip: Tip, change: Change) -> tuple[Recorded, tuple[str, ...]] | None:
+    """Write what an edit makes of a run, as one record; None if that is what the run says already.
 
-    `tips` are the run's tips, the winning one last. Returns what became of the record that follows it, and the
-    names of what was changed. Raises NotFoundError for a name to remove that isn't there, RefusedError where the
-    run would break the schema that it was recorded with, InputError, StorageError.
+    Returns what became of the record, and the names of what was changed. Raises NotFoundError for a name to
+    remove that isn't there, RefusedError where the run would break the schema that it was recorded with,
+    InputError, StorageError.
     """
     change, masked = _scrubbed(_checked(change))
     fields = change.fields()
-    whole = _applied(tips[-1].record, tips[-1].merged, tips[-1].gone)
+    whole = _applied(tip.record, tip.merged, tip.gone)
     _require_present(whole, change.removed)
-    told = (*(one for one in fields if not _says(whole, one, fields[one])), *change.removed)
+    new = [one for one in fields if one in tip.disputed or not _says(whole, one, fields[one])]
+    told = (*new, *change.removed)
     if not told:
         return None
-    records = [_following(workspace, tip, change, number) for number, tip in enumerate(tips)]
+    record = _applied(_following(workspace, tip, change), fields, change.removed)
     if change.metrics or change.params or change.removed:
-        _validate(records[-1], {*fields, *change.removed})
-    fate = stored(workspace, records)
-    done = as_recorded(
-        records[-1],
-        chained=records[-1].run.record in fate.chained,
-        warnings=(*masked, *fate.warnings),
-    )
+        _validate(record, {*fields, *change.removed})
+    fate = stored(workspace, [record])
+    done = as_recorded(record, chained=record.run.record in fate.chained, warnings=(*masked, *fate.warnings))
     return done, tuple(f"{group}.{name}" for group, name in told)
 
 
@@ -111,12 +109,17 @@ def as_recorded(item: Record, *, chained: bool, warnings: tuple[str, ...] = ()) 
     )
 
 
-def _following(workspace: Workspace, tip: Tip, change: Change, number: int) -> Record:
-    # A microsecond apart, so that of two records of one edit the one that follows the winner wins again.
-    recorded = utc_text(workspace.now() + timedelta(microseconds=number))
-    edited = tip.record.edited(recorded=recorded, author=workspace.config.author, reason=change.reason)
-    merged = _applied(edited, tip.merged, tip.gone)
-    return _applied(merged, change.fields(), change.removed)
+def _following(workspace: Workspace, tip: Tip, change: Change) -> Record:
+    """What the tips say together, as a further record."""
+    named = tip.disputed & {*change.fields(), *change.removed}
+    edited = tip.record.edited(
+        recorded=utc_text(workspace.now()),
+        author=workspace.config.author,
+        reason=change.reason,
+        merges=tip.merges,
+        settles=tuple(sorted(f"{group}.{name}" for group, name in named)),
+    )
+    return _applied(edited, tip.merged, tip.gone)
 
 
 def _checked(change: Change) -> Change:

@@ -127,7 +127,9 @@ def run_of(document: Mapping[str, Any], *, what: str) -> Run:
             artifacts=tuple(_fields(Artifact, item) for item in document.get("artifacts", ())),
             schema=_fields(SchemaName, document["schema"]) if "schema" in document else None,
             code=_code(document["code"]) if "code" in document else None,
-            **{key: tuple(document.get(key, ())) for key in _LISTS},
+            merges=tuple(document.get("merges", ())),
+            settles=tuple(document.get("settles", ())),
+            command=tuple(document.get("command", ())),
             **{key: document.get(key) for key in _PLAIN},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

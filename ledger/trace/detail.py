@@ -22,7 +22,7 @@ from ledger.trace.runset import ABSENT, Conflict, Field, same
 from ledger.trace.view import MISSING, Cell, View
 
 _FILES = (codec.RUN, codec.PARAMS, codec.METRICS)
-_OF_THE_RECORD = ("format", "id", "record", "base", "recorded", "author", "reason")
+_OF_THE_RECORD = ("format", "id", "record", "base", "merges", "settles", "recorded", "author", "reason")
 """Keys of `run.json` that say something about the record, not about the run."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,6 +40,10 @@ class Change:
 class RecordDetail:
     record: str
     base: str | None
+    merges: tuple[str, ...]
+    """Further records that it was made from."""
+    settles: tuple[str, ...]
+    """Fields in conflict whose value it confirms."""
     recorded: str
     author: Author
     reason: str | None
@@ -47,7 +51,7 @@ class RecordDetail:
     commit: str
     """Empty while the record is sealed but not on its chain."""
     changes: tuple[Change, ...]
-    """Against its base; nothing for a first record, and for one whose base is not here."""
+    """Against what its base and merges say together; nothing for a first record, and for one whose base is not here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,28 +146,43 @@ def _documents(view: View, rows: Sequence[int]) -> dict[int, Record]:
 
 
 def _records(view: View, documents: Mapping[int, Record]) -> list[RecordDetail]:
-    by_id = {record.run.record: record for record in documents.values()}
+    by_id = {record.run.record: row for row, record in documents.items()}
     found = []
     for row, record in documents.items():
         columns = view.runs.record_columns(row)
         base = by_id.get(record.run.base or "")
+        before = _before(view, documents[base], base, row) if base is not None else {}
         found.append(
             RecordDetail(
                 record=record.run.record,
                 base=record.run.base,
+                merges=record.run.merges,
+                settles=record.run.settles,
                 recorded=record.run.recorded,
                 author=record.run.author,
                 reason=record.run.reason,
                 ref=columns["ref"],
                 commit=columns["commit"] or "",
-                changes=_changes(base, record) if base else (),
+                changes=_changes(before, _said(record)) if base is not None else (),
             )
         )
     return found
 
 
-def _changes(old: Record, new: Record) -> tuple[Change, ...]:
-    before, after = _said(old), _said(new)
+def _before(view: View, base: Record, base_row: int, row: int) -> dict[str, Json]:
+    """What a record's base says, and the records that it merges."""
+    said = _said(base)
+    columns = view.runs.record_columns(row)
+    if columns["merges"]:
+        own, together = view.runs.fields(base_row), view.runs.lineage(columns["run_id"]).before(row).values
+        for field in own.keys() | together.keys():
+            value = together.get(field, ABSENT)
+            if not same(value, own.get(field, ABSENT)):
+                said[".".join(field).removeprefix("run.")] = as_recorded(field, value)
+    return said
+
+
+def _changes(before: Mapping[str, Json], after: Mapping[str, Json]) -> tuple[Change, ...]:
     pairs = ((name, before.get(name, ABSENT), after.get(name, ABSENT)) for name in sorted({*before, *after}))
     return tuple(Change(field=name, old=one, new=other) for name, one, other in pairs if not same(one, other))
 

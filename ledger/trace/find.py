@@ -21,6 +21,8 @@ def one_run(runs: RunSet, prefix: str) -> str:
             hint=f"at least {MIN_PREFIX} of its hex digits; `ledger runs` lists them",
         )
     ids = runs.index.ids("run", text)
+    if runs.index.dropped:
+        ids = [run_id for run_id in ids if runs.links(run_id)]
     if not ids:
         raise NotFoundError(f"no run {prefix}", hint="`ledger runs` lists them")
     if len(ids) > 1:
@@ -34,9 +36,12 @@ def one_run(runs: RunSet, prefix: str) -> str:
 
 
 def row_of(runs: RunSet, run_id: str) -> int:
-    """The row that stands for a run."""
+    """The row that stands for a run. Raises NotFoundError where no ref reaches any of its records."""
     hidden = runs.superseded
-    return next(row for row in runs.index.exact("run", run_id) if row not in hidden)
+    rows = [row for row in runs.index.exact("run", run_id) if row not in hidden]
+    if not rows:
+        raise NotFoundError(f"no run {run_id[:8]}", hint="`ledger runs` lists them")
+    return rows[0]
 
 
 def records_of(runs: RunSet, run_id: str) -> list[int]:

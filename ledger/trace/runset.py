@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,13 +11,13 @@ from typing import Any
 from ledger.model import Json
 from ledger.store.index import Index
 from ledger.store.segment import COLUMNS, METRICS, PARAMS, TAGS
+from ledger.trace.merging import ABSENT, Field, Lineage, Link, Merged, same, tips
+
+__all__ = ["ABSENT", "GROUPS", "MERGED_COLUMNS", "Conflict", "Field", "RunSet", "same"]
 
 GROUPS = (METRICS, PARAMS, TAGS)
 MERGED_COLUMNS = ("name", "note", "status", "parent", "started", "finished", "duration")
 """Fields of `run.json` that an edit may change and that merge one by one."""
-
-Field = tuple[str, str]
-"""(`metrics`, `params`, `tags` or `run`) and a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +32,10 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Merged:
+class _Fork:
     overrides: Mapping[Field, Json]
     """Values (None: absent) that differ from those of the row that carries the run."""
     conflicts: tuple[Conflict, ...] = ()
-
-
-ABSENT: Any = object()
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class RunSet:
     """All runs of an index, one row each. Rows are numbered through all segments."""
 
     index: Index
-    _forks: dict[int, _Merged] = field(default_factory=dict)
+    _forks: dict[int, _Fork] = field(default_factory=dict)
 
     @cached_property
     def superseded(self) -> frozenset[int]:
@@ -69,47 +67,45 @@ class RunSet:
 
     def _settle(self, run_id: str, hidden: set[int]) -> set[int]:
         """Choose the row that carries a run; return the others."""
-        rows = [row for row in self.index.exact("run", run_id) if row not in hidden]
-        if len(rows) < 2:  # noqa: PLR2004 - the others are on no ref any more
+        links = [self._link(row) for row in self.index.exact("run", run_id) if row not in hidden]
+        if len(links) < 2:  # noqa: PLR2004 - the others are on no ref any more
             return set()
-        records = {row: self._links(row) for row in rows}
-        bases = {record["base"] for record in records.values()}
-        tips = [row for row in rows if records[row]["record"] not in bases] or rows[-1:]
-        tips.sort(key=lambda row: (records[row]["recorded"] or 0, records[row]["record"]))
-        carrier = tips[-1]
-        if len(tips) > 1:
-            self._forks[carrier] = self._merge(run_id, tips, records)
-        return set(rows) - {carrier}
-
-    def _merge(self, run_id: str, tips: Sequence[int], records: Mapping[int, Mapping[str, Any]]) -> _Merged:
-        by_record = {record["record"]: row for row, record in records.items()}
-        base_row = _common_base(tips, records, by_record)
-        base = self.fields(base_row) if base_row is not None else {}
-        states = [self.fields(row) for row in tips]
-        carrier = states[-1]
-        overrides: dict[Field, Json] = {}
-        conflicts = []
-        for name in sorted({key for state in (*states, base) for key in state}):
-            before = base.get(name, ABSENT)
-            changed = [(row, state.get(name, ABSENT)) for row, state in zip(tips, states, strict=True)]
-            changed = [(row, value) for row, value in changed if not same(value, before)]
-            if not changed:
-                continue
-            winner = changed[-1][1]
-            if not same(winner, carrier.get(name, ABSENT)):
-                overrides[name] = winner
-            losers = [(row, value) for row, value in changed[:-1] if not same(value, winner)]
-            if losers:
-                told = [changed[-1], *reversed(losers)]
-                conflicts.append(
-                    Conflict(
-                        run_id=run_id,
-                        field=name,
-                        values=tuple(None if value is ABSENT else value for _, value in told),
-                        records=tuple(records[row]["record"] for row, _ in told),
-                    )
+        heads = tips(links)
+        carrier = heads[-1].row
+        if len(heads) > 1 or any(len(link.parents) > 1 for link in links):
+            lineage = Lineage(links, self.fields)
+            if len(heads) > 1 or lineage.disputed(carrier):
+                self._forks[carrier] = self._merge(
+                    run_id, carrier, lineage.together(head.row for head in heads)
                 )
-        return _Merged(overrides, tuple(conflicts))
+        return {link.row for link in links} - {carrier}
+
+    def _merge(self, run_id: str, carrier: int, together: Merged) -> _Fork:
+        own, values = self.fields(carrier), together.values
+        conflicts = [
+            Conflict(
+                run_id=run_id,
+                field=name,
+                values=tuple(None if value is ABSENT else value for _, value in reversed(claims)),
+                records=tuple(self._link(row).record for row, _ in reversed(claims)),
+            )
+            for name, claims in sorted(together.open.items())
+        ]
+        overrides = {
+            name: values.get(name, ABSENT)
+            for name in sorted(own.keys() | values.keys())
+            if not same(values.get(name, ABSENT), own.get(name, ABSENT))
+        }
+        return _Fork(overrides, tuple(conflicts))
+
+    def lineage(self, run_id: str) -> Lineage:
+        """How the records of one run follow each other."""
+        return Lineage(self.links(run_id), self.fields)
+
+    def links(self, run_id: str) -> list[Link]:
+        """The records of one run, those that no ref reaches any more left out."""
+        found = [self._link(row) for row in self.index.exact("run", run_id)]
+        return [link for link in found if link.record not in self.index.dropped]
 
     @cached_property
     def rows(self) -> Sequence[int]:
@@ -130,7 +126,7 @@ class RunSet:
     def conflicts_of(self, row: int) -> tuple[Conflict, ...]:
         return self._merged(row).conflicts
 
-    def _merged(self, row: int) -> _Merged:
+    def _merged(self, row: int) -> _Fork:
         return self._forks.get(row, _PLAIN) if self.superseded else _PLAIN
 
     def values(
@@ -179,10 +175,18 @@ class RunSet:
         picked = part.rows.slice(row - start, 1)
         return {name: picked.column(name)[0].as_py() or None for name in COLUMNS}
 
-    def _links(self, row: int) -> dict[str, Any]:
+    def _link(self, row: int) -> Link:
         """What orders the records of a run, without the other columns: there may be an edit of every run."""
         start, part = self._place(row)
-        return {name: part.rows.column(name)[row - start].as_py() for name in _LINKS}
+        said = {name: part.rows.column(name)[row - start].as_py() for name in _LINKS}
+        merges = (said["merges"] or "").split()
+        return Link(
+            row=row,
+            record=said["record"],
+            recorded=said["recorded"] or 0,
+            parents=(said["base"], *merges) if said["base"] else (),
+            settles=_settled(said["settles"]),
+        )
 
     def fields(self, row: int) -> dict[Field, Json]:
         """Everything that one record says and that an edit can change."""
@@ -217,31 +221,13 @@ class RunSet:
         raise IndexError(row)
 
 
-_PLAIN = _Merged({})
-_LINKS = ("record", "base", "recorded")
+_PLAIN = _Fork({})
+_LINKS = ("record", "base", "merges", "settles", "recorded")
 _NOTHING: Any = ...
 
 
-def _common_base(
-    tips: Sequence[int], records: Mapping[int, Mapping[str, Any]], by_record: Mapping[str, int]
-) -> int | None:
-    """The nearest record that all tips descend from; None when it is not here."""
-    lines = [_ancestors(row, records, by_record) for row in tips]
-    shared = set(lines[0]).intersection(*map(set, lines[1:]))
-    return next((row for row in lines[0] if row in shared), None)
-
-
-def _ancestors(row: int, records: Mapping[int, Mapping[str, Any]], by_record: Mapping[str, int]) -> list[int]:
-    line = []
-    current = by_record.get(records[row]["base"])
-    while current is not None and current not in line:
-        line.append(current)
-        current = by_record.get(records[current]["base"])
-    return line
-
-
-def same(one: object, other: object) -> bool:
-    """Equal as recorded: NaN is the same as NaN, 1 is not true."""
-    if isinstance(one, float) and isinstance(other, float) and one != one and other != other:  # noqa: PLR0124
-        return True
-    return type(one) is type(other) and one == other
+def _settled(text: str | None) -> tuple[Field, ...]:
+    """Fields from their names as `run.json` has them; what is no name is passed over."""
+    names = json.loads(text) if text else ()
+    parts = (name.partition(".") for name in names if isinstance(name, str))
+    return tuple((group, name) for group, _, name in parts)

@@ -1,15 +1,15 @@
-"""What an edit of a run starts from: its tips, and how each differs from the merged run."""
+"""What an edit of a run starts from: the record that carries it, and what the other tips add to that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from ledger.model import Json, utc_text
 from ledger.store.load import Place
 from ledger.trace.find import row_of
+from ledger.trace.merging import tips
 from ledger.trace.runset import ABSENT, Field, RunSet, same
 
 _TIMES = frozenset({("run", "started"), ("run", "finished")})
@@ -17,46 +17,37 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TipRow:
-    """A record that no other record of its run names as its base."""
+class Start:
+    """Where an edit of a run starts."""
 
     place: Place
+    """The record that carries the run."""
     merged: Mapping[Field, Json]
-    """Fields in which the merged run says something else than this record, without those in conflict."""
+    """Fields in which the merged run says something else than this record."""
     gone: tuple[Field, ...]
     """Fields of this record that the merged run does not have."""
+    merges: tuple[str, ...]
+    """The other records that no record was made from, the latest first."""
+    disputed: frozenset[Field]
+    """Fields in conflict."""
 
 
-def tips_of(runs: RunSet, run_id: str) -> list[TipRow]:
-    """The tips of a run, the one that counts last."""
+def start_of(runs: RunSet, run_id: str) -> Start:
+    """Where an edit of a run starts. Raises NotFoundError where all its records are dropped."""
     carrier = row_of(runs, run_id)
-    rows = [row for row in runs.index.find("run", run_id) if row not in _dropped(runs)]
-    columns = {row: runs.record_columns(row) for row in rows}
-    bases = {record["base"] for record in columns.values()}
-    others = [row for row in rows if columns[row]["record"] not in bases and row != carrier]
-    others.sort(key=lambda row: (columns[row]["recorded"] or 0, columns[row]["record"]))
-    whole = runs.run_fields(carrier)
-    disputed = {conflict.field for conflict in runs.conflicts_of(carrier)}
-    return [_tip(columns[row], runs.fields(row), whole, disputed) for row in (*others, carrier)]
-
-
-def _tip(
-    columns: Mapping[str, Any], own: Mapping[Field, Json], whole: Mapping[Field, Json], disputed: set[Field]
-) -> TipRow:
-    undisputed = {field: value for field, value in whole.items() if field not in disputed}
-    return TipRow(
+    columns = runs.record_columns(carrier)
+    own, whole = runs.fields(carrier), runs.run_fields(carrier)
+    return Start(
         place=Place(record=columns["record"], ref=columns["ref"], commit=columns["commit"] or ""),
         merged={
             field: _as_recorded(field, value)
-            for field, value in undisputed.items()
+            for field, value in whole.items()
             if not same(own.get(field, ABSENT), value)
         },
-        gone=tuple(sorted(own.keys() - whole.keys() - disputed)),
+        gone=tuple(sorted(own.keys() - whole.keys())),
+        merges=tuple(link.record for link in reversed(tips(runs.links(run_id))[:-1])),
+        disputed=frozenset(conflict.field for conflict in runs.conflicts_of(carrier)),
     )
-
-
-def _dropped(runs: RunSet) -> frozenset[int]:
-    return frozenset(row for record in runs.index.dropped for row in runs.index.find("record", record))
 
 
 def _as_recorded(field: Field, value: Json) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +14,35 @@ from conftest import Repo
 from store.plumbing import REF, files_of, recorded, workspace
 
 from ledger.errors import InputError, NotFoundError, RefusedError
-from ledger.model import Record
+from ledger.model import Author, Record
 from ledger.record.edit import Change, Tip, edit
 from ledger.record.run import Recorded, seal_and_chain
 from ledger.schema import starters
-from ledger.store import history
+from ledger.store import codec, history
 from ledger.store import index as store_index
 from ledger.store.load import Place, files_at, record_at, samples
+from ledger.store.verify import verify
 from ledger.trace.runset import RunSet
-from ledger.trace.tips import tips_of
+from ledger.trace.tips import start_of
 
 
 def runs(repo: Repo) -> RunSet:
     return RunSet(store_index.load(workspace(repo).repository))
 
 
-def tips(repo: Repo, run_id: str) -> list[Tip]:
-    rows = tips_of(runs(repo), run_id)
-    repository = workspace(repo).repository
-    return [Tip(record=record_at(repository, row.place), merged=row.merged, gone=row.gone) for row in rows]
+def start(repo: Repo, run_id: str) -> Tip:
+    found = start_of(runs(repo), run_id)
+    return Tip(
+        record=record_at(workspace(repo).repository, found.place),
+        merged=found.merged,
+        gone=found.gone,
+        merges=found.merges,
+        disputed=found.disputed,
+    )
 
 
 def edited(repo: Repo, run_id: str, **given: Any) -> Recorded:
-    written = edit(workspace(repo), tips(repo, run_id), Change(**given))
+    written = edit(workspace(repo), start(repo, run_id), Change(**given))
     assert written is not None
     return written[0]
 
@@ -51,9 +57,16 @@ def fields(repo: Repo) -> dict[tuple[str, str], Any]:
     }
 
 
+def chain(repo: Repo) -> list[Record]:
+    """Every record of the chain, oldest first."""
+    commits = repo.git("rev-list", "--reverse", REF).split()
+    repository = workspace(repo).repository
+    return [codec.record(files_at(repository, commit), what=commit) for commit in commits]
+
+
 def fork(repo: Repo, run_id: str, *changes: dict[str, Any]) -> None:
     """Edits that do not know of each other: made from the same base, sealed one after the other."""
-    base = tips(repo, run_id)
+    base = start(repo, run_id)
     for given in changes:
         assert edit(workspace(repo), base, Change(**given)) is not None
 
@@ -123,7 +136,7 @@ def test_a_param_that_is_an_object_is_not_replaced_by_a_value(repo: Repo) -> Non
 def test_an_edit_that_says_nothing_new_writes_nothing(repo: Repo, value: Any, again: Any) -> None:
     done = recorded(repo, metrics={"f1": value}, tags={"a": "b"}, note="n")
     change = Change(metrics={"f1": again}, tags={"a": "b"}, run={"note": "n", "status": "finished"})
-    assert edit(workspace(repo), tips(repo, done.id), change) is None
+    assert edit(workspace(repo), start(repo, done.id), change) is None
     assert repo.git("rev-list", "--count", REF) == "1"
 
 
@@ -207,7 +220,7 @@ def test_a_run_that_is_only_in_the_spool_is_edited_too(repo: Repo) -> None:
     done = recorded(repo, metrics={"f1": 0.9})
     assert not done.chained
     repo.git("update-ref", "-d", REF)
-    found = tips(repo, done.id)
+    found = start(repo, done.id)
     later = edit(workspace(repo), found, Change(metrics={"f1": 0.8}, reason="r"))
     assert later is not None
     assert later[0].chained
@@ -251,7 +264,7 @@ def test_two_work_trees_edit_one_run(repo: Repo, tmp_path: Path) -> None:
     done = recorded(repo, metrics={"f1": 0.9})
     repo.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "other"))
     other = Repo(tmp_path / "other")
-    mine, theirs = tips(repo, done.id), tips(other, done.id)
+    mine, theirs = start(repo, done.id), start(other, done.id)
     assert edit(workspace(repo), mine, Change(metrics={"f1": 0.8}, reason="mine"))
     assert edit(workspace(other), theirs, Change(metrics={"f1": 0.7}, reason="theirs"))
     assert repo.git("rev-list", "--count", REF) == "3"
@@ -324,21 +337,86 @@ def test_an_edit_whose_base_is_elsewhere_stands_for_its_run(
     other = make_repo("other")
     other.commit("its own")
     files = files_at(workspace(repo).repository, repo.git("rev-parse", REF))
-    from ledger.store import codec
-
     whole: Record = codec.record(files, what="copied")
     assert seal_and_chain(workspace(other), [whole]) == {later.record}
     edited(other, done.id, tags={"seen": "yes"})
     assert fields(other)["metrics", "f1"] == 0.8
 
 
-def test_records_of_one_edit_are_a_microsecond_apart(repo: Repo) -> None:
-    from dataclasses import replace
+def test_one_edit_of_a_forked_run_is_one_record_made_from_every_tip(repo: Repo) -> None:
+    done = recorded(repo, metrics={"f1": 0.9})
+    fork(repo, done.id, {"tags": {"a": "1"}}, {"tags": {"b": "2"}}, {"tags": {"c": "3"}})
+    first, second, third = [record for record in chain(repo) if record.run.base]
+    edited(repo, done.id, tags={"d": "4"})
+    last = chain(repo)[-1].run
+    assert (last.base, set(last.merges)) == (third.run.record, {first.run.record, second.run.record})
+    assert last.tags == {"a": "1", "b": "2", "c": "3", "d": "4"}, "the record alone says it all"
+    edited(repo, done.id, removed=(("tags", "a"),))
+    assert chain(repo)[-1].run.merges == ()
+    assert {name for group, name in fields(repo) if group == "tags"} == {"b", "c", "d"}
+    assert len(chain(repo)) == 6
 
+
+def test_rounds_of_edits_at_the_same_moment_leave_a_record_an_edit(repo: Repo) -> None:
+    done = recorded(repo, metrics={"f1": 0.9})
+    for number in range(6):
+        fork(
+            repo,
+            done.id,
+            {"tags": {f"here-{number}": "yes", "both": f"h{number}"}, "metrics": {"f1": number / 10}},
+            {"tags": {f"there-{number}": "yes", "both": f"t{number}"}},
+        )
+        tags = {name: value for (group, name), value in fields(repo).items() if group == "tags"}
+        wanted = {f"{place}-{n}": "yes" for place in ("here", "there") for n in range(number + 1)}
+        assert tags == {**wanted, "both": f"t{number}"}
+        assert fields(repo)["metrics", "f1"] == number / 10
+        conflicts = {one.field: one.values for one in runs(repo).conflicts}
+        assert conflicts == {("tags", "both"): (f"t{number}", f"h{number}")}
+    assert len(chain(repo)) == 1 + 2 * 6
+    edited(repo, done.id, tags={"both": "agreed"})
+    assert runs(repo).conflicts == []
+    assert len(chain(repo)) == 2 + 2 * 6
+    assert not verify(workspace(repo).repository).faults
+
+
+def test_a_conflict_stays_open_until_an_edit_names_it(repo: Repo) -> None:
+    done = recorded(repo, metrics={"f1": 0.9, "loss": 1.0})
+    fork(repo, done.id, {"metrics": {"f1": 0.8, "loss": 2.0}}, {"metrics": {"f1": 0.7, "loss": 3.0}})
+    for number in range(3):
+        edited(repo, done.id, tags={"n": str(number)})
+    assert {one.field: one.values for one in runs(repo).conflicts} == {
+        ("metrics", "f1"): (0.7, 0.8),
+        ("metrics", "loss"): (3.0, 2.0),
+    }
+    edited(repo, done.id, metrics={"f1": 0.7}, reason="the later one is right")
+    assert [one.field for one in runs(repo).conflicts] == [("metrics", "loss")]
+    assert chain(repo)[-1].run.settles == ("metrics.f1",)
+    assert edit(workspace(repo), start(repo, done.id), Change(metrics={"f1": 0.7})) is None
+    edited(repo, done.id, removed=(("metrics", "loss"),))
+    assert runs(repo).conflicts == []
+    assert ("metrics", "loss") not in fields(repo)
+
+
+def test_one_side_settles_a_conflict_while_the_other_edits_something_else(repo: Repo) -> None:
     done = recorded(repo, metrics={"f1": 0.9})
     fork(repo, done.id, {"metrics": {"f1": 0.8}}, {"metrics": {"f1": 0.7}})
-    moment = datetime(2099, 1, 1, tzinfo=UTC)
-    space = replace(workspace(repo), now=lambda: moment)
-    assert edit(space, tips(repo, done.id), Change(tags={"a": "b"}))
-    assert fields(repo)["metrics", "f1"] == 0.7, "the record that follows the winner wins again"
-    assert [one.values for one in runs(repo).conflicts] == [(0.7, 0.8)]
+    edited(repo, done.id, tags={"a": "1"})
+    fork(repo, done.id, {"metrics": {"f1": 0.8}}, {"tags": {"b": "2"}})
+    assert fields(repo)["metrics", "f1"] == 0.8
+    assert runs(repo).conflicts == []
+
+
+def test_records_that_were_made_one_a_tip_are_read_as_before(repo: Repo) -> None:
+    done = recorded(repo, metrics={"f1": 0.9, "loss": 1.0})
+    fork(repo, done.id, {"metrics": {"f1": 0.8}, "tags": {"a": "1"}}, {"metrics": {"f1": 0.7}})
+    moments = (f"2099-01-01T00:00:0{number}.000000Z" for number in range(9))
+    followers = []
+    for tip in chain(repo)[-2:]:
+        follower = tip.edited(recorded=next(moments), author=Author(), reason=None)
+        tags = {"a": "1", "b": "2"}
+        followers.append(replace(follower, run=replace(follower.run, tags=tags)))
+    seal_and_chain(workspace(repo), followers)
+    (conflict,) = runs(repo).conflicts
+    assert (conflict.field, conflict.values) == (("metrics", "f1"), (0.7, 0.8))
+    assert conflict.records == tuple(one.run.record for one in reversed(followers))
+    assert {name for group, name in fields(repo) if group == "tags"} == {"a", "b"}

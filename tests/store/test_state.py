@@ -36,7 +36,7 @@ def test_experiments_newest_first_with_runs_and_records(repo: Repo) -> None:
     recorded(repo)
     recorded(repo)
     base = codec.record(files_of(repo), what="x")
-    assert edit(workspace(repo), [Tip(record=base)], Change(tags={"a": "b"}))
+    assert edit(workspace(repo), Tip(record=base), Change(tags={"a": "b"}))
     found = state(repo).experiments
     assert [(one.name, one.runs, one.records) for one in found] == [("main", 2, 3), ("exp/a", 1, 1)]
     assert [one.ref for one in found] == [REF, "refs/runs/exp-a-" + found[1].ref[-8:]]

@@ -327,7 +327,7 @@ def test_history_parts_with_a_gap(repo: Repo) -> None:
 def edited(repo: Repo, **change_: object) -> None:
     space = workspace(repo)
     tip = load.record_at(space.repository, load.Place(record="", ref=REF, commit=repo.git("rev-parse", REF)))
-    assert edit(space, [Tip(record=tip)], Change(**change_))  # type: ignore[arg-type]
+    assert edit(space, Tip(record=tip), Change(**change_))  # type: ignore[arg-type]
 
 
 def test_an_edit_whose_base_is_not_here_is_a_note(repo: Repo) -> None:

@@ -13,42 +13,49 @@ from ledger.store.verify.walk import Seen, Walk
 
 
 def edits(walk: Walk) -> None:
-    """Each base is a record of the same run; one that is not here was made elsewhere, and is no fault."""
+    """What an edit was made from are records of the same run; one that is not here was made elsewhere: no fault."""
     settled: set[str] = set()
     for record, seen in walk.records.items():
-        if seen.base is None:
-            continue
-        base = walk.records.get(seen.base)
-        if base is None:
-            walk.note(
-                f"edits the record {seen.base[:12]}, which is not here", ref=seen.ref, commit=seen.commit
-            )
-        elif base.run != seen.run:
-            what = f"edits the record {seen.base[:12]}, which belongs to the run {base.run[:8]}"
-            walk.fault(what, ref=seen.ref, commit=seen.commit, path=codec.RUN)
+        for name in seen.bases:
+            _edited(walk, seen, name)
         if _circle(walk, record, settled):
             walk.fault("edits that lead in a circle", ref=seen.ref, commit=seen.commit, path=codec.RUN)
+
+
+def _edited(walk: Walk, seen: Seen, name: str) -> None:
+    base = walk.records.get(name)
+    if base is None:
+        walk.note(f"edits the record {name[:12]}, which is not here", ref=seen.ref, commit=seen.commit)
+    elif base.run != seen.run:
+        what = f"edits the record {name[:12]}, which belongs to the run {base.run[:8]}"
+        walk.fault(what, ref=seen.ref, commit=seen.commit, path=codec.RUN)
 
 
 def firsts(walk: Walk) -> None:
     """A run has one record that edits no other: two are one run that was recorded twice."""
     first: dict[str, str] = {}
     for record, seen in walk.records.items():
-        if seen.base is None and first.setdefault(seen.run, record) != record:
+        if not seen.bases and first.setdefault(seen.run, record) != record:
             what = f"the run {seen.run[:8]} was recorded twice: {first[seen.run][:12]} and {record[:12]} edit no record"
             walk.fault(what, ref=seen.ref, commit=seen.commit, path=codec.RUN)
 
 
 def _circle(walk: Walk, record: str, settled: set[str]) -> bool:
+    """Whether a record descends from itself, or from one that does; `settled` are those looked at before."""
     line: set[str] = set()
-    current: str | None = record
-    while current in walk.records and current not in settled:
-        if current in line:
+    waiting = [(record, False)]
+    while waiting:
+        current, done = waiting.pop()
+        if done:
+            line.remove(current)
+            settled.add(current)
+        elif current in line:
             settled |= line
             return True
-        line.add(current)
-        current = walk.records[current].base
-    settled |= line
+        elif current in walk.records and current not in settled:
+            line.add(current)
+            waiting.append((current, True))
+            waiting.extend((name, False) for name in walk.records[current].bases)
     return False
 
 

@@ -195,8 +195,13 @@ def _remember(walk: Walk, commit: Commit, content: check.Content, *, sound: bool
             tree=commit.tree,
             run=str(run["id"]),
             experiment=str(run["experiment"]),
-            base=run.get("base"),
+            bases=_bases(run),
             sound=sound,
             digest=digest.of_record(run, content.params, content.metrics),
             code=run.get("code") or {},
         )
+
+
+def _bases(run: Mapping[str, Any]) -> tuple[str, ...]:
+    named = [run.get("base"), *(run.get("merges") or ())]
+    return tuple(name for name in named if isinstance(name, str))

@@ -41,7 +41,8 @@ class Seen:
     tree: str
     run: str
     experiment: str
-    base: str | None
+    bases: tuple[str, ...]
+    """The records it was made from: `base`, then `merges`."""
     sound: bool
     digest: int
     code: Mapping[str, Any]
