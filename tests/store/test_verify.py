@@ -349,6 +349,31 @@ def test_an_edit_of_another_run(repo: Repo) -> None:
     assert f"belongs to the run {one.id[:8]}" in fault.what
 
 
+def test_a_record_that_merges_one_of_another_run_or_one_that_is_not_here(repo: Repo) -> None:
+    one = recorded(repo)
+    recorded(repo)
+    edited(repo, tags={"a": "b"})
+    change(repo, {"run.json": run_json(repo, merges=[one.record, "ab" * 16])})
+    report = verified(repo)
+    (fault,) = report.faults
+    assert f"belongs to the run {one.id[:8]}" in fault.what
+    assert any("edits the record abababababab" in note.what for note in report.notes)
+
+
+@pytest.mark.parametrize("merges", [[], ["ab" * 16, "ab" * 16], ["short"], "ab" * 16, 5, [["ab" * 16]]])
+def test_merges_that_are_no_list_of_records(repo: Repo, merges: object) -> None:
+    recorded(repo)
+    edited(repo, tags={"a": "b"})
+    change(repo, {"run.json": run_json(repo, merges=merges)})
+    assert any(fault.path == "run.json" for fault in verified(repo).faults)
+
+
+def test_merges_without_a_base(repo: Repo) -> None:
+    done = recorded(repo)
+    change(repo, {"run.json": run_json(repo, merges=["ab" * 16])})
+    assert [fault.path for fault in verified(repo).faults] == ["run.json"], done.id
+
+
 def test_edits_in_a_circle(repo: Repo) -> None:
     recorded(repo)
     edited(repo, tags={"a": "b"})

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import Repo
 
 import ledger
 from ledger.config import open_workspace
-from ledger.errors import AmbiguousError
+from ledger.errors import AmbiguousError, NotFoundError
 from ledger.model import Author, Record
 from ledger.record.run import seal_and_chain
 from ledger.store import index
 from ledger.store.load import Place, record_at
-from ledger.trace.find import one_run
+from ledger.store.spool import Spool
+from ledger.trace.find import one_run, row_of
 from ledger.trace.runset import RunSet
 
 
@@ -34,3 +37,17 @@ def test_a_run_with_many_records_hides_no_other_that_begins_alike() -> None:
     with pytest.raises(AmbiguousError, match="names 2 runs"):
         one_run(runs, "abcd")
     assert one_run(runs, "ABCDF") == "abcd" + "f" * 28
+
+
+def test_a_run_that_no_ref_reaches_any_more_is_no_run(repo: Repo) -> None:
+    kept = ledger.record(metrics={"f1": 0.5})
+    gone = ledger.record(metrics={"f1": 0.6})
+    repository = open_workspace(Path.cwd(), os.environ).repository
+    index.load(repository)
+    repo.git("update-ref", "refs/runs/main", "refs/runs/main~1")
+    shutil.rmtree(Spool.of(repository).chained)
+    runs = RunSet(index.load(repository))
+    assert one_run(runs, kept.id) == kept.id
+    for ask in (one_run, row_of):
+        with pytest.raises(NotFoundError, match=f"no run {gone.id[:8]}"):
+            ask(runs, gone.id)
