@@ -128,6 +128,8 @@ def _record_document(record: RecordDetail) -> dict[str, Any]:
     return {
         "record": record.record,
         "base": record.base,
+        "merges": list(record.merges),
+        "settles": list(record.settles),
         "recorded": record.recorded,
         "author": {"name": record.author.name, "email": record.author.email},
         "reason": record.reason,
@@ -298,6 +300,11 @@ class _Printer:
                     "(nothing)" if value is ABSENT else plain(value) for value in (change.old, change.new)
                 )
                 yield escaped(f"    {change.field}: {old} → {new}", ascii_only=not self.app.terminal.unicode)
+            if record.merges:
+                yield f"    merges: {', '.join(name[:8] for name in record.merges)}"
+            if record.settles:
+                settled = (name.removeprefix("run.") for name in record.settles)
+                yield escaped(f"    settles: {', '.join(settled)}")
             if record.base and not record.changes:
                 present = any(other.record == record.base for other in self.found.records)
                 yield "    changes nothing" if present else f"    edits {record.base[:8]}, which is not here"

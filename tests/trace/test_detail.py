@@ -99,6 +99,35 @@ def test_two_edits_of_one_base_are_one_run() -> None:
     assert len(found.records) == 3
 
 
+@pytest.mark.usefixtures("repo")
+def test_a_record_of_several_says_what_it_changed_itself(ledger: Ledger) -> None:
+    workspace = open_workspace(Path.cwd(), os.environ)
+    done = api.record(params={"opt": {"lr": 0.1}}, metrics={"f1": 0.9})
+    base = record_at(workspace.repository, Place(record=done.record, ref=done.ref))
+    times = (f"2099-01-01T00:00:0{second}.000000Z" for second in range(9))
+
+    def edit(**fields: object) -> None:
+        made = base.edited(recorded=next(times), author=Author(name="Eve"), reason=None)
+        run = replace(made.run, **fields)  # type: ignore[arg-type]
+        seal_and_chain(workspace, [replace(made, run=run, params={"opt": {"lr": 0.2}})])
+
+    edit(tags={"a": "1"}, note="first")
+    edit(tags={"b": "2"}, note="second")
+    ledger("amend", done.id, "-m", "f1=0.8", "--reason", "checked")
+    ledger("note", done.id, "second")
+    found = shown(done.id)
+    first, second = found.records[1:3]
+    merged, settled = found.records[3:]
+    assert (merged.base, merged.merges) == (second.record, (first.record,))
+    assert [(one.field, one.old, one.new) for one in merged.changes] == [("metrics.f1", 0.9, 0.8)]
+    assert (settled.settles, settled.changes) == (("run.note",), ())
+    assert (found.run["tags"], found.conflicts) == ({"a": "1", "b": "2"}, ())
+    text = ledger("show", done.id, "--records")
+    assert f"merges: {first.record[:8]}" in text
+    assert "settles: note" in text
+    assert ledger.json("show", done.id)["records"][3]["merges"] == [first.record]
+
+
 def test_flat_names_find_their_place_in_nested_params() -> None:
     params = {"a": {"b": 1, "c": 2}, "x.y": 3, "z": {"only": 1}}
     changed = {"a.b": 10, "x.y": 30, "z.only": ABSENT, "new.one": 4}
