@@ -77,6 +77,8 @@ class Hyper:
     grade: Literal[Grade.EXACT, Grade.APPROXIMATE]
     text: str
     reason: str = ""
+    error: float | None = None
+    """By how much results may differ from recorded values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

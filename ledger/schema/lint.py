@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from ledger.errors import ConfigError
-from ledger.model import Grade
-from ledger.schema import references, units
+from ledger.schema import claims, references, units
 from ledger.schema.codes import Finding, finding
 from ledger.schema.definition import Definition
 from ledger.schema.derivation import alike
 from ledger.schema.differences import changed_fields, differences
 from ledger.schema.document import Schema
-from ledger.schema.edges import Break, Edge, Hyper, Iso
 from ledger.schema.lineage import Lineage
 from ledger.schema.migration import Migration
-from ledger.schema.operations import Lock
 from ledger.schema.units import Unit, UnitError
 
 _NO_UNITS: Mapping[str, Unit] = {}
@@ -40,7 +37,7 @@ class _Case:
 
     @property
     def file(self) -> str:
-        return f".ledger/schemas/{self.current.name}.json"
+        return _file(self.current)
 
     def metrics(self) -> Iterator[tuple[Definition, Definition]]:
         """(before, now) of every metric that both schemas declare."""
@@ -51,6 +48,10 @@ class _Case:
 
     def found(self, name: str, one: Definition, message: str, hint: str = "") -> Finding:
         return finding(name, message, metric=one.name, hint=hint, file=self.file)
+
+
+def _file(schema: Schema) -> str:
+    return f".ledger/schemas/{schema.name}.json"
 
 
 def _both(
@@ -181,6 +182,44 @@ def _factor(before: float | None, now: float | None) -> int | None:
     return round(power) if power and math.isclose(power, round(power), abs_tol=1e-9) else None
 
 
+def companions(previous: Schema | None, current: Schema, lineage: Lineage) -> Iterator[Finding]:
+    """Metrics that were converted between two schemas, though what tells their error (`f1_stderr`) was not."""
+    before = previous.metrics if previous else {}
+    for name, one in sorted(before.items()):
+        kept = [
+            other
+            for other in before.values()
+            if other.kind == "delta" and _stands_beside(other.name, name) and other.did in _dids(current)
+        ]
+        for new in current.metrics.values() if kept else ():
+            scale = _scale(lineage, one, new)
+            for other in kept if scale else ():
+                message = f"{name} is converted to {new.name} ({scale}), and {other.name} is what it was"
+                hint = (
+                    "change its unit too, and `convert` it; if its unit was right before, say so with `allow`"
+                )
+                yield finding(
+                    "COMPANION_NOT_CONVERTED", message, metric=other.name, hint=hint, file=_file(current)
+                )
+
+
+def _stands_beside(name: str, metric: str) -> bool:
+    """`f1_stderr`, `f1/ci` beside `f1`."""
+    return name.startswith(metric) and name[len(metric) : len(metric) + 1] in ("_", "/", ".", "-", "@")
+
+
+def _dids(schema: Schema) -> frozenset[str]:
+    return frozenset(one.did for one in schema.metrics.values())
+
+
+def _scale(lineage: Lineage, one: Definition, other: Definition) -> str:
+    """The factor between two definitions that convert into one another; nothing where it is 1, or there is none."""
+    if one.did == other.did or lineage.frame(one) != lineage.frame(other):
+        return ""
+    found = lineage.plan({one.name: one}, other).affine
+    return str(found) if found is not None and abs(found.scale) != 1 else ""
+
+
 def _params(case: _Case) -> Iterator[Finding]:
     for before, now in case.params():
         if before.did == now.did or not before.declared or case.lineage.connected(before, now):
@@ -222,51 +261,16 @@ def _label(case: _Case) -> Iterator[Finding]:
         yield finding("LABEL_DUPLICATE", message, hint="only people read it: choose another", file=case.file)
 
 
-def _migrations(case: _Case) -> Iterator[Finding]:
-    """What single operations claim."""
-    for migration in case.lineage.migrations:
-        for edge in migration.edges:
-            approximate = isinstance(edge, Hyper) and edge.grade is Grade.APPROXIMATE
-            if approximate and edge.op == "derive" and not edge.reason:
-                message = f"derive of {_named(edge, migration)} is approximate and does not say why"
-                yield _of(migration, edge, "APPROX_NO_REASON", message, 'add "reason"')
-            if _moved_data(edge, migration):
-                message = f"{edge.op} of {_named(edge, migration)} across a change of `on`"
-                hint = "use `redefine`, or `same` with `evidence`"
-                yield _of(migration, edge, "EVALSET_CHANGED", message, hint)
-
-
-def _moved_data(edge: Edge, migration: Migration) -> bool:
-    if isinstance(edge, Break) or edge.op == "derive" or (isinstance(edge, Iso) and edge.evidence):
-        return False
-    target = migration.defs[edge.target]
-    sources = (edge.source,) if isinstance(edge, Iso) else edge.inputs
-    return any(_other_data(migration.defs[source], target) for source in sources)
-
-
-def _other_data(source: Lock, target: Lock) -> bool:
-    """A bare name never said on what it was computed."""
-    return bool(source.keys() - {"name", "role", "direction"}) and source.get("on", {}) != target.get(
-        "on", {}
-    )
-
-
 def _ambiguous(case: _Case) -> Iterator[Finding]:
     for pairs in case.lineage.graph.hypers_into.values():
         for (one, _), (other, migration) in combinations(pairs, 2):
             same_start = set(one.inputs) == set(other.inputs) and bool(one.inputs)
             if same_start and one.grade is other.grade and not alike(one, other):
-                message = f"{_named(other, migration)} can be derived in two ways from the same metrics"
+                message = (
+                    f"{claims.name_of(other, migration)} can be derived in two ways from the same metrics"
+                )
                 hint = "keep one, or mark one of them `exactness: approximate`"
-                yield _of(migration, other, "AMBIGUOUS_DERIVATION", message, hint)
-
-
-def _named(edge: Edge, migration: Migration) -> str:
-    return str(migration.defs[edge.target or ""]["name"])
-
-
-def _of(migration: Migration, edge: Edge, name: str, message: str, hint: str) -> Finding:
-    return finding(name, message, metric=_named(edge, migration), hint=hint, file=migration.file)
+                yield claims.of(migration, other, "AMBIGUOUS_DERIVATION", message, hint)
 
 
 def _unsaid(case: _Case) -> Iterator[Finding]:
@@ -316,10 +320,11 @@ _RULES: tuple[Callable[[_Case], Iterable[Finding]], ...] = (
     _turned,
     _prose,
     _bounds,
+    lambda case: companions(case.previous, case.current, case.lineage),
     _params,
     _required,
     lambda case: case.lineage.faults,
-    _migrations,
+    lambda case: claims.check(case.lineage),
     _ambiguous,
     _unsaid,
     _strange_units,

@@ -198,7 +198,13 @@ def _derive(op: Operation) -> Edge:
         grade=Grade.EXACT if exact else Grade.APPROXIMATE,
         text=f"{_with_ids(parsed.canonical, inputs)} on_div0={div0}",
         reason=op.reason,
+        error=_error(op),
     )
+
+
+def _error(op: Operation) -> float | None:
+    stated = op.words.get("error")
+    return float(stated["abs"]) if isinstance(stated, dict) else None  # type: ignore[arg-type]
 
 
 def _expression(text: str, names: frozenset[str]) -> Expression:
@@ -232,6 +238,13 @@ def _map(op: Operation) -> Edge:
     table, closed = _closed_table(listed, op.words.get("else", "error"), op.locks()[0].get("values"))
     if table.injective and closed:
         return Iso(op="map", source=op.source, target=op.target, link=table, reason=op.reason)
+    if op.words.get("exactness") == "exact":
+        raise OperationError(
+            "LOSSY_MAP_MARKED_EXACT",
+            "two values become one, or any value is let through",
+            hint="without `exactness` it is approximate, and has no inverse",
+            key="exactness",
+        )
     return Hyper(
         op="map",
         inputs=(op.source,),

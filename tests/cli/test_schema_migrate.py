@@ -178,7 +178,7 @@ def test_a_version_to_come_from(project: Project, repo: Repo, ledger: Ledger) ->
     repo.git("checkout", "-q", "main")
     project.declare("3", {"f1": F1})
     ledger("schema", "migrate", "--name", "main", "--from", "2", code=1)
-    assert "2 schemas are called 2 (name one of them: 2@" in ledger.err
+    assert "2 schemas are called 2\nhint: name one of them: 2@" in ledger.err
     assert f"2@{two[3:15]}" in ledger.err
     for nobody in ("7", "main@7", "s1:0000", "2@0000", "nobody@2"):
         ledger("schema", "migrate", "--name", "main", "--from", nobody, code=1)

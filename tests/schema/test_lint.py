@@ -230,6 +230,23 @@ def test_a_bare_name_said_nothing_about_its_data() -> None:
     assert names(None, f1(), known=known) == []
 
 
+def test_what_tells_the_error_of_a_converted_metric_is_converted_too() -> None:
+    percent = {**FULL, "unit": "%"}
+    error = {**percent, "kind": "delta"}
+    before = schema({"f1": percent, "f1_stderr": error, "f1x": error, "f1/n": percent})
+    after = schema({"f1": FULL, "f1_stderr": error, "f1x": error, "f1/n": percent}, version="2")
+    convert = {"op": "convert", "from": "f1", "to": "f1"}
+    known = lineage(migrate(before.metrics, after.metrics, convert))
+    assert names(before, after, known=known) == [("COMPANION_NOT_CONVERTED", "f1_stderr")]
+    both = schema({"f1": FULL, "f1_stderr": {**FULL, "kind": "delta"}}, version="2")
+    also = {"op": "convert", "from": "f1_stderr", "to": "f1_stderr"}
+    known = lineage(migrate(before.metrics, both.metrics, convert, also))
+    assert not [one for one in names(before, both, known=known) if one[0] == "COMPANION_NOT_CONVERTED"]
+    renamed = schema({"g": percent, "f1_stderr": error}, version="2")
+    known = lineage(migrate(before.metrics, renamed.metrics, {"op": "rename", "from": "f1", "to": "g"}))
+    assert ("COMPANION_NOT_CONVERTED", "f1_stderr") not in names(before, renamed, known=known)
+
+
 def test_contradictions_are_findings() -> None:
     old, new = defines({"f1": FULL}), defines({"f1": {**FULL, "epoch": 2}})
     known = lineage(
