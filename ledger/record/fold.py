@@ -1,0 +1,127 @@
+"""A journal as the run that it tells of: the same for a run that ends and for one that died."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import FormatError
+from ledger.model import Artifact, Json, Metric
+from ledger.store import points
+from ledger.store.journal import END, HEAD, NOTE, POINTS, SNAPSHOT, Block, blocks
+from ledger.store.points import Key, Series
+
+
+@dataclass(slots=True, kw_only=True)
+class Folded:
+    """What the files of one journal say together: the owner's first, then its parts in the order of their names."""
+
+    head: Mapping[str, Any] = field(default_factory=dict)
+    end: Mapping[str, Any] | None = None
+    """How it ended; None where the process died before."""
+    pack: bytes = b""
+    params: dict[str, Json] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    note: str | None = None
+    summary: dict[str, Metric] = field(default_factory=dict)
+    artifacts: list[Artifact] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    series: dict[Key, Series] = field(default_factory=dict)
+
+
+def fold(main: Path, parts: Sequence[Path] = (), tail: Sequence[bytes] = ()) -> Folded:
+    """Read a journal whole. `tail` are blocks that the disk did not take. Raises FormatError, OSError."""
+    folded = Folded()
+    found: list[Block] = []
+    sources = [*map(_mapped, (main, *parts)), *(memoryview(block) for block in tail)]
+    for number, source in enumerate(sources):
+        for block in blocks(source):
+            _take(folded, block, main, owner=number == 0 or number > len(parts))
+            found.append(block)
+    if not folded.head:
+        raise FormatError(f"{main}: a journal without its head")
+    payloads = (block.payload for block in found if block.kind == POINTS)
+    try:
+        folded.series = points.gather(payloads)
+    except (ValueError, LookupError, TypeError, struct.error) as error:
+        raise FormatError(f"{main}: a block of points that can't be read: {error}") from error
+    return folded
+
+
+def _mapped(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        return (
+            memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            if file.tell()
+            else memoryview(b"")
+        )
+
+
+def _take(folded: Folded, block: Block, path: Path, *, owner: bool) -> None:
+    try:
+        if block.kind == HEAD:
+            _head(folded, block.document(), owner=owner)
+        elif block.kind == SNAPSHOT:
+            folded.pack = bytes(block.payload)
+        elif block.kind == END and owner:
+            folded.end = block.document()
+        elif block.kind == NOTE:
+            _NOTES[block.document()["op"]](folded, block.document())
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise FormatError(f"{path}: a block that can't be read: {type(error).__name__}: {error}") from error
+
+
+def _head(folded: Folded, head: Mapping[str, Any], *, owner: bool) -> None:
+    """What the owner says counts; a process that attached later adds to it."""
+    if owner:
+        folded.head = head
+        folded.note = head.get("note")
+    folded.params = {**dict(head.get("params") or {}), **folded.params}
+    folded.tags = {**dict(head.get("tags") or {}), **folded.tags}
+
+
+def _params(folded: Folded, note: Mapping[str, Any]) -> None:
+    folded.params.update(note["values"])
+
+
+def _summary(folded: Folded, note: Mapping[str, Any]) -> None:
+    folded.summary.update(note["values"])
+
+
+def _unset(folded: Folded, note: Mapping[str, Any]) -> None:
+    folded.summary.pop(note["name"], None)
+
+
+def _tag(folded: Folded, note: Mapping[str, Any]) -> None:
+    folded.tags[note["name"]] = note["value"]
+
+
+def _note(folded: Folded, note: Mapping[str, Any]) -> None:
+    folded.note = note["text"]
+
+
+def _artifact(folded: Folded, note: Mapping[str, Any]) -> None:
+    """The last one of a role and name counts: a checkpoint that is saved again."""
+    made = Artifact(**{name: value for name, value in note.items() if name != "op"})
+    folded.artifacts = [one for one in folded.artifacts if (one.role, one.name) != (made.role, made.name)]
+    folded.artifacts.append(made)
+
+
+def _event(folded: Folded, note: Mapping[str, Any]) -> None:
+    folded.events.append({name: value for name, value in note.items() if name != "op"})
+
+
+_NOTES = {
+    "params": _params,
+    "summary": _summary,
+    "unset": _unset,
+    "tag": _tag,
+    "note": _note,
+    "artifact": _artifact,
+    "event": _event,
+}

@@ -1,0 +1,468 @@
+"""A live run: what training code logs into, and how it ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import traceback
+from array import array
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from time import time_ns
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from ledger.errors import GateError, InputError, LedgerError, StorageError
+from ledger.model import Artifact, Status
+from ledger.record import signals, values
+from ledger.record.begin import Begun
+from ledger.record.collected import Params, Summary
+from ledger.record.outlet import Outlet
+from ledger.record.plain import plain
+from ledger.record.ranges import Ranges
+from ledger.record.run import Recorded
+from ledger.record.signals import Terminated, Watcher
+from ledger.store import points
+from ledger.store.journal import Writer
+from ledger.store.points import NO_STEP, Call, Layout
+from ledger.store.values import clean_name
+
+OnError = Literal["warn", "raise"]
+MAX_EVENT = 16_384
+"""Characters of a message."""
+MAX_CONTEXT = 4096
+_MAX_STEP = values.MAX_STEP
+_TRACE_LINES = 30
+_POINTS_AT_ONCE = 65_536
+
+
+class Run:
+    """A run that goes on. Safe to call from any thread; inert in a forked child.
+
+    `log` checks what it is given and returns; a thread of the run's own brings it to the journal. What the environment
+    breaks (a full disk) is said once and training goes on; wrong use raises InputError at once.
+    """
+
+    id: str
+    experiment: str
+    name: str | None
+    attempt: int
+    """1, and one more each time that the run is resumed."""
+
+    def __init__(self, begun: Begun, *, on_error: OnError = "warn", ranges: OnError = "warn") -> None:
+        self.id, self.experiment = begun.id, begun.experiment
+        self.name, self.attempt = begun.name, begun.attempt
+        self.on_error: OnError = on_error
+        self.params = Params(begun.params, self._note)
+        """The settings; assigning adds to them."""
+        self.summary = Summary(self._note)
+        """Values that stand for their metrics, in place of what the schema's rule makes of the series."""
+        self._begun = begun
+        self._watcher = Watcher()
+        self._own_context = dict(begun.context)
+        self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._layouts_in: dict[str, dict[tuple[str, ...], Layout]] = {}
+        self._layouting = threading.Lock()
+        self._warned: set[str] = set()
+        self._finishing = threading.RLock()
+        self._result: Recorded | None = None
+        self._done = begun.writer is None
+        self._earlier = getattr(sys, "last_value", None)
+        self._outlet = _outlet(begun.writer, self._watcher, self._failed)
+        self._calls: list[Call] = self._outlet.calls if self._outlet else []
+        self._append: Callable[[Call], None] = self._calls.append if self._outlet else _ignore
+        self._limit = self._outlet.limit if self._outlet else sys.maxsize
+        if self._outlet is not None:
+            if begun.schema is not None:
+                self._outlet.checked = Ranges(begun.schema, self._out_of_range, stop=ranges == "raise").check
+            _live.add(self)
+            signals.watch(self._watcher)
+
+    @property
+    def inert(self) -> bool:
+        """Whether what is logged here goes nowhere: another rank records, the run is over, or this is a forked child."""
+        return self._done
+
+    # logging ----------------------------------------------------------------------------------------------------
+
+    def log(
+        self,
+        observations: Mapping[str, Any] | None = None,
+        /,
+        *,
+        step: int | None = None,
+        time: Any = None,
+        context: str | Mapping[str, Any] | None = None,
+        wait: bool = False,
+        **named: Any,
+    ) -> None:
+        """Log metrics: `log({"loss": 0.3}, step=7)` or `log(loss=0.3, step=7)`.
+
+        Args:
+            observations: metric → number; NaN and infinities are values, None is one that was computed without a value.
+            step: a whole number; the same or a lower one may come again, and all are kept.
+            time: seconds since 1970 or a datetime; else now.
+            context: on what it was measured, such as `{"split": "val"}`.
+            wait: return only when it is on the disk.
+            named: metrics whose names are words.
+
+        Raises:
+            InputError: a value or a step that is not a number, or a name that breaks the rules for names.
+
+        """
+        if observations is None:
+            observations = named
+        elif named:
+            observations = {**observations, **named}
+        try:
+            names = tuple(observations)
+            numbers: Any = tuple(observations.values())
+        except (AttributeError, TypeError) as error:
+            raise InputError(f"log takes a mapping, not {observations!r:.60}") from error
+        layout = self._layouts.get(names) if context is None else None
+        if layout is None:
+            layout = self._layout(names, context)
+        for value in numbers:
+            if type(value) is not float:
+                numbers = [values.number(one, name) for name, one in zip(names, numbers, strict=True)]
+                break
+        if type(step) is not int or not -_MAX_STEP <= step <= _MAX_STEP:
+            step = values.step(step)
+        self._append((layout, step, time_ns() if time is None else values.nanoseconds(time), numbers))
+        if len(self._calls) >= self._limit:
+            self._spill()
+        if wait:
+            self.flush()
+
+    def log_many(
+        self,
+        metric: str,
+        steps: Any,
+        values: Any,  # the public word
+        times: Any = None,
+        *,
+        context: str | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Log a series of one metric at once: lists, arrays, anything with the buffer protocol; equally long.
+
+        `steps` may be None where nobody knows them; `times` (seconds since 1970) is now where it is not given.
+        Raises InputError.
+        """
+        column = _doubles(values, metric)
+        count = len(column)
+        at = _steps(steps) if steps is not None else array("q", [NO_STEP]) * count
+        when = _times(times, count)
+        if not len(at) == len(when) == count:
+            raise InputError(f"{metric}: {count:,} values, {len(at):,} steps and {len(when):,} times")
+        layout = self._layout((metric,), context)
+        if self._outlet is None or self._done:
+            return
+        for start in range(0, count, _POINTS_AT_ONCE):
+            piece = slice(start, start + _POINTS_AT_ONCE)
+            block = points.encode_series(layout, at[piece], when[piece], column[piece])
+            self._outlet.add_series(block, len(column[piece]))
+
+    def event(
+        self,
+        message: str,
+        *,
+        level: str = "info",
+        time: Any = None,
+        logger: str | None = None,
+        **fields: Any,
+    ) -> None:
+        """Something that happened, with a level and fields of its own."""
+        document = {
+            "op": "event",
+            "time": values.nanoseconds(time),
+            "level": str(level).lower(),
+            "message": str(message)[:MAX_EVENT],
+            **({"logger": logger} if logger else {}),
+            **({"fields": {name: _shown(value) for name, value in fields.items()}} if fields else {}),
+        }
+        self._note(document)
+
+    def require(self, condition: object, message: str) -> None:
+        """Stop training where it can't come to anything: raises GateError, which fails the run, unless `condition` holds."""
+        if not condition:
+            self.event(message, level="error")
+            raise GateError(message, hint="a check of the training program's own failed (run.require)")
+
+    # what belongs to the run as a whole ---------------------------------------------------------------------------
+
+    def config(self, settings: Mapping[str, Any] | None = None, /, **named: Any) -> None:
+        """Add params that were not known at the start. Raises InputError."""
+        self.params.update({**(settings or {}), **named})
+
+    def tag(self, name: str, value: str) -> None:
+        """Set a tag. Raises InputError for a value that is not text."""
+        if not isinstance(value, str):
+            raise InputError(
+                f"tag {name!r}: {value!r:.60} is not text", hint="tags are text; numbers belong into params"
+            )
+        self._note({"op": "tag", "name": clean_name(name, "tag"), "value": value})
+
+    def note(self, text: str) -> None:
+        """Set the note."""
+        self._note({"op": "note", "text": str(text)})
+
+    def artifact(self, role: str, name: str, path: str | os.PathLike[str]) -> Artifact:
+        """A data set, a model or another output: its hash and size are recorded as they are now.
+
+        `role` is `dataset`, `model` or `output`; `path` may be a folder or a URI. Raises InputError, UsageError.
+        """
+        from ledger.record.artifacts import artifact
+
+        made = artifact(role, f"{name}={os.fspath(path)}", root=self._begun.root)
+        self._note({"op": "artifact", **asdict(made), "hashes": dict(made.hashes)})
+        return made
+
+    def flush(self) -> None:
+        """Bring everything logged so far to the disk: neither a kill nor a power cut takes it from then on.
+
+        Raises StorageError where the disk refuses and `on_error` is `raise`.
+        """
+        if self._outlet is not None and not self._done:
+            try:
+                self._outlet.flush()
+            except OSError as error:
+                self._failed(error)
+                self._raise_if_asked(error)
+
+    # the end --------------------------------------------------------------------------------------------------------
+
+    def finish(self, status: str | None = None, *, reason: str | None = None) -> Recorded | None:
+        """End the run and record it; None for an inert one, and where it could not be recorded (which is said).
+
+        What could not be recorded is in the journal still, or in the file of a refused run, and `ledger recover` or
+        `ledger record --refused` finishes it. Again, it returns what it returned first.
+
+        Raises LedgerError where `on_error` is `raise`.
+        """
+        with self._finishing:
+            if self._outlet is None or self._done:
+                return self._result
+            ending = _status(status) if status else self._status_now()
+            try:
+                with self._watcher.guard.held_back():
+                    self._result = self._ended(self._outlet, ending, reason)
+            finally:
+                signals.unwatch(self._watcher)
+            return self._result
+
+    def _ended(self, outlet: Outlet, status: Status, reason: str | None) -> Recorded | None:
+        from ledger.record import conclude
+
+        outlet.stop()
+        outlet.spill()
+        self._done = True
+        self._append = _ignore
+        _live.discard(self)
+        try:
+            return conclude.finished(self._begun, outlet, status=status, reason=reason, say=self._say)
+        except LedgerError as error:
+            self._say(f"{error.message}{f' ({error.hint})' if error.hint else ''}")
+            if self.on_error == "raise":
+                raise
+        except OSError as error:
+            self._say(
+                f"the run is not recorded yet: {error}; `ledger recover` does it from {outlet.writer.path}"
+            )
+            self._raise_if_asked(error)
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._outlet is None or self._done:
+            return
+        if error is None:
+            self.finish()
+            return
+        status, reason = self._blamed(error)
+        with suppress(LedgerError):  # the error that ends the block is the one to see
+            self.finish(status, reason=reason)
+
+    def _blamed(self, error: BaseException) -> tuple[Status, str | None]:
+        """How a run ends by an exception, and why."""
+        if (
+            isinstance(error, SystemExit)
+            and not isinstance(error, Terminated)
+            and self._watcher.signal is None
+        ):
+            if error.code in (None, 0):
+                return Status.FINISHED, None
+            return Status.FAILED, f"exit code {error.code}"
+        if isinstance(error, (KeyboardInterrupt, SystemExit)) or self._watcher.signal is not None:
+            return Status.KILLED, _signal_name(self._watcher.signal)
+        lines = traceback.format_exception(error)
+        text = "".join(lines).splitlines()[-_TRACE_LINES:]
+        self._note(
+            {
+                "op": "event",
+                "time": time_ns(),
+                "level": "error",
+                "message": _one_line(error),
+                "fields": {"type": type(error).__name__, "traceback": text},
+            }
+        )
+        return Status.FAILED, _one_line(error)
+
+    def _status_now(self) -> Status:
+        return Status.KILLED if self._watcher.signal is not None and signals.dying() else Status.FINISHED
+
+    # within -------------------------------------------------------------------------------------------------------
+
+    def _layout(self, names: tuple[str, ...], context: str | Mapping[str, Any] | None) -> Layout:
+        text = values.context(context, self._own_context)
+        known = self._layouts if context is None else self._layouts_in.setdefault(text or "", {})
+        layout = known.get(names)
+        if layout is None:
+            layout = _new_layout(names, text)
+            with self._layouting:
+                known[names] = layout
+                if self._outlet is not None:
+                    self._outlet.narrow(len(names))
+                    self._limit = self._outlet.limit
+        return layout
+
+    def _spill(self) -> None:
+        if self._outlet is not None:
+            self._outlet.spill()
+
+    def _note(self, document: dict[str, object]) -> None:
+        if self._outlet is not None and not self._done:
+            self._outlet.add_note(document)
+
+    def _failed(self, error: OSError) -> None:
+        """The disk does not take the journal: said once; under `raise` the next call raises."""
+        path = self._begun.writer.path if self._begun.writer else ""
+        self._warn(
+            "journal", f"{path}: {error.strerror or error}; training goes on, what is logged waits in memory"
+        )
+        if self.on_error == "raise":
+            self._raise_next(_storage(error))
+
+    def _out_of_range(self, message: str, error: GateError | None) -> None:
+        self._warn(message, message)
+        self.event(message, level="warning")
+        if error is not None:
+            self._raise_next(error)
+
+    def _raise_next(self, error: LedgerError) -> None:
+        def complain(_: Call) -> None:
+            self._append = self._calls.append
+            raise error
+
+        if not self._done:
+            self._append = complain
+
+    def _raise_if_asked(self, error: OSError) -> None:
+        if self.on_error == "raise":
+            raise _storage(error) from error
+
+    def _warn(self, key: str, message: str) -> None:
+        if key not in self._warned:
+            self._warned.add(key)
+            self._say(message)
+
+    def _say(self, message: str) -> None:
+        line = "".join(c if c.isprintable() else "?" for c in message)
+        with suppress(OSError, ValueError, AttributeError):  # closed, or none
+            sys.stderr.write(f"ledger: {line}\n")
+
+    def _abandon(self) -> None:
+        """In a forked child: the run is the parent's."""
+        self._done = True
+        self._append = _ignore
+        self._calls = []
+        self._limit = sys.maxsize
+
+    def _release(self) -> None:
+        """At the end of the program: a run that nobody ended ends as the program does."""
+        error = getattr(sys, "last_value", None)
+        if isinstance(error, BaseException) and error is not self._earlier:
+            status, reason = self._blamed(error)
+            self.finish(status, reason=reason)
+        else:
+            self.finish()
+
+
+_live: set[Run] = set()
+_doubles, _steps, _times = values.doubles, values.steps, values.times
+
+
+def _ignore(_: Call) -> None:
+    return
+
+
+def _outlet(writer: Writer | None, watcher: Watcher, failed: Callable[[OSError], None]) -> Outlet | None:
+    return Outlet(writer, watcher, failed) if writer is not None else None
+
+
+def _new_layout(names: tuple[str, ...], context: str | None) -> Layout:
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"the name of a metric is text, not {name!r:.60}")
+    clean = tuple(clean_name(name, "log") for name in names)
+    if len(set(clean)) < len(clean):
+        raise InputError(f"two names that are the same letters: {', '.join(names)[:200]}")
+    if context is not None and len(context) > MAX_CONTEXT:
+        raise InputError(f"a context of {len(context):,} characters, the limit is {MAX_CONTEXT:,}")
+    return Layout(clean, context)
+
+
+def _shown(value: object) -> object:
+    """A field of an event: numbers and texts as they are, anything else as JSON or as it prints."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    try:
+        return plain(value, "event")
+    except LedgerError:
+        return repr(value)[:MAX_EVENT]
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}"[:MAX_EVENT] if lines else type(error).__name__
+
+
+def _status(word: str) -> Status:
+    try:
+        return Status(word)
+    except ValueError as error:
+        raise InputError(f"status {word!r}", hint="finished, failed, killed or lost") from error
+
+
+def _signal_name(number: int | None) -> str:
+    return signal.Signals(number).name if number is not None else "KeyboardInterrupt"
+
+
+def _storage(error: OSError) -> StorageError:
+    return StorageError(
+        f"the journal can't be written: {error.strerror or error}", hint="make room; nothing logged is lost"
+    )
+
+
+def _abandon_all() -> None:
+    for run in list(_live):
+        run._abandon()  # noqa: SLF001 - of this module
+    _live.clear()
+    signals.forget()
+
+
+def _release_all() -> None:
+    for run in sorted(_live, key=lambda run: run._begun.started, reverse=True):  # noqa: SLF001
+        with suppress(LedgerError):
+            run._release()  # noqa: SLF001
+
+
+os.register_at_fork(after_in_child=_abandon_all)
+atexit.register(_release_all)

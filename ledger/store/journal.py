@@ -1,0 +1,210 @@
+"""The journal of a live run: an append-only file of blocks with checksums, whole or passed over.
+
+A block is `LJB1`, its kind (one byte), the length of its payload, the CRC-32 of kind and payload, and the payload.
+The first block of a file is its head. Whatever tears the file (a kill, a full disk, a power cut) costs at most the
+blocks that it hit: reading goes on at the next one that is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import FormatError
+from ledger.git.process import Repository
+from ledger.store.spool import Spool, sync_folder
+
+JOURNAL_FORMAT = 1
+"""Version of journals. 1: the first (2026-11)."""
+HEAD, SNAPSHOT, POINTS, NOTE, END = b"H", b"S", b"P", b"N", b"E"
+MAIN, PART = ".journal", ".part"
+_MAGIC = b"LJB1"
+_FRAME = struct.Struct("<4scII")
+_MAX_HEAD = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    kind: bytes
+    payload: memoryview
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object that a head, a note or an end is. Raises ValueError."""
+        value = json.loads(bytes(self.payload))
+        if not isinstance(value, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004 - damage, as for bytes that are no JSON
+        return value
+
+
+def frame(kind: bytes, *pieces: bytes) -> bytes:
+    """One block as bytes."""
+    crc = zlib.crc32(kind)
+    for piece in pieces:
+        crc = zlib.crc32(piece, crc)
+    return b"".join((_FRAME.pack(_MAGIC, kind, sum(map(len, pieces)), crc), *pieces))
+
+
+def json_frame(kind: bytes, document: Any) -> bytes:
+    return frame(kind, json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+
+def blocks(data: bytes | memoryview) -> Iterator[Block]:
+    """Every whole block, in order."""
+    view = memoryview(data)
+    whole = data if isinstance(data, bytes) else None
+    position = 0
+    while position + _FRAME.size <= len(view):
+        found = _block(view, position)
+        if found is None:
+            whole = bytes(view) if whole is None else whole
+            position = whole.find(_MAGIC, position + 1)
+            if position < 0:
+                return
+        else:
+            yield found
+            position += _FRAME.size + len(found.payload)
+
+
+def _block(view: memoryview, position: int) -> Block | None:
+    magic, kind, length, crc = _FRAME.unpack_from(view, position)
+    start = position + _FRAME.size
+    payload = view[start : start + length]
+    if magic != _MAGIC or len(payload) < length or zlib.crc32(payload, zlib.crc32(kind)) != crc:
+        return None
+    return Block(kind, payload)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Name:
+    """What the name of a journal's file says."""
+
+    run: str
+    record: str
+    writer: str = ""
+    """Empty for the process that owns the run."""
+
+    @property
+    def file(self) -> str:
+        return f"{self.run}.{self.record}.{self.writer}{PART}" if self.writer else self.main
+
+    @property
+    def main(self) -> str:
+        return f"{self.run}.{self.record}{MAIN}"
+
+
+def parsed(file: str) -> Name | None:
+    """The inverse of `Name.file`; None for any other file."""
+    match file.split("."):
+        case [run, record, "journal"]:
+            return Name(run, record)
+        case [run, record, writer, "part"] if writer:
+            return Name(run, record, writer)
+    return None
+
+
+def folders(repository: Repository) -> tuple[Path, Path]:
+    """Where journals are, and where they are when that can't be written."""
+    return repository.folder / "journal", Spool.of(repository).fallback.parent / "journal"
+
+
+def listed(repository: Repository) -> dict[Path, Name]:
+    """All journal files, by path. One `listdir` a folder."""
+    found = {}
+    for folder in folders(repository):
+        with suppress(OSError):
+            for file in sorted(os.listdir(folder)):
+                name = parsed(file)
+                if name is not None:
+                    found[folder / file] = name
+    return found
+
+
+def head(path: Path) -> dict[str, Any]:
+    """The first block of a journal, without reading the rest. Raises FormatError, OSError."""
+    with path.open("rb") as file:
+        start = file.read(_FRAME.size)
+        length = _FRAME.unpack(start)[2] if len(start) == _FRAME.size else _MAX_HEAD
+        data = start + file.read(min(length, _MAX_HEAD))
+    try:
+        first = next(blocks(data), None)
+        if first is None or first.kind != HEAD:
+            raise FormatError(f"{path}: a journal without its head")
+        document = first.document()
+        version = int(document["format"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise FormatError(f"{path}: not the head of a journal: {error}") from error
+    if version > JOURNAL_FORMAT:
+        raise FormatError(f"{path}: written by a newer ledger (format {version})", hint="upgrade ledger")
+    return document
+
+
+class Writer:
+    """The file of one process. A write that fails leaves what stood there before, and can be tried again."""
+
+    def __init__(self, path: Path, descriptor: int, end: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._end = end
+
+    @classmethod
+    def create(cls, folder: Path, name: Name, first: Iterable[bytes]) -> Writer:
+        """A new file with its first blocks, durable. Raises OSError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / name.file
+        temporary = folder / f".{name.file}.tmp"
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        writer = cls(path, descriptor, 0)
+        try:
+            writer.append(first)
+            os.fsync(descriptor)
+            os.rename(temporary, path)
+            sync_folder(folder)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            os.close(descriptor)
+            raise
+        return writer
+
+    def append(self, pieces: Iterable[bytes]) -> None:
+        """Write blocks behind the last whole one: all of them, or (OSError) none."""
+        data = memoryview(b"".join(pieces))
+        position = self._end
+        try:
+            while data:
+                written = os.pwrite(self._descriptor, data, position)
+                data = data[written:]
+                position += written
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._end)
+            raise
+        self._end = position
+
+    @property
+    def size(self) -> int:
+        return self._end
+
+    def sync(self) -> None:
+        """On the disk. Raises OSError."""
+        os.fdatasync(self._descriptor)
+
+    def touch(self) -> None:
+        """A sign of life for those who can't look for the process. Raises OSError."""
+        os.utime(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def removed(paths: Sequence[Path]) -> None:
+    """Remove the files of a journal that is recorded: the owner's last, so that its parts are never orphans."""
+    for path in sorted(paths, key=lambda path: path.name.endswith(MAIN)):
+        path.unlink(missing_ok=True)
