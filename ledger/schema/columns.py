@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ledger.model import Grade
 from ledger.schema import expression, kernels
 from ledger.schema.affine import Affine
-from ledger.schema.plan import Compute, Convert, Either, Instruction, Plan, Read
+from ledger.schema.instructions import Compute, Convert, Either, Instruction
+from ledger.schema.plan import Plan, Read
 
 if TYPE_CHECKING:
     from ledger.schema.kernels import Column

@@ -10,19 +10,21 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ledger.model import Grade
-from ledger.schema import graph as graphs
-from ledger.schema import planner
-from ledger.schema.codes import Finding
 from ledger.schema.definition import Definition, undeclared
 from ledger.schema.differences import differences
 from ledger.schema.document import Schema
-from ledger.schema.edges import Break, Coalesce, Edge, Hyper, Iso
-from ledger.schema.locks import unlock
-from ledger.schema.migration import Migration
-from ledger.schema.operations import Lock
+from ledger.schema.native import Recorded, native
 from ledger.schema.plan import Plan
+
+if TYPE_CHECKING:
+    from ledger.schema.codes import Finding
+    from ledger.schema.edges import Break, Edge
+    from ledger.schema.graph import Graph, Union
+    from ledger.schema.migration import Migration
+    from ledger.schema.operations import Lock
 
 __all__ = ["Comparison", "Lineage", "Renamed", "compare", "differences", "target_of"]
 
@@ -40,26 +42,32 @@ class Renamed:
 class Lineage:
     """All definitions and migrations that are known, and what follows from them."""
 
-    def __init__(self, graph: graphs.Graph, definitions: Mapping[str, Definition]) -> None:
-        self.graph = graph
+    def __init__(self, migrations: Iterable[Migration], definitions: Mapping[str, Definition]) -> None:
+        self._given = tuple(migrations)
         self._definitions = dict(definitions)
         self._plans: dict[tuple[frozenset[str], str], Plan] = {}
 
     @classmethod
     def build(cls, definitions: Iterable[Definition] = (), migrations: Iterable[Migration] = ()) -> Lineage:
         """Relate everything. Migrations count once each, without those that others supersede, in any order."""
-        ordered = graphs.in_order(migrations)
-        return cls(graphs.Graph(ordered), {definition.did: definition for definition in definitions})
+        return cls(migrations, {definition.did: definition for definition in definitions})
+
+    @cached_property
+    def graph(self) -> Graph:
+        """All edges. What works on them is imported here: a project without migrations starts without it."""
+        from ledger.schema.graph import Graph, in_order
+
+        return Graph(in_order(self._given))
 
     @property
     def migrations(self) -> tuple[Migration, ...]:
         """Those that count, by file name."""
-        return self.graph.migrations
+        return self.graph.migrations if self._given else ()
 
     @property
     def faults(self) -> tuple[Finding, ...]:
         """Contradictions between migrations; what they touch is ambiguous, all else is as it was."""
-        return self.graph.faults
+        return self.graph.faults if self._given else ()
 
     def plan(self, recorded: Mapping[str, Definition] | None, target: Definition) -> Plan:
         """How values under one schema's definitions (`metrics` or `params`; None: no schema) look under `target`."""
@@ -67,18 +75,27 @@ class Lineage:
         key = (frozenset(one.did for one in given.values()), target.did)
         if key not in self._plans:
             self._definitions.setdefault(target.did, target)
-            self._plans[key] = planner.make(self.graph, self.definition, given, target)
+            self._plans[key] = self._planned(Recorded.of(given, target), target)
         return self._plans[key]
+
+    def _planned(self, have: Recorded, target: Definition) -> Plan:
+        if have.holds(target):
+            return native(target, self.frame(target))
+        from ledger.schema import planner
+
+        return planner.make(self.graph, self.definition, have, target)
 
     def definition(self, did: str) -> Definition:
         """A definition that is recorded or that a migration holds. Raises KeyError."""
         if did not in self._definitions:
+            from ledger.schema.locks import unlock
+
             self._definitions[did] = unlock(self._locks[did])
         return self._definitions[did]
 
     def frame(self, definition: Definition) -> str:
         """Equal just for definitions that convert exactly into one another."""
-        return self.graph.frame(definition.did)
+        return self.graph.frame(definition.did) if self._given else definition.did
 
     def connected(self, one: Definition, other: Definition) -> bool:
         """Whether any operations, breaks too, lead from one to the other."""
@@ -123,8 +140,10 @@ class Lineage:
         return [(edge, migration) for migration in self.migrations for edge in migration.edges]
 
     @cached_property
-    def _islands(self) -> graphs.Union:
-        islands = graphs.Union()
+    def _islands(self) -> Union:
+        from ledger.schema.graph import Union
+
+        islands = Union()
         for edge, _ in self._edges:
             for source in _starts(edge):
                 islands.join(source, edge.target or source)
@@ -157,11 +176,15 @@ class Lineage:
 
 
 def _starts(edge: Edge) -> tuple[str, ...]:
+    from ledger.schema.edges import Hyper
+
     return edge.inputs if isinstance(edge, Hyper) else (edge.source,)
 
 
 def _taken_over(edge: Edge, migration: Migration) -> Iterator[tuple[str, str]]:
     """Old and new names of metrics; what is derived from others did not take over from them."""
+    from ledger.schema.edges import Break, Coalesce, Iso
+
     takes_over = isinstance(edge, (Iso, Break)) or isinstance(edge.function, Coalesce)
     if edge.target is None or not takes_over:
         return

@@ -10,16 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from ledger import canonical
 from ledger.model import Grade, Json
-from ledger.schema.affine import Affine
 from ledger.schema.definition import Definition
-from ledger.schema.edges import Cast, Default, Derive, Lookup
-from ledger.schema.outcome import Undefined
-from ledger.schema.transform import Chain, applied, cast
 
 if TYPE_CHECKING:
+    from ledger.schema.affine import Affine
     from ledger.schema.expression import Expression
+    from ledger.schema.instructions import Instruction
 
 Values = Mapping[str, Json]
 """What one run recorded, by name; a name that is not there was not recorded, None is computed without a value."""
@@ -63,106 +60,6 @@ class Read:
 
 
 _ABSENT = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Convert:
-    """One exact conversion, however many steps it is made of."""
-
-    source: int
-    chain: Chain
-
-    def run(self, results: Sequence[Result], _values: Values) -> Result:
-        value = results[self.source]
-        return value if isinstance(value, Gap) else _settled(applied(self.chain, value))
-
-
-@dataclass(frozen=True, slots=True)
-class Compute:
-    """An expression over results; `inputs` are (name in the expression, result, what people call it)."""
-
-    function: Derive
-    inputs: tuple[tuple[str, int, str], ...]
-
-    def run(self, results: Sequence[Result], _values: Values) -> Result:
-        given: dict[str, float] = {}
-        gaps: list[Gap] = []
-        for alias, place, name in self.inputs:
-            value = results[place]
-            if isinstance(value, Gap):
-                gaps.append(Gap(Grade.MISSING, f"missing {name}") if value.null else value)
-            elif isinstance(value, bool) or not isinstance(value, (int, float)):
-                gaps.append(Gap(Grade.UNDEFINED, f"{name} is not a number"))
-            else:
-                given[alias] = value
-        if gaps:
-            return min(gaps, key=_gravity)
-        return _settled(self.function.expression.evaluate(given, on_div0=self.function.on_div0))
-
-
-_WORST_FIRST = (Grade.AMBIGUOUS, Grade.UNDEFINED, Grade.MISSING)
-
-
-def _gravity(gap: Gap) -> int:
-    return _WORST_FIRST.index(gap.grade)
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """Whichever of several results there are; `conflict` is what it means that two differ."""
-
-    sources: tuple[int, ...]
-    conflict: Gap
-
-    def run(self, results: Sequence[Result], _values: Values) -> Result:
-        found = [results[place] for place in self.sources]
-        gaps = [value for value in found if isinstance(value, Gap) and not value.null]
-        present = [value for value in found if not isinstance(value, Gap)]
-        worst = min(gaps, key=_gravity, default=None)
-        if worst is not None and worst.grade is not Grade.MISSING:
-            return worst
-        if not present:
-            return Gap(Grade.MISSING, "missing all alternatives")
-        return present[0] if all(_equal(present[0], other) for other in present[1:]) else self.conflict
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One param's value through a table without an inverse, or cast to another type."""
-
-    source: int
-    function: Lookup | Cast
-
-    def run(self, results: Sequence[Result], _values: Values) -> Result:
-        value = results[self.source]
-        if isinstance(value, Gap):
-            return value
-        if isinstance(self.function, Cast):
-            return _settled(cast(value, self.function.kind))
-        found = self.function.table.apply(value)
-        return _settled(self.function.otherwise(value) if isinstance(found, Undefined) else found)
-
-
-@dataclass(frozen=True, slots=True)
-class Assume:
-    """A value that nobody recorded."""
-
-    function: Default
-
-    def run(self, _results: Sequence[Result], _values: Values) -> Result:
-        return self.function.value
-
-
-Instruction = Read | Convert | Compute | Either | Change | Assume
-
-
-def _settled(value: Json | Undefined) -> Result:
-    return Gap(Grade.UNDEFINED, value.reason) if isinstance(value, Undefined) else value
-
-
-def _equal(one: Json, other: Json) -> bool:
-    """NaN is what it is."""
-    return canonical.jcs(one) == canonical.jcs(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,19 +118,29 @@ class Plan:
         return any(step.asserted for step in self.steps)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether values stay as they stand recorded under one name."""
+        return len(self.program) == 1 and isinstance(self.program[0], Read)
+
+    @property
     def affine(self) -> Affine | None:
         """The one exact map from the one recorded name in `sources`; None where it takes more than that."""
         if not self.program or not isinstance(self.program[0], Read) or len(self.program) > 2:  # noqa: PLR2004
             return None
+        from ledger.schema.affine import IDENTITY, Affine
+        from ledger.schema.instructions import Convert
+
         rest = self.program[1:]
         if not rest:
-            return Affine()
+            return IDENTITY
         chain = rest[0].chain if isinstance(rest[0], Convert) else ()
         return chain[0] if len(chain) == 1 and isinstance(chain[0], Affine) else None
 
     @property
     def expression(self) -> Expression | None:
         """The expression that the value is computed by, if it ends in one."""
+        from ledger.schema.instructions import Compute
+
         last = self.program[-1] if self.program else None
         return last.function.expression if isinstance(last, Compute) else None
 

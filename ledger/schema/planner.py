@@ -12,8 +12,10 @@ from ledger.schema.derivation import Ways, best, relevant
 from ledger.schema.differences import differences
 from ledger.schema.edges import Break, Cast, Coalesce, Default, Derive, Edge, Hyper, Iso, Lookup
 from ledger.schema.graph import Graph
+from ledger.schema.instructions import Assume, Change, Compute, Convert, Either, Instruction
 from ledger.schema.migration import Migration
-from ledger.schema.plan import Assume, Change, Compute, Convert, Either, Gap, Instruction, Plan, Read, Step
+from ledger.schema.native import Recorded
+from ledger.schema.plan import Gap, Plan, Read, Step
 from ledger.schema.transform import UnwieldyError, joined
 
 Known = Callable[[str], Definition]
@@ -22,26 +24,8 @@ Known = Callable[[str], Definition]
 _CONFLICT = Gap(Grade.UNDEFINED, "coalesce conflict: the alternatives differ")
 
 
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """What one schema declares, as far as it says anything about a name."""
-
-    by_name: Mapping[str, Definition]
-    by_id: Mapping[str, Definition]
-
-    def holds(self, definition: Definition) -> bool:
-        """Declared by this very definition, or not at all where the definition is that of a bare name."""
-        return definition.did in self.by_id or (
-            not definition.declared and definition.name not in self.by_name
-        )
-
-
-def make(graph: Graph, known: Known, recorded: Mapping[str, Definition], target: Definition) -> Plan:
-    """The plan for values of `recorded` definitions (by name) under `target`."""
-    declared = {name: one for name, one in recorded.items() if one.declared and one.role == target.role}
-    have = _Recorded(declared, {one.did: one for one in declared.values()})
-    if have.holds(target):
-        return _native(graph, target)
+def make(graph: Graph, known: Known, have: Recorded, target: Definition) -> Plan:
+    """The plan for values of recorded definitions under a `target` that is none of them."""
     frames = relevant(graph, graph.frame(target.did))
     sources = _sources(graph, known, have, frames)
     ways = best(graph, frames, sources, graph.frame(target.did))
@@ -50,24 +34,12 @@ def make(graph: Graph, known: Known, recorded: Mapping[str, Definition], target:
     return _Writer(graph, known, ways, sources).plan(target, _fallback(have, target))
 
 
-def _native(graph: Graph, target: Definition) -> Plan:
-    return Plan(
-        target=target,
-        grade=Grade.IDENTICAL,
-        reason="" if target.declared else "not declared, compared by name",
-        source=target,
-        frame=graph.frame(target.did),
-        program=(Read(target.name),),
-        sources=(target.name,),
-    )
-
-
-def _fallback(have: _Recorded, target: Definition) -> str | None:
+def _fallback(have: Recorded, target: Definition) -> str | None:
     return target.name if target.name not in have.by_name else None
 
 
 def _sources(
-    graph: Graph, known: Known, have: _Recorded, frames: frozenset[str]
+    graph: Graph, known: Known, have: Recorded, frames: frozenset[str]
 ) -> dict[str, tuple[Definition, ...]]:
     """What was recorded of each frame; bare names only where no declared definition is there."""
     found: dict[str, tuple[Definition, ...]] = {}
@@ -233,7 +205,7 @@ def _said(steps: Sequence[Step]) -> str:
     return "; ".join(dict.fromkeys(filter(None, words)))
 
 
-def _apart(graph: Graph, known: Known, have: _Recorded, target: Definition) -> Plan:
+def _apart(graph: Graph, known: Known, have: Recorded, target: Definition) -> Plan:
     """No way leads there: another definition of the name, or one that a break leads away from, or no definition."""
     around = _around(graph, target.did)
     same_name = have.by_name.get(target.name)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
+from typing import TypeAlias
 
 from ledger import canonical
 from ledger.config import Workspace
@@ -18,7 +19,6 @@ from ledger.errors import FormatError
 from ledger.git import objects
 from ledger.model import COMPARABLE, Grade, Json, Metric
 from ledger.schema import document
-from ledger.schema.affine import Affine
 from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
 from ledger.schema.lineage import Lineage
@@ -50,6 +50,8 @@ class Cell:
 MISSING = Cell(None, None, Grade.MISSING, "not recorded")
 UNDEFINED = Cell(None, None, Grade.UNDEFINED, "computed without a value")
 _NUMBERS = bytes((FLOAT, INTEGER))
+_Steps: TypeAlias = tuple[tuple[str, float], ...]
+"""Rounded operations as `Affine.steps` has them; none changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -259,20 +261,24 @@ def _names(plan: Plan, name: str) -> frozenset[str]:
 
 
 def _is_native(plan: Plan, name: str) -> bool:
+    if plan.is_plain:
+        return plan.sources == (name,)
     if plan.affine is not None and plan.sources == (name,):
         return plan.affine.is_identity
     return not plan.program and plan.fallback in (None, name)
 
 
-def _line(plan: Plan, grades: Collection[Grade]) -> tuple[str, Affine] | None:
+def _line(plan: Plan, grades: Collection[Grade]) -> tuple[str, _Steps] | None:
     """The one name that comparable values come from and their exact map; None where it takes more than that."""
-    if plan.grade not in grades or plan.affine is None or len(plan.sources) != 1 or plan.fallback_first:
+    if plan.grade not in grades or len(plan.sources) != 1 or plan.fallback_first:
         return None
-    return plan.sources[0], plan.affine
+    if plan.is_plain:
+        return plan.sources[0], ()
+    return (plan.sources[0], plan.affine.steps) if plan.affine is not None else None
 
 
 def _bulk(
-    part: Slice, source: str, lines: Sequence[tuple[str, Affine] | None], codes: Sequence[int]
+    part: Slice, source: str, lines: Sequence[tuple[str, _Steps] | None], codes: Sequence[int]
 ) -> Sequence[float] | None:
     """The numbers of a slice under the target, if each is of a schema whose values come from this very name."""
     if part.texts is not None or part.kinds.translate(None, _NUMBERS):
@@ -283,7 +289,7 @@ def _bulk(
     maps = {code: line[1] for code, line in present.items() if line is not None and line[0] == source}
     if len(maps) != len(present):
         return None
-    if all(found.is_identity for found in maps.values()):
+    if not any(maps.values()):
         return part.numbers
     converted = {found: _converted(found, part.numbers) for found in set(maps.values())}
     if one:
@@ -295,9 +301,9 @@ def _bulk(
 _OPERATIONS = {"multiply": operator.mul, "divide": operator.truediv, "add": operator.add}
 
 
-def _converted(found: Affine, numbers: Sequence[float]) -> Sequence[float]:
+def _converted(steps: _Steps, numbers: Sequence[float]) -> Sequence[float]:
     """An exact map over doubles, in the operations and the order that `Affine.apply` has."""
-    for name, constant in found.steps:
+    for name, constant in steps:
         numbers = list(map(_OPERATIONS[name], numbers, repeat(constant)))
     return numbers
 
