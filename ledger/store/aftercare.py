@@ -192,6 +192,21 @@ def set_aside(spool: Spool, path: Path) -> None:
             path.unlink()
 
 
+def is_aside(spool: Spool, path: Path) -> bool:
+    """Whether a sealed file was set aside since its records are chained."""
+    return any(spool.chained.glob(f"*/{path.name}"))
+
+
+def all_chained(repository: Repository, records: Sequence[Sealed]) -> bool:
+    """Whether all records are on their chains; what can't be read is not known to be."""
+    slugs = {item.slug for item in records}
+    try:
+        on_chain = {slug: chained_records(repository, RUNS + slug) for slug in slugs}
+    except GitError:
+        return False
+    return all(item.record in on_chain[item.slug] for item in records)
+
+
 def second_look(repository: Repository, spool: Spool, held: Held) -> None:
     """Delete sealed files that were chained an hour or more ago, if what they hold is still on its chain.
 

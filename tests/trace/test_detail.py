@@ -15,7 +15,8 @@ import ledger as api
 from ledger.config import open_workspace
 from ledger.errors import AmbiguousError, NotFoundError, UsageError
 from ledger.model import Author, Level, utc_text
-from ledger.record.run import Draft, _Session, seal_and_chain, sealed
+from ledger.record.prepare import Session
+from ledger.record.run import Draft, seal_and_chain, sealed
 from ledger.store.load import Place, record_at
 from ledger.store.spool import Spool
 from ledger.trace.detail import Detail, detail, overlaid
@@ -136,7 +137,7 @@ def test_flat_names_find_their_place_in_nested_params() -> None:
 
 def test_a_run_that_is_only_sealed_can_be_shown(repo: Repo) -> None:
     workspace = open_workspace(repo.path, os.environ)
-    record = _Session(workspace).prepare(Draft(metrics={"f1": 0.5}, params={"p": {"q": 1}})).record
+    record = Session(workspace).prepare(Draft(metrics={"f1": 0.5}, params={"p": {"q": 1}})).record
     Spool.of(workspace.repository).seal([sealed(record)], name="0001")
     found = shown(record.run.id)
     assert found.records[0].commit == ""
@@ -175,7 +176,7 @@ def test_metrics_stand_under_todays_definition(repo: Repo) -> None:
 @pytest.mark.usefixtures("repo")
 def test_ids_that_name_no_run_or_several() -> None:
     workspace = open_workspace(Path.cwd(), os.environ)
-    session = _Session(workspace)
+    session = Session(workspace)
     for end in ("0" * 4, "1" * 4):
         record = session.prepare(Draft(id="abcd" * 7 + end, metrics={"f1": 0.5})).record
         seal_and_chain(workspace, [record])

@@ -15,7 +15,8 @@ import ledger
 from ledger.config import open_workspace
 from ledger.errors import ConfigError, NotFoundError
 from ledger.model import Grade
-from ledger.record.run import Draft, _Session, sealed
+from ledger.record.prepare import Session
+from ledger.record.run import Draft, sealed
 from ledger.store.spool import Spool
 from ledger.trace.meaning import target_schemas
 from ledger.trace.view import View, open_view
@@ -172,7 +173,7 @@ def test_a_bare_repository_has_the_schemas_of_its_head(repo: Repo, tmp_path: Pat
 def test_a_run_that_is_only_sealed_is_seen_under_its_own_schema(repo: Repo) -> None:
     write_schema(repo, f1={"unit": "1"})
     workspace = open_workspace(repo.path, os.environ)
-    record = _Session(workspace).prepare(Draft(metrics={"f1": 0.5})).record
+    record = Session(workspace).prepare(Draft(metrics={"f1": 0.5})).record
     Spool.of(workspace.repository).seal([sealed(record)], name="0001")
     assert repo.git("for-each-ref", "refs/runs") == ""
     seen = view()

@@ -1,0 +1,62 @@
+"""What goes into recording one run, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ledger.model import Artifact, Code, Json, Metric, Status
+from ledger.record.code import Captured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a caller hands over about one run; all else is found out."""
+
+    params: Mapping[str, Json] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """(`params.` or `metrics.`) + name → the file or option that it came from."""
+    history: Mapping[str, bytes] = field(default_factory=dict)
+    events: bytes | None = None
+    id: str | None = None
+    record: str | None = None
+    """Of a refused run, which keeps its id: however often it is finished, it is recorded once."""
+    refused: Path | None = None
+    """The file of a refused run: when it is refused again, what is kept then takes its place."""
+    experiment: str | None = None
+    name: str | None = None
+    status: Status = Status.FINISHED
+    started: datetime | None = None
+    finished: datetime | None = None
+    duration: float | None = None
+    parent: str | None = None
+    note: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, Json] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
+    code: str | None = None
+    """A revision; None: what the work tree holds now."""
+    captured: Captured | None = None
+    """Code that was captured before (a refused run that is finished later)."""
+    own_files: tuple[str, ...] = ()
+    """Paths of the run's own inputs and outputs: they never make it dirty."""
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of one run. From here on it is durable."""
+
+    id: str
+    record: str
+    experiment: str
+    ref: str
+    status: Status
+    code: Code | None
+    chained: bool
+    """On its ref already; else sealed, and chained by the next command."""
+    warnings: tuple[str, ...] = ()

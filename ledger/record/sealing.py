@@ -1,0 +1,98 @@
+"""Seal and chain: from here on a record is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.config import Workspace
+from ledger.errors import LedgerError, StorageError
+from ledger.model import Code, Record, utc_time
+from ledger.record.code import Captured
+from ledger.record.message import commit_message
+from ledger.store import aftercare, chain, codec
+from ledger.store.slug import RUNS, slug
+from ledger.store.spool import Sealed, Spool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of records that are durable."""
+
+    chained: frozenset[str] = frozenset()
+    """Ids of those that are on their chain."""
+    warnings: tuple[str, ...] = ()
+    """Where the others are, and why, unless a process that is writing just now takes them along."""
+
+
+def seal_and_chain(
+    workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()
+) -> frozenset[str]:
+    """Make records durable, then chain what can be chained; return the ids of those that are on their chain.
+
+    `packs` hold the snapshots of new runs, record by record.
+    """
+    return stored(workspace, records, packs).chained
+
+
+def stored(workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()) -> Fate:
+    """What `seal_and_chain` does, with what there is to say about it. Raises StorageError."""
+    whole = [sealed(item, pack) for item, pack in zip(records, packs or [b""] * len(records), strict=True)]
+    name = stem(workspace, records[0].run.record)
+    fate = _sealed_once(workspace, whole, name) or _sealed_once(workspace, whole, name)
+    if fate is None:
+        raise StorageError(
+            "the sealed file was deleted before it was on its ref, twice",
+            hint="something cleans the spool of .git/ledger; stop it and record again",
+        )
+    return fate
+
+
+def _sealed_once(workspace: Workspace, whole: Sequence[Sealed], name: str) -> Fate | None:
+    """Seal and chain; None when the sealed file vanished and its records are not all on their chains."""
+    repository = workspace.repository
+    spool = Spool.of(repository)
+    path = spool.seal(whole, name=name)
+    try:
+        drained = chain.drain(repository, known={path: whole})
+    except LedgerError as error:  # durable all the same: the next command chains it
+        return _waiting(path, error.message)
+    except OSError as error:
+        return _waiting(path, ": ".join(str(part) for part in (error.filename, error.strerror) if part))
+    if not path.exists():
+        on_chain = aftercare.is_aside(spool, path) or aftercare.all_chained(repository, whole)
+        return Fate(chained=frozenset(item.record for item in whole)) if on_chain else None
+    own = {str(path), *(RUNS + item.slug for item in whole)}
+    why = next((fault.what for fault in drained.faults if own & {fault.path, fault.ref}), "")
+    if path.parent == spool.fallback:
+        why = why or f"{spool.folder} can't be written"
+    return _waiting(path, why) if why else Fate()
+
+
+def _waiting(path: Path, why: str) -> Fate:
+    return Fate(warnings=(f"sealed in {path}, not on its ref yet: {why}",))
+
+
+def stem(workspace: Workspace, record_id: str) -> str:
+    """Names that sort by time, whatever the clock's resolution."""
+    return f"{int(workspace.now().timestamp() * 1e6):016d}-{record_id}"
+
+
+def sealed(item: Record, pack: bytes = b"") -> Sealed:
+    """A record with what its commit needs."""
+    return Sealed(
+        record=item.run.record,
+        run=item.run.id,
+        slug=slug(item.run.experiment),
+        author=item.run.author,
+        seconds=int(utc_time(item.run.recorded).timestamp()),
+        message=commit_message(item),
+        code=_keep_alive(item.run.code),
+        files=codec.files(item),
+        pack=pack,
+    )
+
+
+def _keep_alive(code: Code | None) -> tuple[str, ...]:
+    return Captured(code=code).keep_alive if code else ()
