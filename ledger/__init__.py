@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Any
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
-    from ledger.api import Recorded, record, record_many, runs
+    from ledger.api import Recorded, history, record, record_many, runs
+    from ledger.live import Run, start
 
-__all__ = ["LedgerError", "Recorded", "record", "record_many", "runs"]
+__all__ = ["LedgerError", "Recorded", "Run", "history", "record", "record_many", "runs", "start"]
+
+_LIVE = frozenset({"Run", "start"})
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'ledger' has no attribute {name!r}")
-    from ledger import api
+    from importlib import import_module
 
-    return getattr(api, name)
+    return getattr(import_module("ledger.live" if name in _LIVE else "ledger.api"), name)
 
 
 class _Package(ModuleType):

@@ -19,7 +19,9 @@ from ledger.record.run import Draft, Recorded
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Recorded", "record", "record_many", "runs"]
+    from ledger.trace.view import View
+
+__all__ = ["Recorded", "history", "record", "record_many", "runs"]
 
 _workspaces: dict[tuple[Path, str | None], Workspace] = {}
 
@@ -95,27 +97,85 @@ def runs(
     *,
     columns: Sequence[str] | None = None,
     sort: str | None = None,
+    as_: str | None = None,
+    at: str | None = None,
+    approx: bool = False,
     repository: str | os.PathLike[str] | None = None,
 ) -> pa.Table:
     """Runs as a table: one row a run, `params.*`, `metrics.*`, `tags.*` and `grade.*` columns.
+
+    Metrics stand under one definition each; `metrics.*` are null where a value does not compare under it, `grade.*`
+    say why, and `recorded.*` what it was. Filter and order see what is shown.
 
     Args:
         where: a filter such as `metrics.f1 > 0.9 and params.lr < 0.01`; a value that does not compare never passes.
         columns: which params, metrics, tags and fields; else all.
         sort: a column, with `-` in front for descending.
+        as_: show metrics under another definition: a version label, or the start of a definition's id.
+        at: a revision whose definitions and migrations count; else those of the work tree.
+        approx: count approximate values, too.
         repository: a folder inside the repository; else the current folder.
 
     Raises:
         UsageError: the filter or a column's name is wrong; the message says where.
+        NotFoundError: there is no such revision.
 
     """
     from ledger.trace.listing import Listing, table
-    from ledger.trace.view import open_view
 
-    view = open_view(_workspace(repository))
+    view = _view(repository, as_=as_, at=at, approx=approx)
     return table(
         view, Listing(where=where, columns=tuple(columns) if columns else None, sort=(sort,) if sort else ())
     )
+
+
+def history(
+    run: str,
+    metrics: Sequence[str] | None = None,
+    *,
+    as_: str | None = None,
+    at: str | None = None,
+    approx: bool = False,
+    repository: str | os.PathLike[str] | None = None,
+) -> pa.Table:
+    """The series of one run as a table: one row a point, in the order of their source.
+
+    Columns: `metric` (dictionary of string), `step` (int64), `time` (timestamp in microseconds, UTC), `value` (double),
+    `grade` (dictionary of string), and where the run has them `context` (dictionary of string) and `recorded` (double).
+    A series is converted like the metric it belongs to, or computed from others of its step where a migration derives
+    the metric; where a point does not compare, `value` is null, `grade` says why, and `recorded` is what it was.
+
+    Args:
+        run: its id, or four or more of its first digits.
+        metrics: names of series, as they are now or as they were recorded; else all.
+        as_: show series under another definition: a version label, or the start of a definition's id.
+        at: a revision whose definitions and migrations count; else those of the work tree.
+        approx: count approximate values, too.
+        repository: a folder inside the repository; else the current folder.
+
+    Raises:
+        NotFoundError: no such run, series or revision; the hint names those that there are.
+        AmbiguousError: several runs begin like that.
+        UsageError: no definition has the version that `as_` names.
+
+    """
+    from ledger.trace import series
+    from ledger.trace.find import one_run, row_of
+    from ledger.trace.readings import graded
+
+    view = _view(repository, as_=as_, at=at, approx=approx)
+    return graded(series.table(view, row_of(view.runs, one_run(view.runs, run)), metrics))
+
+
+def _view(
+    repository: str | os.PathLike[str] | None, *, as_: str | None, at: str | None, approx: bool
+) -> View:
+    from ledger.trace import targets
+    from ledger.trace.view import open_view
+
+    view = open_view(_workspace(repository), at=at, wanted=as_, approximate=approx)
+    targets.require_any(view)
+    return view
 
 
 def _workspace(repository: str | os.PathLike[str] | None) -> Workspace:
@@ -146,7 +206,7 @@ def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
     return Draft(
         params=params.values,
         metrics=metrics.metrics(),
-        history=_history(run.get("history")),
+        history=_series(run.get("history")),
         status=_status(run.get("status", "finished")),
         tags=_tags(run.get("tags")),
         environment=facts,
@@ -177,10 +237,9 @@ def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
     return dict(tags or {})
 
 
-def _history(given: Any) -> dict[str, bytes]:
+def _series(given: Any) -> dict[str, bytes]:
     if given is None:
         return {}
-    from ledger.store import history
+    from ledger.store.history import encode, from_values, read
 
-    table = history.read(Path(given)) if isinstance(given, (str, os.PathLike)) else history.from_values(given)
-    return history.encode(table)
+    return encode(read(Path(given)) if isinstance(given, (str, os.PathLike)) else from_values(given))

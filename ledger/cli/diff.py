@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, json_option, md_option, one_output
+from ledger.cli.viewing import Viewing, view_options
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell
@@ -21,6 +22,7 @@ Examples:
   ledger diff 3f9c a81e
   ledger diff 3f9c a81e --all      what is equal, too
   ledger diff 3f9c a81e --md       to paste into a pull request
+  ledger diff 3f9c a81e --as 1     both under version 1 of the schema
 
 \b
 The change of a metric is B - A, green where B is better by the declared direction. There is none where one of the
@@ -35,16 +37,20 @@ _NUMBER_PLACES = (1, 2, 3)
 @click.argument("a")
 @click.argument("b")
 @click.option("--all", "everything", is_flag=True, help="What is equal, too.")
+@view_options()
 @json_option
 @md_option
 @click.pass_obj
-def diff(app: App, /, *, a: str, b: str, everything: bool, as_json: bool, as_md: bool) -> None:
+def diff(
+    app: App, /, *, a: str, b: str, everything: bool, viewing: Viewing, as_json: bool, as_md: bool
+) -> None:
     """Compare two runs: params, metrics, code, environment, artifacts. A and B are ids or their first digits."""
+    from ledger.trace import apart
     from ledger.trace.compare import compare
     from ledger.trace.detail import detail
 
     form = one_output(json=as_json, md=as_md)
-    view = app.view()
+    view = viewing.open_all(app)
     found = compare(view, detail(view, a), detail(view, b))
     printer = _Printer(app, found, everything=everything)
     if form == "json":
@@ -54,6 +60,7 @@ def diff(app: App, /, *, a: str, b: str, everything: bool, as_json: bool, as_md:
     else:
         app.lines(printer.lines())
     app.warn_of_faults(view.runs.index.faults)
+    viewing.require(lambda: set(apart.of_comparison(view, found)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, json_option
+from ledger.cli.viewing import Viewing, view_options
 
 if TYPE_CHECKING:
     from ledger.schema.definition import Definition
@@ -29,40 +30,25 @@ migration, and the commit that brought that in; or what lies between, and what w
 @click.command(epilog=_EPILOG)
 @click.argument("run")
 @click.argument("metric")
-@click.option(
-    "--as",
-    "wanted",
-    metavar="VERSION",
-    help="The value under another definition: a version label, or the start of an id.",
-)
-@click.option("--at", metavar="REV", help="Definitions and migrations as REV has them; else the work tree.")
-@click.option("--approx", "approximate", is_flag=True, help="Count approximate values, too.")
+@view_options()
 @json_option
 @click.pass_obj
-def explain(
-    app: App,
-    /,
-    *,
-    run: str,
-    metric: str,
-    wanted: str | None,
-    at: str | None,
-    approximate: bool,
-    as_json: bool,
-) -> None:
+def explain(app: App, /, *, run: str, metric: str, viewing: Viewing, as_json: bool) -> None:
     """Explain one value: what was recorded, and how it became what is shown, or why it does not compare.
 
     RUN is its id, or four or more of its first digits.
     """
+    from ledger.trace import apart
     from ledger.trace.explain import explain as find
 
-    view = app.view(at=at, wanted=wanted, approximate=approximate)
+    view = viewing.open(app)
     found = find(view, run, metric)
     if as_json:
         app.json(_document(found))
     else:
         app.lines(_lines(app, found, metric))
     app.warn_of_faults(view.runs.index.faults)
+    viewing.require(lambda: {found.metric} if found.cell.grade in apart.grades(view) else set())
 
 
 def _document(found: Explanation) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.cli.app import App
+from ledger.cli.viewing import Viewing, view_options
 
 if TYPE_CHECKING:
     from ledger.trace.export import Export, Write
@@ -48,6 +49,7 @@ Units, definitions and directions stand in the fields' metadata (ledger.unit, le
 )
 @click.option("--no-history", is_flag=True, help="Runs only, no series.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty, and replace files there.")
+@view_options()
 @click.pass_obj
 def export(
     app: App,
@@ -59,12 +61,14 @@ def export(
     experiments: tuple[str, ...],
     no_history: bool,
     force: bool,
+    viewing: Viewing,
 ) -> None:
     """Write runs and series into DIR, for pandas, polars, DuckDB, R or a spreadsheet."""
+    from ledger.trace import apart
     from ledger.trace.export import Export, publish
     from ledger.trace.listing import Listing, find
 
-    view = app.view()
+    view = viewing.open_all(app)
     found = find(view, Listing(where=where, experiments=experiments))
     whole = Export(view=view, found=found)
     files = _FORMS[form](whole)
@@ -78,6 +82,7 @@ def export(
         )
     app.talk(f"{found.passed:,} {'run' if found.passed == 1 else 'runs'}")
     app.warn_of_faults([*view.runs.index.faults, *whole.faults])
+    viewing.require(lambda: {*apart.of_listing(found, found.columns.names), *whole.series_apart})
 
 
 def _parquet(whole: Export) -> dict[str, Write]:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, one_output, table_options
-from ledger.errors import GateError, UsageError
+from ledger.cli.viewing import view_options
+from ledger.errors import UsageError
 
 if TYPE_CHECKING:
+    from ledger.cli.viewing import Viewing
+    from ledger.trace.log import Log
     from ledger.trace.log_rows import LogRow
     from ledger.trace.view import View
 
@@ -51,19 +54,7 @@ Signs: →  converted exactly by a migration      ≈  approximately (counts wit
 @click.option("--no-merges", is_flag=True, help="Leave merges out.")
 @click.option("--reverse", is_flag=True, help="Oldest first.")
 @click.option("--empty", "with_empty", is_flag=True, help="Commits without a value, too.")
-@click.option(
-    "--at", metavar="REV", help="Definitions and migrations as REV has them; else those of the range's tip."
-)
-@click.option(
-    "--as",
-    "wanted",
-    metavar="VERSION",
-    help="Show values under another definition: a version label, or the start of an id.",
-)
-@click.option("--approx", "approximate", is_flag=True, help="Count approximate values, too.")
-@click.option(
-    "--strict", is_flag=True, help="Exit 5 when a run was left out because its value does not compare."
-)
+@view_options("the range's tip")
 @table_options
 @click.pass_context
 def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None:
@@ -78,8 +69,9 @@ def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None
     app: App = ctx.obj
     form = one_output(json=given["as_json"], csv=given["as_csv"], md=given["as_md"])
     revisions, paths = _split(revisions, app.words)
-    tip = None if given["at"] else _tip(app, revisions)
-    view = app.view(at=given["at"] or tip, wanted=given["wanted"], approximate=given["approximate"])
+    viewing: Viewing = given["viewing"]
+    tip = None if viewing.at else _tip(app, revisions)
+    view = viewing.open(app, tip=tip)
     metrics = _metrics(app, view, given["metrics"])
     query = Query(
         metrics=metrics,
@@ -95,8 +87,13 @@ def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None
     printer = Printer(app, view, found, rows, with_runs=given["with_runs"], at=tip)
     PRINTERS[form](printer)
     app.warn_of_faults(view.runs.index.faults)
-    if given["strict"] and (found.left_out.incomparable or found.breaks):
-        raise GateError("not every value can be compared", hint="ledger log without --strict shows which")
+    viewing.require(lambda: _apart(found))
+
+
+def _apart(found: Log) -> set[str]:
+    """Metrics of which a run was left out because its value does not compare."""
+    broken = {one.metric for one in found.breaks}
+    return broken or set(found.metrics if found.left_out.incomparable else ())
 
 
 def _tip(app: App, revisions: Sequence[str]) -> str | None:
@@ -119,6 +116,8 @@ def _split(words: Sequence[str], typed: Sequence[str]) -> tuple[tuple[str, ...],
 
 def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
     """The metrics asked for, else those of the configuration. An unknown name suggests the right one."""
+    from ledger.trace.targets import require
+
     names = asked or app.workspace.config.log_metrics
     known = view.runs.index.names("metrics")
     if not names:
@@ -136,6 +135,7 @@ def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
                 else f"recorded: {', '.join(known[:12]) or 'nothing yet'}"
             )
             raise UsageError(f"no run has a metric {name!r}", hint=hint)
+    require(view, names)
     return tuple(dict.fromkeys(names))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, one_output, table_options
+from ledger.cli.viewing import Viewing, view_options
 from ledger.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Examples:
   ledger runs --columns f1,lr,branch,duration -e main
   ledger runs --where "status != 'finished' or tags.stage = 'sweep'" --ids
   ledger runs --where 'metrics.`val/f1@5` is not null' --csv > runs.csv
+  ledger runs --where 'f1 > 90' --as 1          values, filter and order under version 1 of the schema
 
 \b
 Filters: and, or, not, = != < <= > >=, in (1, 2), like 'ad*', is null; text in quotes, odd names in backticks.
@@ -66,6 +68,7 @@ _GIVING_WAY = ("experiment", "finished")
     help="Only runs of this experiment; again for more.",
 )
 @click.option("--ids", "only_ids", is_flag=True, help="Print full ids only, one a line.")
+@view_options()
 @table_options
 @click.pass_obj
 def runs(
@@ -78,6 +81,7 @@ def runs(
     limit: int | None,
     experiments: tuple[str, ...],
     only_ids: bool,
+    viewing: Viewing,
     as_json: bool,
     as_csv: bool,
     as_md: bool,
@@ -86,19 +90,21 @@ def runs(
 
     JSON and CSV have every column: fields, params.*, metrics.*, tags.*, and grade.* for each metric.
     """
-    from ledger.trace.listing import Listing, find, split
+    from ledger.trace import apart
+    from ledger.trace.listing import Listing, chosen, find, split
 
     form = one_output(json=as_json, csv=as_csv, md=as_md, ids=only_ids)
     asked = tuple(name for text in columns for name in split(text)) or None
     keys = tuple(name for text in sort for name in split(text))
     if columns and asked is None:
         raise UsageError("--columns names no column", hint="--columns f1,lr,branch")
-    view = app.view()
+    view = viewing.open_all(app)
     found = find(view, Listing(where=where, columns=asked, sort=keys, limit=limit, experiments=experiments))
     printer = _Printer(app, view, found, asked)
     _PRINTERS[form](printer)
     printer.footer()
     app.warn_of_faults(view.runs.index.faults)
+    viewing.require(lambda: set(apart.of_listing(found, chosen(found.columns, asked))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, one_output, table_options
+from ledger.cli.viewing import Viewing, view_options
 from ledger.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ _TEXT_FIELDS = ("name", "parent", "note")
 )
 @click.option("--params", "only_params", is_flag=True, help="The params only.")
 @click.option("--metrics", "only_metrics", is_flag=True, help="The metrics only.")
+@view_options()
 @table_options
 @click.pass_obj
 def show(
@@ -57,6 +59,7 @@ def show(
     series: str | None,
     only_params: bool,
     only_metrics: bool,
+    viewing: Viewing,
     as_json: bool,
     as_csv: bool,
     as_md: bool,
@@ -67,13 +70,15 @@ def show(
     parentheses, with the reason.
     """
     from ledger.cli.show_series import show_series
+    from ledger.trace import apart
     from ledger.trace.detail import detail
 
     form = one_output(json=as_json, csv=as_csv, md=as_md)
     one_output(history=series is not None, params=only_params, metrics=only_metrics, records=with_records)
-    view = app.view()
+    view = viewing.open_all(app)
+    left_out: Iterable[str] = ()
     if series is not None:
-        show_series(app, view, run, series or None, form)
+        left_out = show_series(app, view, run, series or None, form)
     elif form in ("csv", "md"):
         raise UsageError(f"--{form} goes with --history", hint="ledger show RUN --json, or ledger runs --csv")
     else:
@@ -85,7 +90,9 @@ def show(
         else:
             printer = _Printer(app, found, with_records=with_records)
             app.lines(printer.part(part) if part else printer.whole())
+        left_out = apart.of_run(view, found.metrics)
     app.warn_of_faults(view.runs.index.faults)
+    viewing.require(lambda: set(left_out))
 
 
 def document(found: Detail) -> dict[str, Any]:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from ledger.trace.view import View
 
 
-def show_series(app: App, view: View, prefix: str, metric: str | None, form: str) -> None:
-    """Print the series of the run that a prefix names, all or one of them, in one of the output formats."""
+def show_series(app: App, view: View, prefix: str, metric: str | None, form: str) -> frozenset[str]:
+    """Print the series of the run that a prefix names, all or one of them, in one of the output formats.
+
+    Returns those that hold values which do not count.
+    """
     from ledger.model import Grade
     from ledger.render.document import csv_document, markdown_document
     from ledger.trace.find import one_run, row_of
@@ -30,6 +33,9 @@ def show_series(app: App, view: View, prefix: str, metric: str | None, form: str
         headers.append("context")
     if any(point.grade is not Grade.IDENTICAL for point in found):
         headers.append("grade")
+    apart = frozenset(point.metric for point in found if point.recorded is not None)
+    if apart:
+        headers.append("recorded")
     rows = ([getattr(point, name) for name in headers] for point in found)
     if form == "json":
         app.json({name: getattr(point, name) for name in headers} for point in found)
@@ -39,6 +45,7 @@ def show_series(app: App, view: View, prefix: str, metric: str | None, form: str
         app.chunks(markdown_document(headers, rows))
     else:
         app.lines(_series_lines(app, found))
+    return apart
 
 
 def _series_lines(app: App, found: Sequence[Point]) -> Iterator[str]:
@@ -51,7 +58,7 @@ def _series_lines(app: App, found: Sequence[Point]) -> Iterator[str]:
 
     series: dict[tuple[str, Grade], list[float | None]] = {}
     for point in found:
-        series.setdefault((point.metric, point.grade), []).append(point.value)
+        series.setdefault((point.metric, point.grade), []).append(_number(point))
     for (name, grade), values in series.items():
         drawn = sparkline(values, unicode=app.terminal.unicode)
         said = "" if grade is Grade.IDENTICAL else f"  {_sign(app, grade)} {GRADES[grade].words}"
@@ -82,12 +89,16 @@ def _sign(app: App, grade: Grade) -> str:
 
 def _point_value(app: App, point: Point) -> Cell | str:
     """In parentheses where it does not compare."""
-    from ledger.model import COMPARABLE, Grade
+    from ledger.model import Grade
     from ledger.render.format import number
     from ledger.render.table import Cell
 
-    text = number(point.value) or "null"
+    text = number(_number(point)) or "null"
     if point.grade is Grade.IDENTICAL:
         return text
-    shown = text if point.grade in COMPARABLE else f"({text})"
-    return Cell(text=shown, mark=_sign(app, point.grade))
+    shown = text if point.recorded is None else f"({text})"
+    return Cell(text=shown, mark=_sign(app, point.grade), style="" if point.recorded is None else "dim")
+
+
+def _number(point: Point) -> float | None:
+    return point.value if point.recorded is None else point.recorded

@@ -67,6 +67,7 @@ def explain(view: View, prefix: str, metric: str) -> Explanation:
     row = row_of(view.runs, run_id)
     forwarded = targets.forward(view, metric)
     name = forwarded.name if forwarded else metric
+    targets.require(view, [name])
     target = view.target(name)
     plan = view.plans(name)[view.schema_codes[row]]
     cell = view.cell(row, name)

@@ -20,7 +20,7 @@ from ledger.schema.definition import Definition
 from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import series
 from ledger.trace.listing import Found, chosen, records
-from ledger.trace.readings import readings
+from ledger.trace.readings import Readings, readings
 from ledger.trace.view import View
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Export:
     found: Found
     faults: list[StoreFault] = field(default_factory=list)
     """Series that can't be read: found out while they are written."""
+    series_apart: set[str] = field(default_factory=set)
+    """Series with values that do not count: found out likewise."""
 
     def runs(self) -> pa.Table:
         """One row a run with every column; no column is without a type, since not every reader knows null."""
@@ -65,10 +67,15 @@ class Export:
         schema = self.points_schema()
         ids = self.view.run_ids
         for row, table in series.of_runs(self.view, self.found.rows.to_pylist(), self.faults):
+            self.series_apart.update(series.apart(table))
             yield _long(table, ids[row], schema)
 
     def points_schema(self) -> pa.Schema:
-        """`run_id, metric, step, time, value, context`, and `grade` where not all series are what was recorded."""
+        """`run_id, metric, step, time, value, context`.
+
+        With `grade` where not all series are what was recorded, and `recorded` where `value` may be null since what
+        was recorded does not compare.
+        """
         import pyarrow as pa
 
         text = pa.dictionary(pa.int32(), pa.string())
@@ -80,8 +87,10 @@ class Export:
             pa.field("value", pa.float64()),
             pa.field("context", text),
         ]
-        if self._is_graded():
+        if not all(one.is_plain for one in self._readings):
             fields.append(pa.field("grade", text))
+        if not all(one.all_count for one in self._readings):
+            fields.append(pa.field("recorded", pa.float64()))
         told = {name: _words(self.view.target(name)) for name in self.view.runs.index.names(METRICS)}
         metrics = json.dumps({name: words for name, words in told.items() if words}, ensure_ascii=False)
         return pa.schema(
@@ -106,9 +115,10 @@ class Export:
             return _metadata(_words(definition)) if definition else None
         return None
 
-    def _is_graded(self) -> bool:
-        """Whether any run's schema gives a series another meaning than it has now."""
-        return any(readings(self.view, code) for code in range(len(self.view.recorded_schemas)))
+    @property
+    def _readings(self) -> list[Readings]:
+        """What becomes of the series of each recorded schema."""
+        return [readings(self.view, code) for code in range(len(self.view.recorded_schemas))]
 
 
 def _words(definition: Definition) -> dict[str, str]:

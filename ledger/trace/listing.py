@@ -51,12 +51,26 @@ class Found:
     columns: Columns
     rows: pa.Array
     """Rows of the index, in order."""
-    passed: int
-    """How many runs passed the filter; more than `rows` where there is a limit."""
-    left_out: int
-    """How many the filter has no answer for: they lack a comparable value."""
+    passing: pa.Array
+    """Rows that passed the filter, in order; more than `rows` where there is a limit."""
+    undecided: pa.Array
+    """Rows that the filter has no answer for: they lack a comparable value."""
+    keys: tuple[str, ...] = ()
+    """Full names of the columns that decided the order."""
+    operands: tuple[str, ...] = ()
+    """Full names of the columns that the filter looked at."""
     hints: tuple[str, ...] = ()
     """Old names that stand for what took over from them."""
+
+    @property
+    def passed(self) -> int:
+        """How many runs passed the filter."""
+        return len(self.passing)
+
+    @property
+    def left_out(self) -> int:
+        """How many the filter has no answer for."""
+        return len(self.undecided)
 
     def table(self, names: Sequence[str]) -> pa.Table:
         """Full column names → a table; each metric brings its grade, and what was recorded but does not compare."""
@@ -99,15 +113,19 @@ def find(view: View, listing: Listing) -> Found:
     expression = _expression(columns, listing.where)
     keys = [_key(columns, word) for word in listing.sort]
     rows = _of_experiments(columns, listing.experiments)
-    left_out = 0
+    undecided = rows.slice(0, 0)
     if expression is not None:
-        rows, left_out = _filtered(columns, expression, rows)
-    passed = len(rows)
+        rows, undecided = _filtered(columns, expression, rows)
     rows = _sorted(columns, rows, keys)
-    if listing.limit is not None:
-        rows = rows.slice(0, listing.limit)
-    hints = _hints(view, listing)
-    return Found(columns=columns, rows=rows, passed=passed, left_out=left_out, hints=hints)
+    return Found(
+        columns=columns,
+        rows=rows if listing.limit is None else rows.slice(0, listing.limit),
+        passing=rows,
+        undecided=undecided,
+        keys=tuple(key.name for key in keys),
+        operands=tuple(sorted(where.names(expression))) if expression else (),
+        hints=_hints(view, listing),
+    )
 
 
 def chosen(columns: Columns, asked: Sequence[str] | None) -> list[str]:
@@ -248,7 +266,8 @@ def _is_grade(columns: Columns, name: str) -> bool:
     return group == GRADE and f"{METRICS}.{metric}" in columns.names
 
 
-def _filtered(columns: Columns, expression: Expression, rows: pa.Array) -> tuple[pa.Array, int]:
+def _filtered(columns: Columns, expression: Expression, rows: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Rows for which it is true, and those for which it has no answer."""
     import pyarrow as pa
 
     as_numbers = numeric(expression)
@@ -257,7 +276,7 @@ def _filtered(columns: Columns, expression: Expression, rows: pa.Array) -> tuple
         for name in sorted(where.names(expression))
     }
     mask = where.matches(expression, pa.table(operands)).combine_chunks()
-    return rows.filter(mask), mask.null_count
+    return rows.filter(mask), rows.filter(mask.is_null())
 
 
 @dataclass(frozen=True, slots=True)

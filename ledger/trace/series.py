@@ -12,7 +12,7 @@ from ledger.git.objects import Reader
 from ledger.model import Grade, StoreFault, utc_text
 from ledger.store import codec, history
 from ledger.store.load import Place, files_at, record_at
-from ledger.trace.readings import SeriesTable, readings, shown
+from ledger.trace.readings import SeriesTable, of_names, readings, shown
 from ledger.trace.view import View
 
 
@@ -23,9 +23,12 @@ class Point:
     time: str | None
     """RFC 3339."""
     value: float | None
+    """None where it does not compare, too: `recorded` is what it was then."""
     context: str | None
     grade: Grade = Grade.IDENTICAL
-    """How `value` relates to the definition that the series has now; what does not compare is as it was recorded."""
+    """How the point relates to the definition that the series has now."""
+    recorded: float | None = None
+    """Only where `value` does not count."""
 
 
 def points(view: View, row: int, metric: str | None = None) -> list[Point]:
@@ -33,32 +36,50 @@ def points(view: View, row: int, metric: str | None = None) -> list[Point]:
 
     `metric` is a name of now, or the one that it was recorded under.
     """
-    table = of_run(view, row)
-    reading = readings(view, view.schema_codes[row]).get(metric or "")
-    metric = reading.label if reading else metric
-    names = history.series_names(table) if table is not None else []
+    return list(_points(table(view, row, [metric] if metric is not None else None)))
+
+
+def table(view: View, row: int, metrics: Sequence[str] | None = None) -> SeriesTable:
+    """The same as an Arrow table: `metric, step, time, value`, and what `shown` adds to it."""
+    whole = of_run(view, row)
+    names = history.series_names(whole) if whole is not None else []
     if not names:
         raise NotFoundError("this run has no series", hint="ledger record --history FILE records them")
-    if metric is not None and metric not in names:
-        near = get_close_matches(metric, names, n=3)
-        listed = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names[:12])}"
-        raise NotFoundError(f"this run has no series {metric!r}", hint=listed)
-    return list(_points(table, metric))
+    if metrics is None:
+        return whole
+    found = readings(view, view.schema_codes[row])
+    wanted = [found.label(name) for name in metrics]
+    for name, label in zip(metrics, wanted, strict=True):
+        if label not in names:
+            raise NotFoundError(f"this run has no series {name!r}", hint=_suggestion(name, names))
+    return of_names(whole, wanted)
 
 
-def _points(table: SeriesTable, metric: str | None) -> Iterator[Point]:
-    for batch in table.to_batches(max_chunksize=10_000):
+def _suggestion(name: str, names: Sequence[str]) -> str:
+    near = get_close_matches(name, names, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names[:12])}"
+
+
+def _points(whole: SeriesTable) -> Iterator[Point]:
+    for batch in whole.to_batches(max_chunksize=10_000):
         for point in batch.to_pylist():
-            if metric in (None, point["metric"]):
-                moment = point["time"]
-                yield Point(
-                    metric=point["metric"],
-                    step=point["step"],
-                    time=utc_text(moment) if moment else None,
-                    value=point["value"],
-                    context=point.get("context"),
-                    grade=Grade(point.get("grade") or Grade.IDENTICAL),
-                )
+            moment = point["time"]
+            yield Point(
+                metric=point["metric"],
+                step=point["step"],
+                time=utc_text(moment) if moment else None,
+                value=point["value"],
+                context=point.get("context"),
+                grade=Grade(point.get("grade") or Grade.IDENTICAL),
+                recorded=point.get("recorded"),
+            )
+
+
+def apart(whole: SeriesTable) -> list[str]:
+    """The series of a table that hold values which do not count."""
+    if "recorded" not in whole.column_names:
+        return []
+    return history.series_names(whole.filter(whole.column("recorded").is_valid()))
 
 
 def of_run(view: View, row: int) -> SeriesTable | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ledger.errors import UsageError
 from ledger.schema import lineage
 from ledger.schema.definition import Definition
-from ledger.schema.edges import Hyper
 from ledger.schema.lineage import Renamed
 
 if TYPE_CHECKING:
@@ -18,12 +17,45 @@ _PREFIX = "d1:"
 
 
 def choose(view: View, metric: str) -> Definition:
-    """The current definition of a name, or the one that was asked for. Raises UsageError.
+    """The definition that was asked for, where the name has such a one, else its current definition.
 
-    Current is what the configured schema says, else the first schema that declares the name.
+    Current is what the configured schema says, else the first schema that declares the name. Raises UsageError where
+    several definitions of the name are meant.
     """
-    if view.wanted is not None:
-        return _wanted(view, metric, view.wanted)
+    asked = _wanted(view, metric, view.wanted) if view.wanted is not None else None
+    return asked or _current(view, metric)
+
+
+def require(view: View, metrics: Iterable[str]) -> None:
+    """Raises UsageError for a metric that has no definition of the version or id which was asked for."""
+    for metric in metrics:
+        if view.wanted is not None and _wanted(view, metric, view.wanted) is None:
+            mine = [(label, one) for label, one in _known(view) if one.name in _names(view, metric)]
+            hint = f"known: {_listed(mine)}" if mine else "`ledger schema matrix` lists those of a metric"
+            raise UsageError(
+                f"--as {view.wanted}: no definition of {metric} has this version or id", hint=hint
+            )
+
+
+def require_any(view: View) -> None:
+    """Raises UsageError where no metric at all has a definition of the version or id which was asked for."""
+    if view.wanted is None:
+        return
+    known = [(label, one) for label, one in _known(view) if one.role == "metric"]
+    if not any(label == view.wanted or _matches(one, view.wanted) for label, one in known):
+        labels = sorted({label for label, _ in known if label})
+        hint = f"versions: {', '.join(labels)}" if labels else "`ledger schema show` lists definitions"
+        raise UsageError(f"--as {view.wanted}: no definition has this version or id", hint=hint)
+
+
+def without(view: View, metrics: Iterable[str]) -> list[str]:
+    """Metrics that have no definition of the version or id which was asked for: they are shown as they are now."""
+    if view.wanted is None:
+        return []
+    return [metric for metric in metrics if _wanted(view, metric, view.wanted) is None]
+
+
+def _current(view: View, metric: str) -> Definition:
     configured = view.schemas.get(view.workspace.config.schema or "")
     declaring = (schema for _, schema in sorted(view.schemas.items()) if metric in schema.metrics)
     chosen = configured if configured and metric in configured.metrics else next(declaring, None)
@@ -46,14 +78,13 @@ def forward_hint(metric: str, renamed: Renamed) -> str:
     return f"hint: {metric} is {renamed.name} now ({renamed.op}, {renamed.migration[:15]})"
 
 
-def _wanted(view: View, metric: str, wanted: str) -> Definition:
+def _wanted(view: View, metric: str, wanted: str) -> Definition | None:
     """By the version label of a schema or migration that holds the metric, or by the start of the definition's id.
 
     Where the metric had another name then, the definition of that name is the one.
     """
     known = [(label, one) for label, one in _known(view) if one.role == "metric"]
-    olds = {one.name for _, one in known if _became(view, one.name, metric)}
-    for names in ({metric}, olds):
+    for names in ({metric}, _names(view, metric) - {metric}):
         mine = [(label, one) for label, one in known if one.name in names]
         by_label = {one.did: one for label, one in mine if label == wanted}
         found = by_label or {one.did: one for _, one in mine if _matches(one, wanted)}
@@ -62,9 +93,12 @@ def _wanted(view: View, metric: str, wanted: str) -> Definition:
         if found:
             hint = f"name one by its id: {_listed(mine)}"
             raise UsageError(f"--as {wanted}: {len(found)} definitions of {metric}", hint=hint)
-    mine = [(label, one) for label, one in known if one.name in {metric, *olds}]
-    hint = f"known: {_listed(mine)}" if mine else "`ledger schema matrix` lists those of a metric"
-    raise UsageError(f"--as {wanted}: no definition of {metric} has this version or id", hint=hint)
+    return None
+
+
+def _names(view: View, metric: str) -> set[str]:
+    """A metric's name, and those that it had before."""
+    return {metric, *(one.name for _, one in _known(view) if _became(view, one.name, metric))}
 
 
 def _became(view: View, old: str, metric: str) -> bool:
@@ -90,6 +124,10 @@ def _known(view: View) -> Iterator[tuple[str, Definition]]:
     for schema in (*view.schemas.values(), *view.recorded_schemas):
         if schema:
             yield from ((schema.version or "", one) for one in schema.metrics.values())
+    if not view.lineage.migrations:
+        return
+    from ledger.schema.edges import Hyper
+
     for migration in view.lineage.migrations:
         for edge in migration.edges:
             sources = edge.inputs if isinstance(edge, Hyper) else (edge.source,)

@@ -202,12 +202,13 @@ def test_what_does_not_compare_is_told_apart(repo: Repo, runs: list[str]) -> Non
     assert table["metrics.loss"].to_pylist() == [9.0, None, None, None]
     assert table["recorded.loss"].to_pylist() == [9.0, 2.0, 1.0, 0.0]
     points = {
-        (point["run_id"], point["metric"], point["value"]): point["grade"]
+        (point["run_id"], point["metric"], point["value"], point["recorded"]): point["grade"]
         for point in whole.point_documents()
     }
-    assert points[done.id, "loss", 9.0] == "identical"
-    assert points[done.id, "other", 1.0] == "identical"
-    assert points[runs[0], "loss", 3.0] == "incomparable"
+    assert points[done.id, "loss", 9.0, None] == "identical"
+    assert points[done.id, "other", 1.0, None] == "identical"
+    assert points[runs[0], "loss", None, 3.0] == "incomparable"
+    assert whole.series_apart == {"loss"}
 
 
 def test_series_are_written_in_row_groups(

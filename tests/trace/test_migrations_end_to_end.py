@@ -316,11 +316,11 @@ def test_series_go_through_the_same_conversions(project: Project, ledger: Ledger
     project.migrate("--rename", "val_loss=eval_loss")
     project.commit("v2")
     points = ledger.json("show", run, "--history")
-    found = {(one["metric"], one["value"]): one["grade"] for one in points}
+    found = {(one["metric"], one["value"], one["recorded"]): one["grade"] for one in points}
     assert found == {
-        ("eval", 2.8853900817779268): "exact", ("eval", 1.4426950408889634): "exact",
-        ("acc", 0.5): "exact", ("acc", None): "exact",
-        ("f1", 0.5): "incomparable", ("other", 7.0): "identical",
+        ("eval", 2.8853900817779268, None): "exact", ("eval", 1.4426950408889634, None): "exact",
+        ("acc", 0.5, None): "exact", ("acc", None, None): "exact",
+        ("f1", None, 0.5): "incomparable", ("other", 7.0, None): "identical",
     }  # fmt: skip
     assert [one["metric"] for one in ledger.json("show", run, "--history", "loss")] == ["eval", "eval"]
     text = ledger("show", run, "--history")
@@ -328,7 +328,10 @@ def test_series_go_through_the_same_conversions(project: Project, ledger: Ledger
     assert "converted exactly" in text
     ledger("export", "out")
     table = pq.read_table(project.repo.path / "out/history.parquet").to_pylist()
-    assert {(one["metric"], one["value"]): one["grade"] for one in table} == found
+    assert {(one["metric"], one["value"], one["recorded"]): one["grade"] for one in table} == found
+    ledger("show", run, "--history", "--strict", code=5)
+    assert "f1" in ledger.err
+    ledger("show", run, "--history", "acc", "--strict")
 
 
 def test_a_series_of_a_converted_metric_alone(converted: tuple[Project, str, str], ledger: Ledger) -> None:
