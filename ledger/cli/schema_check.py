@@ -52,11 +52,25 @@ _STYLES: Mapping[str, Any] = {"error": "bad", "warning": "warn", "info": "dim"}
 @json_option
 @click.option("--github", "as_github", is_flag=True, help="Print annotations for GitHub Actions.")
 @click.option(
+    "--format",
+    "wanted",
+    type=click.Choice(["text", "json", "github"]),
+    help="The same by name: text, json or github.",
+)
+@click.option(
     "--fail-on", type=click.Choice(["error", "warn"]), default="error", show_default=True, help="What fails."
 )
 @click.pass_obj
 def check(
-    app: App, /, *, name: str | None, against: str | None, as_json: bool, as_github: bool, fail_on: str
+    app: App,
+    /,
+    *,
+    name: str | None,
+    against: str | None,
+    as_json: bool,
+    as_github: bool,
+    wanted: str | None,
+    fail_on: str,
 ) -> None:
     """Check schemas and migrations: the schema NAME, else all.
 
@@ -65,7 +79,9 @@ def check(
     """
     from ledger.trace.check import check as find
 
-    form = one_output(json=as_json, github=as_github)
+    form = one_output(
+        json=as_json or wanted == "json", github=as_github or wanted == "github", text=wanted == "text"
+    )
     view = app.view(warned=False)
     files = [f".ledger/schemas/{name}.json"] if name else []
     if name and name not in view.schemas and not any(one.file in files for one in view.meaning.faults):

@@ -36,6 +36,7 @@ _PARTS = ("metrics", "params")
 _SHORT = len("m1:") + 12
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _CONFLICT = re.compile(rb"^(?:<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
+_LINE = re.compile(r"\bat line (\d+)\b")
 _UNHASHED = frozenset({"note", "see", "reason", "evidence", "cause"})
 """Words about an operation, which change no number: they may be improved without a new id."""
 
@@ -167,7 +168,9 @@ def _body(data: bytes, what: str) -> dict[str, Any]:
         if conflict := _CONFLICT.search(data):
             line = data.count(b"\n", 0, conflict.start()) + 1
             raise _invalid(what, "a merge conflict is not resolved", "keep one side", line) from error
-        raise _invalid(what, error.message.removeprefix(f"{what}: "), error.hint) from error
+        found = _LINE.search(error.message)
+        line = int(found[1]) if found else 1
+        raise _invalid(what, error.message.removeprefix(f"{what}: "), error.hint, line) from error
     if not isinstance(body, dict):
         raise _invalid(what, "a migration is a JSON object")
     if _deeper(body, MAX_DEPTH):
@@ -176,7 +179,8 @@ def _body(data: bytes, what: str) -> dict[str, Any]:
         _whole_characters(body, what)
     version = body.get("format")
     if isinstance(version, int) and version > FORMAT:
-        raise _invalid(what, f"format {version} is newer than this ledger reads ({FORMAT})", "upgrade ledger")
+        said = f"format {version} is newer than this ledger reads ({FORMAT})"
+        raise _invalid(what, said, "upgrade ledger", line_of(data.decode("utf-8-sig"), "$.format"))
     return body
 
 
@@ -202,7 +206,7 @@ def _whole_characters(body: dict[str, Any], what: str) -> None:
         raise _invalid(what, error.message, error.hint) from error
 
 
-def _invalid(what: str, message: str, hint: str = "", line: int | None = None) -> MigrationError:
+def _invalid(what: str, message: str, hint: str = "", line: int | None = 1) -> MigrationError:
     return MigrationError(what, [finding("MIGRATION_INVALID", message, hint=hint, file=what, line=line)])
 
 

@@ -39,7 +39,7 @@ def _findings(error: ConfigError, data: bytes, what: str, file: str, name: str) 
         return tuple(_faults(error, data.decode("utf-8", "replace"), what, file, name))
     message = error.message.removeprefix(f"{what}: ")
     found = _LINE.search(message)
-    return (finding(name, message, hint=error.hint, file=file, line=int(found[1]) if found else None),)
+    return (finding(name, message, hint=error.hint, file=file, line=int(found[1]) if found else 1),)
 
 
 def _faults(error: ConfigError, text: str, what: str, file: str, name: str) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger import canonical
 from ledger.config import Workspace
-from ledger.errors import GitError, InputError
+from ledger.errors import GitError, InputError, NotFoundError
 from ledger.git import history, objects
 from ledger.schema import document, lint
 from ledger.schema.codes import Finding
@@ -18,11 +18,19 @@ from ledger.schema.document import Schema
 from ledger.schema.explain import json_path
 from ledger.schema.lines import line_of
 from ledger.store.segment import METRICS
-from ledger.trace import meaning
+from ledger.trace import evidence, evolution, meaning, provenance
 from ledger.trace.meaning import MIGRATIONS, SCHEMAS, Meaning
 from ledger.trace.view import View
 
 _PARTS = ("metrics", "params")
+_MAX_TIPS = 200
+_WHERE: Mapping[str, str] = {
+    "LABEL_DUPLICATE": "$['x-ledger'].version",
+    "METRIC_REMOVED_NO_OP": "$.properties.metrics",
+    "RUN_DEF_UNREACHABLE": "$.properties.metrics",
+    "MIGRATION_EDITED": "$.id",
+}
+"""The place of what has no name in its file, or none any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +50,15 @@ def check(view: View, *, name: str | None = None, against: str | None = None) ->
     """Everything there is to say about the schemas of the work tree, or about one of them. Raises NotFoundError."""
     bases = compared_with(view.workspace, against)
     case = _Case(view, {base: meaning.read(view.workspace, base) for base in bases})
-    found = (*view.meaning.faults, *case.edited(), *case.linted(), *case.removed())
-    unique = dict.fromkeys(case.placed(one) for one in found)
+    found = (
+        *view.meaning.faults,
+        *case.edited(),
+        *case.linted(),
+        *case.removed(),
+        *evidence.check(view, case.elsewhere()),
+        *provenance.check(view),
+    )
+    unique = dict.fromkeys(case.placed(one) for one in found if not case.allowed(one))
     return Report(
         findings=tuple(sorted((one for one in unique if name is None or _is_about(one, name)), key=_order)),
         bases=bases,
@@ -153,6 +168,26 @@ class _Case:
                     gone = (one for one in found if one.name == "METRIC_REMOVED_NO_OP")
                     yield from (one for one in gone if not self._moved(one, previous))
 
+    def elsewhere(self) -> Iterator[Schema]:
+        """The schemas compared with, and those at the tips of branches."""
+        for base in self.bases.values():
+            yield from base.schemas.values()
+        workspace = self.view.workspace
+        try:
+            tips = history.resolve_range(workspace.repository, (), everything=True).include[:_MAX_TIPS]
+        except NotFoundError:
+            return
+        for schemas in evolution.read(workspace, tips).values():
+            yield from schemas.values()
+
+    def allowed(self, one: Finding) -> bool:
+        """Whether the schema says of a warning that it is known: `"allow": ["LS108: only its speed changed"]`."""
+        if one.severity == "error" or not one.metric:
+            return False
+        schemas = (schema for schema in self.view.schemas.values() if one.metric in schema.metrics)
+        lines = (line for schema in schemas for line in _allowed(schema, one.metric))
+        return any(str(line).startswith(f"{one.code}:") for line in lines)
+
     def _lint(
         self, previous: Schema | None, current: Schema, definitions: Sequence[Definition]
     ) -> tuple[Finding, ...]:
@@ -200,10 +235,11 @@ class _Case:
 
     def placed(self, one: Finding) -> Finding:
         """The finding with its line, where that can be found."""
-        if one.line is not None or not one.file or not one.metric:
+        if one.line is not None or not one.file:
             return one
         text = self._text(one.file)
-        path = _in_schema(text, one) if one.file.startswith(f"{SCHEMAS}/") else _in_migration(text, one)
+        find = _in_schema if one.file.startswith(f"{SCHEMAS}/") else _in_migration
+        path = (find(text, one) if one.metric else "") or _WHERE.get(one.name, "")
         return replace(one, line=line_of(text, path)) if path else one
 
     def _text(self, file: str) -> str:
@@ -214,6 +250,13 @@ class _Case:
     @cached_property
     def _texts(self) -> dict[str, str]:
         return {}
+
+
+def _allowed(schema: Schema, metric: str) -> Sequence[Any]:
+    node: Any = schema.body
+    for key in ("properties", "metrics", "properties", metric, "x-ledger", "allow"):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node if isinstance(node, list) else []
 
 
 def _read(workspace: Workspace, file: str) -> str:

@@ -37,8 +37,13 @@ def test_a_change_without_a_migration_fails_and_says_where(project: Project, led
     line = 1 + (project.repo.path / file).read_text()[
         : (project.repo.path / file).read_text().index('"f1": {')
     ].count("\n")
+    metrics = next(
+        i
+        for i, row in enumerate((project.repo.path / file).read_text().splitlines(), 1)
+        if '"metrics"' in row
+    )
     assert text.splitlines() == [
-        f"{file}: LS103 error: loss is gone (say what became of it: rename, redefine or drop)",
+        f"{file}:{metrics}: LS103 error: loss is gone (say what became of it: rename, redefine or drop)",
         f"{file}:{line}: LS101 error: f1: how.average macro → weighted (`ledger schema migrate` drafts a migration)",
     ]
     assert "2 errors" in ledger.err
@@ -48,7 +53,7 @@ def test_a_change_without_a_migration_fails_and_says_where(project: Project, led
         "code": "LS101", "severity": "error", "metric": "f1", "file": file, "name": "DEF_CHANGED_NO_MIGRATION",
         "message": "f1: how.average macro → weighted", "hint": "`ledger schema migrate` drafts a migration", "line": line,
     }  # fmt: skip
-    assert (first["code"], first["line"]) == ("LS103", None)
+    assert (first["code"], first["line"]) == ("LS103", metrics)
     project.migrate()
     assert project.findings() == []
 

@@ -80,7 +80,7 @@ def test_older_versions_and_revisions_can_be_asked_for(
     assert project.rows("f1", before) == [("identical", 87.3)]
     did = ledger.json("schema", "matrix", "f1")["definitions"][1]["did"]
     assert project.rows("f1", "--as", did[:9]) == project.rows("f1", "--as", "1")
-    ledger("log", "--metric", "f1", "--as", "9", code=2)
+    ledger("log", "--metric", "f1", "--as", "9", code=1)
     assert "known: " in ledger.err
     assert f"1 d1:{did[3:15]}" in ledger.err
 
@@ -228,15 +228,15 @@ def test_best_and_change_stay_within_a_partition(project: Project, ledger: Ledge
     assert ledger.json("log", "--metric", "lat")["breaks"] == []
 
 
-BROKEN: dict[str, tuple[bytes, str, int | None]] = {
+BROKEN: dict[str, tuple[bytes, str, int]] = {
     "conflict": (b'{\n"format": 1,\n<<<<<<< HEAD\n=======\n>>>>>>> x\n}', "LS412", 3),
     "operation": (
         b'{"format": 1, "from": {}, "to": {}, "defs": {}, "metrics": [\n{"op": "python"}]}',
         "LS412",
         2,
     ),
-    "newer": (b'{"format": 2}', "LS412", None),
-    "not an object": (b"[]", "LS412", None),
+    "newer": (b'{\n"format": 2}', "LS412", 2),
+    "not an object": (b"[]", "LS412", 1),
 }
 
 
@@ -248,11 +248,11 @@ def test_a_broken_migration_is_named_and_all_else_goes_on(
     for kind, (data, code, line) in BROKEN.items():
         path.write_bytes(data)
         assert project.rows("f1") == [("identical", 0.5), ("exact", 0.873)], kind
-        where = ".ledger/migrations/main/broken.json" + (f":{line}" if line else "")
+        where = f".ledger/migrations/main/broken.json:{line}"
         assert f"warning: {where}: {code}" in ledger.err
         assert (code, "") in project.findings("fails")
     ledger("runs")
-    assert ".ledger/migrations/main/broken.json: LS412" in ledger.err
+    assert ".ledger/migrations/main/broken.json:1: LS412" in ledger.err
 
 
 AFFINE: dict[str, Any] = {"op": "affine", "from": "f1", "to": "f1", "scale": "1/100"}
@@ -288,7 +288,7 @@ def test_a_huge_file_is_refused_unread(converted: tuple[Project, str, str], ledg
     with path.open("wb") as file:
         file.truncate(100 * 1024 * 1024)
     assert project.rows("f1") == [("identical", 0.5), ("exact", 0.873)]
-    assert "huge.json: LS412 MIGRATION_INVALID: larger than" in ledger.err
+    assert "huge.json:1: LS412 MIGRATION_INVALID: larger than" in ledger.err
 
 
 def test_migrations_that_contradict_each_other_fail_closed(project: Project) -> None:
