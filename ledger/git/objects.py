@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import io
 
 REGULAR = b"100644"
+_SMALLEST_PIPE = 16 << 10
 _LOOSE_LIMIT = 100
 """Objects above this stay a pack; git's own transfer.unpackLimit draws the line at the same number."""
 
@@ -182,16 +183,18 @@ def parse_tree(body: bytes, object_format: str) -> list[TreeEntry]:
 
 
 class Reader:
-    """Reads very many objects through one long-lived `cat-file`; an object above a limit is passed over unread."""
+    """Reads very many objects through one long-lived `cat-file`; an object above a limit is passed over unread.
 
-    _PART_BYTES = 28_000
-    """Of questions that are asked at once. Two parts fit into a pipe (64 KiB), which must hold them while git waits
-    for its answers to be read: so git always has a part to work on."""
-    _AT_ONCE = 1 << 16
+    git works on the next questions while the answers to the last are used. Whoever asks may be as many bytes of
+    questions ahead as a pipe surely holds (`room`): git takes no more while its own answers wait to be read.
+    """
 
-    def __init__(self, process: Process, max_bytes: int) -> None:
+    _AT_ONCE = 1 << 20
+
+    def __init__(self, process: Process, max_bytes: int, *, room: int) -> None:
         self._stdin, self._stdout = process.stdin, cast("io.BufferedReader", process.stdout)
         self._max_bytes = max_bytes
+        self._room = room
         self._read = b""
         self._at = 0
 
@@ -200,28 +203,56 @@ class Reader:
         parts = list(self._parts(names))
         found: list[GitObject | None] = []
         for part in parts[:1]:
-            self._ask(part)
+            self.ask(part)
         for part, following in zip(parts, [*parts[1:], ()], strict=True):
             if following:
-                self._ask(following)
+                self.ask(following)
             found.extend(self._answer() for _ in part)
         return found
 
-    def _parts(self, names: Sequence[str]) -> Iterator[list[bytes]]:
-        part: list[bytes] = []
+    def _parts(self, names: Sequence[str]) -> Iterator[list[str]]:
+        part: list[str] = []
         size = 0
-        for question in (f"contents {name}\n".encode() for name in names):
-            if part and size + len(question) > self._PART_BYTES:
+        for name in names:
+            length = len(_question(name).encode())
+            if part and size + length > self._room // 2:
                 yield part
                 part, size = [], 0
-            part.append(question)
-            size += len(question)
+            part.append(name)
+            size += length
         if part:
             yield part
 
-    def _ask(self, questions: Sequence[bytes]) -> None:
-        self._stdin.write(b"".join((*questions, b"flush\n")))
+    def ahead(self, width: int) -> int:
+        """How many ids of a width may be asked for before the first of them is answered."""
+        return max(self._room // len(_question("0" * width)), 1)
+
+    def ask(self, names: Sequence[str]) -> None:
+        """Have git begin with more objects; `bodies` gives what they hold, in the same order."""
+        self._stdin.write("".join([*map(_question, names), "flush\n"]).encode())
         self._stdin.flush()
+
+    def bodies(self, count: int, kind: str) -> list[bytes | None]:
+        """The oldest answers that are due; None where an object is missing, too large or of another kind."""
+        found: list[bytes | None] = []
+        wanted, limit = kind.encode(), self._max_bytes
+        data, at = self._read, self._at
+        for _ in range(count):  # as `_answer`, without a value for each object: there are millions
+            end = data.find(b"\n", at)
+            head = data[at:end].split(b" ")
+            if end >= 0 and len(head) == 3 and head[1] == wanted and head[2].isdigit():  # noqa: PLR2004 - see there
+                start = end + 1
+                following = start + int(head[2]) + 1
+                if following <= len(data) and following - start <= limit:
+                    found.append(data[start : following - 1])
+                    at = following
+                    continue
+            self._at = at
+            answer = self._answer()
+            found.append(answer.body if answer is not None and answer.kind == kind else None)
+            data, at = self._read, self._at
+        self._at = at
+        return found
 
     def _answer(self) -> GitObject | None:
         end = self._read.find(b"\n", self._at)
@@ -266,16 +297,27 @@ class Reader:
 def reader(repository: Repository, *, max_bytes: int) -> Iterator[Reader]:
     """A reader, and a git to talk to while the block lasts. It raises GitError where that git ends early."""
     with repository.conversation("cat-file", "--batch-command", "--buffer") as process:
-        _widen(process.stdout)
-        yield Reader(process, max_bytes)
+        _widen(process.stdout, 1 << 20)
+        _widen(process.stdin, 1 << 18)
+        yield Reader(process, max_bytes, room=_capacity(process.stdin) * 7 // 8)
 
 
-def _widen(stream: IO[bytes]) -> None:
-    """A pipe that holds a part's answers, so that git works while they are parsed. As far as the system lets us."""
+def _question(name: str) -> str:
+    return f"contents {name}\n"
+
+
+def _widen(stream: IO[bytes], size: int) -> None:
+    """A pipe that holds many questions or answers, so that nobody waits for the other. As far as the system lets us."""
     set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
     if set_size is not None:
         with suppress(OSError):
-            fcntl.fcntl(stream.fileno(), set_size, 1 << 20)
+            fcntl.fcntl(stream.fileno(), set_size, size)
+
+
+def _capacity(stream: IO[bytes]) -> int:
+    """Bytes that a pipe holds; less than 64 KiB for a user with very many pipes."""
+    get_size = getattr(fcntl, "F_GETPIPE_SZ", None)
+    return fcntl.fcntl(stream.fileno(), get_size) if get_size is not None else _SMALLEST_PIPE
 
 
 def sizes(repository: Repository, names: Sequence[str]) -> list[int | None]:

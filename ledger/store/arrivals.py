@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ledger.errors import GitError
 from ledger.git import objects
@@ -11,8 +11,9 @@ from ledger.git.process import Repository
 from ledger.store import codec
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
+    """Of a chain. There are millions: a tuple is made in half the time."""
+
     ref: str
     id: str
     tree: str

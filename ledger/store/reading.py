@@ -1,27 +1,25 @@
-"""Reads the files of many chained records through one git, ahead of whoever parses them."""
+"""Reads the files of many chained records through one git, which is always some ahead of whoever parses them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ledger.errors import FormatError, InputError
+from ledger.errors import FormatError
 from ledger.git import objects
 from ledger.git.process import Repository
 from ledger.store import codec
 from ledger.store.arrivals import Commit
 
-CHUNK = 4_000
 _BULK = 200
 """Commits from which a conversation with git is cheaper than single calls."""
+_CHUNK = 250
+"""Commits whose files a pipe of a megabyte holds, most often."""
 _PARSED = (codec.RUN, codec.PARAMS, codec.METRICS)
+_LIMIT = max(codec.MAX_BYTES[name] for name in _PARSED)
 
 Tree = dict[str, str] | str
 """File name → blob id; or what is wrong."""
-_Get = Callable[[Sequence[str]], list[objects.GitObject | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +27,62 @@ class Chunk:
     """Commits, their trees, and the contents of the files that are indexed, by blob id (None: missing or huge)."""
 
     commits: Sequence[Commit]
-    trees: list[Tree]
+    trees: Sequence[Tree]
     blobs: Mapping[str, bytes | None]
 
 
 def read_ahead(repository: Repository, commits: Sequence[Commit]) -> Iterator[Chunk]:
-    """Chunks in order; while one is worked on the next is read in a thread."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    chunks = [commits[start : start + CHUNK] for start in range(0, len(commits), CHUNK)]
-    if not chunks:  # a ref that was only set back
+    """Chunks in order; while one is worked on, git reads the next."""
+    layout = _Layout(repository.object_format)
+    if len(commits) < _BULK:
+        yield from _carefully(repository, commits, layout)
         return
-    with ExitStack() as stack:
-        get = _careful(repository)
-        if len(commits) >= _BULK:
-            limit = max(codec.MAX_BYTES[name] for name in _PARSED)
-            get = stack.enter_context(objects.reader(repository, max_bytes=limit)).read
-        pool = stack.enter_context(ThreadPoolExecutor(1))
-        layout = _Layout(repository.object_format)
-        waiting = [pool.submit(_read, get, chunk, layout) for chunk in chunks[:1]]
-        for following in [*chunks[1:], None]:
-            current = waiting.pop().result()
-            if following is not None:
-                waiting.append(pool.submit(_read, get, following, layout))
-            yield current
+    with objects.reader(repository, max_bytes=_LIMIT) as bulk:
+        # Unanswered at any time: the files of two chunks, and the trees of a third.
+        size = max(min(bulk.ahead(len(repository.zeros)) // (2 * len(_PARSED) + 1), _CHUNK), 1)
+        yield from _streamed(bulk, [commits[i : i + size] for i in range(0, len(commits), size)], layout)
 
 
-def _careful(repository: Repository) -> _Get:
-    """Single calls: sizes first, so that nothing huge is read."""
-
-    def get(names: Sequence[str]) -> list[objects.GitObject | None]:
-        limit = max(codec.MAX_BYTES.values())
-        fits = [size is not None and size <= limit for size in objects.sizes(repository, names)]
-        found = iter(objects.read(repository, [name for name, ok in zip(names, fits, strict=True) if ok]))
-        return [next(found) if ok else None for ok in fits]
-
-    return get
+def _carefully(repository: Repository, commits: Sequence[Commit], layout: _Layout) -> Iterator[Chunk]:
+    """In single calls: sizes first, so that nothing huge is read."""
+    if commits:  # none: a ref that was only set back
+        bodies = _small(repository, [commit.tree for commit in commits], "tree")
+        trees = [layout.entries(body) for body in bodies]
+        names = _blobs(trees)
+        yield Chunk(commits, trees, dict(zip(names, _small(repository, names, "blob"), strict=True)))
 
 
-def _read(get: _Get, commits: Sequence[Commit], layout: _Layout) -> Chunk:
-    trees = [layout.entries(found) for found in get([commit.tree for commit in commits])]
-    names = [tree[name] for tree in trees if not isinstance(tree, str) for name in _PARSED]
-    unique = list(dict.fromkeys(names))
-    found = zip(unique, get(unique), strict=True)
-    blobs = {name: blob.body if blob is not None and blob.kind == "blob" else None for name, blob in found}
-    return Chunk(commits, trees, blobs)
+def _small(repository: Repository, names: Sequence[str], kind: str) -> list[bytes | None]:
+    fits = [size is not None and size <= _LIMIT for size in objects.sizes(repository, names)]
+    found = iter(objects.read(repository, [name for name, ok in zip(names, fits, strict=True) if ok]))
+    answers = (next(found) if ok else None for ok in fits)
+    return [item.body if item is not None and item.kind == kind else None for item in answers]
+
+
+def _streamed(bulk: objects.Reader, parts: Sequence[Sequence[Commit]], layout: _Layout) -> Iterator[Chunk]:
+    """Git is asked for the files of a chunk, and for the trees of the next, before the last one is given away."""
+    bulk.ask([commit.tree for commit in parts[0]])
+    asked: list[tuple[Sequence[Commit], Sequence[Tree], Sequence[str]]] = []
+    for part, following in zip(parts, [*parts[1:], ()], strict=True):
+        trees = [layout.entries(body) for body in bulk.bodies(len(part), "tree")]
+        names = _blobs(trees)
+        bulk.ask([*(commit.tree for commit in following), *names])
+        asked.append((part, trees, names))
+        if len(asked) > 1:
+            yield _answered(bulk, *asked.pop(0))
+    for waiting in asked:
+        yield _answered(bulk, *waiting)
+
+
+def _answered(
+    bulk: objects.Reader, commits: Sequence[Commit], trees: Sequence[Tree], names: Sequence[str]
+) -> Chunk:
+    return Chunk(commits, trees, dict(zip(names, bulk.bodies(len(names), "blob"), strict=True)))
+
+
+def _blobs(trees: Sequence[Tree]) -> list[str]:
+    """Each that is indexed, once."""
+    return list(dict.fromkeys(tree[name] for tree in trees if not isinstance(tree, str) for name in _PARSED))
 
 
 class _Layout:
@@ -86,10 +95,9 @@ class _Layout:
         self._gaps: list[slice] = []
         self._ids: list[tuple[str, slice]] = []
 
-    def entries(self, found: objects.GitObject | None) -> Tree:
-        if found is None or found.kind != "tree":
+    def entries(self, body: bytes | None) -> Tree:
+        if body is None:
             return "the tree is missing"
-        body = found.body
         if len(body) == self._length and b"".join([body[gap] for gap in self._gaps]) == self._fixed:
             return {name: body[place].hex() for name, place in self._ids}
         return self._parse(body)
@@ -115,33 +123,3 @@ class _Layout:
             position = start + width
         self._length = len(body)
         self._fixed = b"".join(body[gap] for gap in self._gaps)
-
-
-_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-
-
-def parsed(data: bytes | None, name: str) -> dict[str, Any]:
-    """Fast, not strict: what was recorded was checked when it was; `ledger verify` reads strictly.
-
-    Raises InputError, ValueError.
-    """
-    if data is None:
-        raise InputError(f"{name} is missing or too large")
-    if len(data) > codec.MAX_BYTES[name]:
-        raise InputError(f"{name}: {len(data):,} bytes")
-    text = data.decode()
-    if "\\ud" in text or "\\uD" in text:
-        return _decoded(json.dumps(json.loads(text), ensure_ascii=False).encode().decode(), name)
-    return _decoded(text, name)
-
-
-def _decoded(text: str, name: str) -> dict[str, Any]:
-    try:
-        value, end = _scan(text, 0)
-    except RecursionError as error:
-        raise InputError(f"{name}: nested too deep") from error
-    except StopIteration as error:
-        raise InputError(f"{name} is not JSON") from error
-    if not isinstance(value, dict) or text[end:].strip():
-        raise InputError(f"{name} is not a JSON object")
-    return value

@@ -7,198 +7,37 @@ there are, and a run with ten thousand metrics costs nobody else anything.
 from __future__ import annotations
 
 import json
-import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ledger import canonical
-from ledger.model import Json, utc_time
-from ledger.store.gather import BOOLEAN, FLOAT, INTEGER, JSON, NULL, TEXT, Gathered, Values, described
+from ledger.model import Json
+from ledger.store.gather import BOOLEAN, FLOAT, INTEGER, JSON, NULL, TEXT, Values, described
+from ledger.store.rows import (
+    CODED_COLUMNS,
+    COLUMNS,
+    GROUPS,
+    METRICS,
+    OTHER_COLUMNS,
+    PARAMS,
+    TAGS,
+    TEXT_COLUMNS,
+    TIME_COLUMNS,
+    Builder,
+    flatten,
+    row_of,
+)
 
 __all__ = [
     "BOOLEAN", "CODED_COLUMNS", "COLUMNS", "FLOAT", "GROUPS", "INTEGER", "JSON", "METRICS", "NULL", "OTHER_COLUMNS",
     "PARAMS", "TAGS", "TEXT", "TEXT_COLUMNS", "TIME_COLUMNS", "Builder", "Segment", "Slice", "described", "flatten",
     "merge", "row_of", "write",
 ]  # fmt: skip
-
-TEXT_COLUMNS: Final = (
-    "record", "run_id", "base", "merges", "settles", "commit", "name", "parent", "note", "reason",
-)  # fmt: skip
-CODED_COLUMNS: Final = (
-    "ref", "experiment", "status", "author", "schema", "schema_name",
-    "code_commit", "code_tree", "code_branch", "code_base", "code_patch", "code_snapshot_tree", "code_ignored",
-)  # fmt: skip
-"""Texts that repeat from run to run: dictionary encoded."""
-TIME_COLUMNS: Final = ("recorded", "started", "finished")
-"""Microseconds since 1970, UTC."""
-OTHER_COLUMNS: Final = ("duration", "code_dirty", "code_end", "history", "again")
-"""`again`: other records of its run were indexed before this one."""
-COLUMNS: Final = (*TEXT_COLUMNS, *CODED_COLUMNS, *TIME_COLUMNS, *OTHER_COLUMNS)
-
-METRICS, PARAMS, TAGS = "metrics", "params", "tags"
-GROUPS: Final = (METRICS, PARAMS, TAGS)
-
-
-@dataclass(slots=True)
-class Builder:
-    """Collects records until they are written as one segment."""
-
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    """One for each record, in the order of `_ROW`."""
-    gathered: dict[str, Gathered] = field(default_factory=lambda: {group: Gathered() for group in GROUPS})
-    ids: set[str] = field(default_factory=set)
-    runs: set[str] = field(default_factory=set)
-    faults: list[dict[str, str]] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def add(
-        self,
-        *,
-        ref: str,
-        commit: str,
-        run: Mapping[str, Any],
-        params: Mapping[str, Json],
-        metrics: Mapping[str, Any],
-        schema: str | None,
-        history: bool,
-        again: bool = False,
-    ) -> None:
-        """A decoded `run.json` (as a mapping, its version checked), params and metrics of one record.
-
-        Raises KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError for what is none.
-        """
-        found = _checked(row_of(run))
-        _require_numbers(metrics)
-        flat, tags = flatten(params), dict(run.get("tags") or {})
-        # From here on nothing fails, so that no column is longer than another.
-        row = len(self.rows)
-        self.rows.append((*found.values(), ref, commit, schema, history, again or run["id"] in self.runs))
-        self.ids.add(run["record"])
-        self.runs.add(run["id"])
-        self.gathered[METRICS].add(row, metrics)
-        self.gathered[PARAMS].add(row, flat)
-        self.gathered[TAGS].add(row, tags)
-
-    def columns(self) -> dict[str, Sequence[Any]]:
-        """By name."""
-        down = zip(*self.rows, strict=True) if self.rows else ((),) * len(_ROW)
-        return dict(zip(_ROW, down, strict=True))
-
-    def values(self) -> dict[str, dict[str, Values]]:
-        """By group and name."""
-        return {
-            group: gathered.columns(as_metrics=group == METRICS) for group, gathered in self.gathered.items()
-        }
-
-
-_TEXTS: Final = (*TEXT_COLUMNS, *CODED_COLUMNS)
-_TEXT: Final = frozenset({str, type(None)})
-_NUMBERS: Final = frozenset({int, float, type(None)})
-_IDS: Final = ("record", "run_id", "base")
-_ID: Final = re.compile(r"[0-9a-f]{32}")
-"""Anything else could be a prefix of the ids of others, and be taken for them."""
-
-
-def _checked(found: dict[str, Any]) -> dict[str, Any]:
-    """Columns are written long after a record was read: one that can't be written must be refused now."""
-    if not _TEXT.issuperset(map(type, map(found.get, _TEXTS))):
-        wrong = next(name for name in _TEXTS if type(found.get(name)) not in _TEXT)
-        raise TypeError(f"{wrong} is not text")
-    for name in _IDS:
-        if found[name] is not None and not _ID.fullmatch(found[name]):
-            raise ValueError(f"{name} is not 32 hex digits")
-    if found["duration"] is not None:
-        found["duration"] = float(found["duration"])
-    return found
-
-
-def _require_numbers(metrics: Mapping[str, Any]) -> None:
-    if _NUMBERS.issuperset(map(type, metrics.values())):
-        return
-    for name, value in metrics.items():
-        if type(value) not in _NUMBERS and not (isinstance(value, str) and value in canonical.NON_FINITE):
-            raise TypeError(f"the metric {name[:80]} is not a number")
-
-
-def row_of(run: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that `run.json` fills."""
-    code = run.get("code") or {}
-    author = run.get("author") or {}
-    schema = run.get("schema") or {}
-    ignored = code.get("ignored")
-    return {
-        "record": run["record"],
-        "run_id": run["id"],
-        "base": run.get("base"),
-        "merges": _merges(run),
-        "settles": json.dumps(run["settles"]) if run.get("settles") else None,
-        "name": run.get("name"),
-        "parent": run.get("parent"),
-        "note": run.get("note"),
-        "reason": run.get("reason"),
-        "experiment": run["experiment"],
-        "status": run.get("status"),
-        "author": author.get("name"),
-        "schema_name": schema.get("name"),
-        "code_commit": code.get("commit"),
-        "code_tree": code.get("tree"),
-        "code_branch": code.get("branch"),
-        "code_base": code.get("base"),
-        "code_patch": code.get("patch_id"),
-        "code_snapshot_tree": code.get("snapshot_tree"),
-        "code_ignored": json.dumps(ignored) if ignored else None,
-        "recorded": _micros(run.get("recorded")),
-        "started": _micros(run.get("started")),
-        "finished": _micros(run.get("finished")),
-        "duration": run.get("duration"),
-        "code_dirty": bool(code.get("dirty")),
-        "code_end": code.get("captured") != "start",
-    }
-
-
-def _merges(run: Mapping[str, Any]) -> str | None:
-    """Ids, a space between two. Raises TypeError, ValueError for what are none."""
-    ids = run.get("merges")
-    if not ids:
-        return None
-    if not isinstance(ids, list) or not all(map(_ID.fullmatch, ids)):
-        raise ValueError("merges is not a list of 32 hex digits each")
-    return " ".join(ids)
-
-
-def _micros(text: str | None) -> int | None:
-    if not text:
-        return None
-    moment = utc_time(text)
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
-
-
-def flatten(params: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
-    """Nested objects → dotted names; lists and empty objects stay values."""
-    flat: dict[str, Json] = {}
-    for key, value in params.items():
-        if isinstance(value, dict) and value:
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
-_ROW: Final = (
-    *row_of({"record": "", "id": "", "experiment": ""}),
-    "ref",
-    "commit",
-    "schema",
-    "history",
-    "again",
-)
 
 
 def write(builder: Builder, folder: Path, stem: str) -> None:
@@ -236,8 +75,7 @@ def _rows_table(data: Mapping[str, Sequence[Any]], faults: Sequence[Mapping[str,
     columns = {name: pa.array(data[name], pa.string()) for name in TEXT_COLUMNS}
     # Nothing is coded as the empty text, so that the codes have no nulls and can be read as plain memory.
     columns |= {
-        name: pa.array([value or "" for value in data[name]], pa.string()).dictionary_encode()
-        for name in CODED_COLUMNS
+        name: pa.array(data[name], pa.string()).fill_null("").dictionary_encode() for name in CODED_COLUMNS
     }
     columns |= {name: pa.array(data[name], pa.int64()) for name in TIME_COLUMNS}
     columns["duration"] = pa.array(data["duration"], pa.float64())

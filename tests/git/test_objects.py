@@ -102,6 +102,30 @@ def test_bulk_reading_passes_over_what_is_too_large_and_goes_on(place: Repo) -> 
         assert bulk.read(names[:2]) == blobs[:2]
 
 
+def test_bulk_reading_ahead_of_the_answers(place: Repo) -> None:
+    here = repository(place)
+    blobs = [
+        objects.make("blob", b"%d" % number * (1 + number % 999), here.object_format) for number in range(900)
+    ]
+    tree = objects.flat_tree({"a": blobs[0].id}, here.object_format)
+    objects.write(here, [*blobs, tree])
+    names = [blob.id for blob in blobs]
+    bodies = [blob.body for blob in blobs]
+    with objects.reader(here, max_bytes=1_500) as bulk:
+        assert bulk.ahead(len(names[0])) > 2 * 300
+        bulk.ask([*names[:300], here.zeros, tree.id])
+        bulk.ask(names[300:600])
+        assert bulk.bodies(302, "blob") == [
+            *(b if len(b) <= 1_500 else None for b in bodies[:300]),
+            None,
+            None,
+        ]
+        bulk.ask(names[600:])
+        assert bulk.bodies(600, "blob") == [body if len(body) <= 1_500 else None for body in bodies[300:]]
+        bulk.ask([tree.id])
+        assert bulk.bodies(1, "tree") == [tree.body]
+
+
 def test_bulk_reading_inside_a_hooks_environment(place: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     here = repository(place)
     head = place.git("rev-parse", "HEAD")

@@ -7,7 +7,8 @@ from typing import Any
 
 from ledger import canonical
 from ledger.store.index import Index
-from ledger.store.segment import METRICS, PARAMS, TAGS, Segment, flatten, row_of
+from ledger.store.rows import METRICS, PARAMS, RUN_COLUMNS, TAGS, flatten, row_of
+from ledger.store.segment import Segment
 
 _MASK = (1 << 64) - 1
 
@@ -48,9 +49,8 @@ def place_of(index: Index, record: str) -> tuple[str, str]:
 
 
 def _rows(part: Segment) -> list[int]:
-    names = list(row_of({"record": "", "id": "", "experiment": ""}))
-    columns = [part.column(name) for name in names]
-    return [_columns(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+    columns = [part.column(name) for name in RUN_COLUMNS]
+    return [_columns(dict(zip(RUN_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
 def _columns(row: Mapping[str, Any]) -> int:

@@ -1,0 +1,255 @@
+"""Bringing the index up to date: what came to the chains is read and written as segments, what went is dropped."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from pathlib import Path
+from typing import Protocol
+
+from ledger.errors import FormatError, StorageError
+from ledger.git.process import Repository
+from ledger.model import new_id
+from ledger.store import codec, segment
+from ledger.store import manifest as manifests
+from ledger.store.arrivals import Commit, differences
+from ledger.store.documents import WRONG, Document, all_parsed, said, sound
+from ledger.store.manifest import Manifest
+from ledger.store.reading import Chunk, Tree, read_ahead
+from ledger.store.rows import Builder
+from ledger.store.segment import Segment
+
+_MAX_ROWS = 1 << 16
+"""Rows of a full segment; fuller ones are never merged again, which bounds what an update can cost."""
+_TIER = 8
+
+
+class Told(Protocol):
+    """Hears how far a long update has come."""
+
+    def __call__(self, done: int, total: int) -> None: ...
+
+
+_Parts = Callable[[str], Segment]
+
+
+def current(
+    repository: Repository, folder: Path, tips: Mapping[str, str], told: Told | None
+) -> tuple[list[Segment], Manifest]:
+    before = None
+    for _ in range(4):
+        manifest = manifests.read(folder)
+        read = manifest
+        parts = cache(partial(Segment, folder))  # each is opened once, however often an update looks at it
+        try:
+            if manifest.tips != tips:
+                manifest = _update(repository, folder, manifest, tips, told, parts)
+            segments = [parts(stem) for stem in manifest.segments]
+            for part in segments:
+                part.open()
+        except (FileNotFoundError, ValueError, KeyError):
+            # Merged away by another reader since the manifest was read; still so with the same manifest: damaged.
+            if read == before:
+                with suppress(OSError):
+                    (folder / manifests.NAME).unlink()
+            before = read
+        else:
+            return segments, manifest
+    raise StorageError(f"the index in {folder} keeps changing", hint="delete that folder; it is made again")
+
+
+def _update(
+    repository: Repository,
+    folder: Path,
+    old: Manifest,
+    tips: Mapping[str, str],
+    told: Told | None,
+    parts: _Parts,
+) -> Manifest:
+    new, went, broken = differences(repository, old.tips, tips)
+    if new is None:
+        return _anew(repository, folder, old, tips, told, parts)
+    existing = [parts(stem) for stem in old.segments]
+    stems = list(old.segments)
+    gone = {*old.dropped, *_records_of(existing, went)}
+    with _uncollected():
+        for builder in _built(repository, new, existing, gone, told):
+            stem = new_id()
+            segment.write(builder, folder, stem)
+            stems.append(stem)
+    if len(tips) > 1 and not gone.issubset(old.dropped):
+        # Another ref may hold what this one lost, on the same commits or as a copy on others: rare, and then surely right.
+        for stem in stems[len(old.segments) :]:
+            manifests.remove(folder, stem)
+        return _anew(repository, folder, old, tips, told, parts)
+    stems, merged = _merged(folder, stems, parts)
+    whole = {ref: tip for ref, tip in tips.items() if ref not in broken}
+    manifest = Manifest(
+        tips=whole,
+        segments=tuple(stems),
+        dropped=tuple(sorted(gone)),
+        broken=broken,
+        checksums=old.checksums,
+        boots=old.boots,
+    )
+    manifests.publish(folder, manifest)
+    for stem in merged:
+        manifests.remove(folder, stem)
+    return manifest
+
+
+def _anew(
+    repository: Repository,
+    folder: Path,
+    old: Manifest,
+    tips: Mapping[str, str],
+    told: Told | None,
+    parts: _Parts,
+) -> Manifest:
+    manifest = _update(repository, folder, Manifest(), tips, told, parts)
+    for stem in old.segments:
+        manifests.remove(folder, stem)
+    return manifest
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for cycles: rows make none, and walking them again and again costs a fifth of an update."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _records_of(segments: Sequence[Segment], commits: Sequence[str]) -> set[str]:
+    wanted = frozenset(commits)
+    if not wanted:
+        return set()
+    return {
+        record
+        for part in segments
+        for record, commit in zip(part.column("record"), part.column("commit"), strict=True)
+        if commit in wanted
+    }
+
+
+def _built(
+    repository: Repository,
+    commits: Sequence[Commit],
+    existing: Sequence[Segment],
+    gone: set[str],
+    told: Told | None,
+) -> Iterator[Builder]:
+    """Segments' worth of new records: git reads ahead while this one parses.
+
+    A record that is read again, on a re-parented commit, is no longer `gone`.
+    """
+    builder, known = Builder(), _Known(existing, many=len(commits) >= _MANY)
+    done = 0
+    for chunk in read_ahead(repository, commits):
+        if len(builder) + len(chunk.commits) > _MAX_ROWS:
+            yield builder
+            builder = Builder()
+        _add_all(builder, chunk, known, gone)
+        done += len(chunk.commits)
+        if told:
+            told(done, len(commits))
+    if len(builder) or builder.faults:
+        yield builder
+
+
+_MANY = 1_000
+"""New records from which it is cheaper to look at all older ones at once."""
+
+
+class _Known:
+    """Ids of records and runs that are indexed: of older segments by bisection where few are asked for, else in a set."""
+
+    def __init__(self, segments: Sequence[Segment], *, many: bool) -> None:
+        self._segments = () if many else segments
+        self._ids = {record for part in segments for record in part.column("record")} if many else set()
+        self._runs = {run_id for part in segments for run_id in part.column("run_id")} if many else set()
+
+    def __contains__(self, record: str) -> bool:
+        return record in self._ids or self._stored("record", record)
+
+    def has_run(self, run_id: str) -> bool:
+        return run_id in self._runs or self._stored("run", run_id)
+
+    def _stored(self, which: str, wanted: str) -> bool:
+        return bool(self._segments) and any(part.exact(which, wanted) for part in self._segments)
+
+    def add(self, record: str, run_id: str) -> None:
+        self._ids.add(record)
+        self._runs.add(run_id)
+
+
+def _add_all(builder: Builder, chunk: Chunk, known: _Known, gone: set[str]) -> None:
+    documents = tuple(_by_id(chunk, name) for name in codec.REQUIRED)
+    for commit, tree in zip(chunk.commits, chunk.trees, strict=True):
+        try:
+            _add(builder, commit, tree, documents, known, gone)
+        except WRONG as error:
+            what = said(error)
+            builder.faults.append({"ref": commit.ref, "commit": commit.id, "path": "", "what": what})
+
+
+def _by_id(chunk: Chunk, name: str) -> dict[str, Document]:
+    """The files of one name, parsed: each distinct one once."""
+    ids = list(dict.fromkeys(tree[name] for tree in chunk.trees if not isinstance(tree, str)))
+    return dict(zip(ids, all_parsed([chunk.blobs[blob] for blob in ids], name), strict=True))
+
+
+_WITHOUT_HISTORY = frozenset((*codec.REQUIRED, codec.SCHEMA, codec.EVENTS))
+
+
+def _add(
+    builder: Builder,
+    commit: Commit,
+    tree: Tree,
+    documents: Sequence[Mapping[str, Document]],
+    known: _Known,
+    gone: set[str],
+) -> None:
+    if isinstance(tree, str):
+        raise FormatError(tree)
+    runs, params, metrics = documents
+    run = sound(runs[tree[codec.RUN]])
+    codec.check_version(run, what=commit.id[:12])
+    if run["record"] in known:
+        gone.discard(run["record"])
+        return
+    builder.add(
+        ref=commit.ref,
+        commit=commit.id,
+        run=run,
+        params=sound(params[tree[codec.PARAMS]]),
+        metrics=sound(metrics[tree[codec.METRICS]]),
+        schema=tree.get(codec.SCHEMA),
+        history=not _WITHOUT_HISTORY.issuperset(tree),
+        again=known.has_run(run["id"]),
+    )
+    known.add(run["record"], run["id"])
+
+
+def _merged(folder: Path, stems: list[str], parts: _Parts) -> tuple[list[str], list[str]]:
+    """Merge segments of like size, so that their number grows with the logarithm of the records since a full one."""
+    obsolete: list[str] = []
+    while True:
+        sizes = {stem: len(parts(stem)) for stem in stems}
+        tiers: dict[int, list[str]] = {}
+        for stem in stems:
+            if sizes[stem] < _MAX_ROWS // 2:
+                tiers.setdefault(max(sizes[stem], 1).bit_length() // 3, []).append(stem)
+        crowded = next((part for part in tiers.values() if len(part) >= _TIER), None)
+        if crowded is None:
+            return stems, obsolete
+        stem = new_id()
+        segment.merge([parts(part) for part in crowded], folder, stem)
+        obsolete += crowded
+        stems = [*(part for part in stems if part not in crowded), stem]
