@@ -38,6 +38,10 @@ class Config:
     author: Author = field(default_factory=Author)
     pager: str | None = None
     color: str = "auto"
+    remote: str | None = None
+    """The home remote, where it is not `origin` or the only one."""
+    push_code: str = "never"
+    """Whether code goes along with published runs: `never`, `auto` or `always`. Checked where it is used."""
 
 
 def load(repository: Repository, environ: Mapping[str, str]) -> Config:
@@ -102,6 +106,8 @@ def build(file: Mapping[str, Any], git: Mapping[str, str], environ: Mapping[str,
         author=_author(git, environ),
         pager=git.get("pager.ledger") or git.get("core.pager"),
         color=git.get("color.ledger") or git.get("color.ui") or "auto",
+        remote=git.get("ledger.remote") or None,
+        push_code=git.get("ledger.pushcode", "never").lower(),
     )
 
 

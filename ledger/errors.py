@@ -27,7 +27,7 @@ class LedgerError(Exception):
 
 
 class UsageError(LedgerError):
-    """The words of the call are off: an unknown column, a bad expression, options that exclude each other."""
+    """The words of the call are off: a bad expression, options that exclude each other, an id that is none."""
 
     kind = "usage"
     exit_code = 2
@@ -52,7 +52,7 @@ class ConfigError(LedgerError):
 
 
 class NotFoundError(LedgerError):
-    """A run, a revision or a name that isn't there."""
+    """What the call names isn't there: a run, a revision, a metric, a column, an experiment, a schema, a version."""
 
     kind = "not-found"
 
@@ -95,6 +95,13 @@ class ContentionError(LedgerError):
     """Others hold what this needs for longer than it may wait; nothing is lost, try again."""
 
     kind = "contention"
+    exit_code = 4
+
+
+class RemoteError(LedgerError):
+    """A remote can't be reached, refuses, or is not what it was; nothing is lost, it is safe to try again."""
+
+    kind = "remote"
     exit_code = 4
 
 

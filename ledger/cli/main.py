@@ -34,6 +34,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "amend": ("ledger.cli.amend", "Correct a run, with a reason; both values stay readable."),
     "export": ("ledger.cli.export", "Write runs and series as Parquet, CSV or JSON."),
     "schema": ("ledger.cli.schema", "Look at schemas, and draft one from recorded runs."),
+    "push": ("ledger.cli.push", "Publish runs to a remote."),
+    "pull": ("ledger.cli.pull", "Bring runs of the home remote here."),
+    "fetch": ("ledger.cli.fetch", "Fetch runs without touching your own."),
     "status": ("ledger.cli.status", "What is recorded, what waits, what is in the way."),
     "verify": ("ledger.cli.verify", "Read everything back and report every fault."),
     "recover": ("ledger.cli.recover", "Finish what killed processes left."),
@@ -81,7 +84,8 @@ Examples:
   ledger runs --where 'metrics.f1 > 0.9 and params.lr < 0.01' --sort -f1
   ledger COMMAND --help
 
-Exit codes: 0 ok, 1 you can fix it, 2 usage, 3 a bug in ledger, 4 try again, 5 a gate failed.
+Exit codes: 0 ok, 1 you can fix it (what you name isn't there, too), 2 the words of the call are off,
+3 a bug in ledger, 4 try again, 5 a gate failed.
 """
 
 

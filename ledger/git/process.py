@@ -85,6 +85,15 @@ class Process(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a git process ended, and all that it said."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
     """A git repository that was found and that git agreed to use."""
 
@@ -129,6 +138,20 @@ class Repository:
             # A damaged commit-graph, which is only a cache of git's (2.39 writes such ones when `gc` runs in a loop).
             without = (*self._argv(), "-c", "core.commitGraph=false", *words)
             return _run(without, words, stdin, environ, accept, keep, self._cwd())
+
+    def outcome(
+        self,
+        *words: str,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        keep: tuple[int, ...] = (),
+    ) -> Outcome:
+        """Run git to its end and return all of it: for verbs whose failures are answers of another machine."""
+        environ = {**self.environ, **(env or {})}
+        done = _completed((*self._argv(), *words), stdin, environ, keep, self._cwd())
+        return Outcome(
+            code=done.returncode, stdout=done.stdout, stderr=done.stderr.decode("utf-8", "replace")
+        )
 
     @contextmanager
     def conversation(self, *words: str) -> Iterator[Process]:
@@ -208,8 +231,21 @@ def _run(
     keep: tuple[int, ...],
     cwd: Path,
 ) -> bytes:
+    done = _completed(argv, stdin, env, keep, cwd)
+    if done.returncode in accept:
+        return done.stdout
+    raise _typed(words, done.returncode, done.stderr.decode("utf-8", "replace"))
+
+
+def _completed(
+    argv: tuple[str, ...],
+    stdin: bytes | None,
+    env: Mapping[str, str],
+    keep: tuple[int, ...],
+    cwd: Path,
+) -> subprocess.CompletedProcess[bytes]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             argv,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
@@ -224,9 +260,6 @@ def _run(
     except FileNotFoundError as error:
         missing = "git is not installed" if cwd.is_dir() else f"no such folder: {cwd}"
         raise RepositoryError(missing, hint="ledger needs git 2.36 or later on the PATH") from error
-    if done.returncode in accept:
-        return done.stdout
-    raise _typed(words, done.returncode, done.stderr.decode("utf-8", "replace"))
 
 
 def _typed(words: tuple[str, ...], code: int, stderr: str) -> Exception:

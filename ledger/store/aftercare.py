@@ -16,7 +16,7 @@ from ledger.git.objects import GitObject
 from ledger.git.process import Repository
 from ledger.store.lock import Held
 from ledger.store.slug import RUNS
-from ledger.store.spool import SUFFIX, Sealed, Spool, read, sync_folder, write_durably
+from ledger.store.spool import PUBLISHED, SUFFIX, Sealed, Spool, read, sync_folder, write_durably
 
 RECORD_TRAILER = "Ledger-Record"
 _HOUR = 3600
@@ -245,6 +245,8 @@ def _due(spool: Spool, after: str) -> Iterator[Path]:
     last = int(time.time() // _HOUR) - 1
     hours = [name for name in os.listdir(spool.chained) if name.isascii() and name.isdigit()]
     begin, _, name = after.partition("/")
+    # In a clone that shares, what no remote has yet stays: a fetch of `+refs/*:refs/*` could take the refs.
+    ending = PUBLISHED if spool.shares else SUFFIX
     for hour in sorted(hours, key=int):
         if int(hour) >= last or (begin.isdigit() and int(hour) < int(begin)):
             continue
@@ -252,7 +254,7 @@ def _due(spool: Spool, after: str) -> Iterator[Path]:
         if not names:
             (spool.chained / hour).rmdir()
         skipped = name if hour == begin else ""
-        yield from (spool.chained / hour / one for one in names if one.endswith(SUFFIX) and one > skipped)
+        yield from (spool.chained / hour / one for one in names if one.endswith(ending) and one > skipped)
 
 
 def _parts(paths: Iterable[Path]) -> Iterator[dict[Path, list[Sealed]]]:

@@ -15,7 +15,7 @@ from ledger.git.objects import GitObject
 from ledger.git.process import LockedError, Repository
 from ledger.model import Author, StoreFault
 from ledger.store import aftercare, lock
-from ledger.store.slug import CODE, RUNS, TRACKING
+from ledger.store.slug import CODE, PINS, RUNS, remote_part
 from ledger.store.spool import Sealed, Spool, read
 
 MAX_BATCH_BYTES = 128 << 20
@@ -151,7 +151,7 @@ def _batches(drain_: _Drain, stuck: set[Path]) -> Iterable[_Batch]:
 def _chain(drain_: _Drain, slug: str, records: Sequence[Sealed], names: Sequence[str]) -> None:
     """One compare-and-swap for all records of a slug; when the ref moved, build again on what is there now."""
     for attempt in range(_ATTEMPTS):
-        tips = refs.tips(drain_.repository, RUNS + slug, CODE + slug, f"{TRACKING}{drain_.home}/{slug}")
+        tips = refs.tips(drain_.repository, RUNS + slug, CODE + slug, _pin(drain_, slug))
         there = _since(drain_, attempt, RUNS + slug, tips)
         fresh = list({item.record: item for item in records if item.record not in there}.values())
         if not fresh:
@@ -229,11 +229,16 @@ def _parent(drain_: _Drain, ref: str, tips: dict[str, refs.Tip], slug: str) -> s
     tip = tips.get(ref)
     if tip is not None:
         aftercare.require_chain(ref, tip)
-    fetched = tips.get(f"{TRACKING}{drain_.home}/{slug}")
+    fetched = tips.get(_pin(drain_, slug))
     if fetched is None or tip is None:
         return (fetched or tip).id if (fetched or tip) else None  # type: ignore[union-attr]
     behind = fetched.id != tip.id and not history.not_reached(drain_.repository, [tip.id], [fetched.id])
     return fetched.id if behind else tip.id
+
+
+def _pin(drain_: _Drain, slug: str) -> str:
+    """Not the tracking ref: plain `git fetch` may write that, and nobody has checked it then."""
+    return f"{PINS}{remote_part(drain_.home)}/{slug}"
 
 
 @dataclass(frozen=True, slots=True)

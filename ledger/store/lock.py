@@ -67,8 +67,8 @@ class Held:
     def mended(self) -> None:
         self._intents, self._rebooted = [], False
 
-    def announce(self, intent: Intent) -> None:
-        self._intents.append(intent)
+    def announce(self, *intents: Intent) -> None:
+        self._intents += intents
         self._write(open_=True)
 
     def settle(self, intent: Intent) -> None:

@@ -12,10 +12,15 @@ RUNS = "refs/runs/"
 CODE = "refs/ledger/code/"
 INBOX = "refs/ledger/inbox/"
 TRACKING = "refs/ledger/remotes/"
+PINS = "refs/ledger/pins/"
+"""`<remote>/<slug>`: the last tip of a remote's chain that was seen and checked; only it is built on."""
+QUARANTINE = "refs/ledger/quarantine/"
+"""Records that a server refused; they stand on their chain too."""
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _MADE = re.compile(r"[a-z0-9_][a-z0-9._-]{0,79}")
 _HASHED = re.compile(r".*-[0-9a-f]{8}")
+_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _MAX_NAME = 1000
 
 
@@ -55,6 +60,11 @@ def normal(experiment: str) -> str:
 def _legal(name: str) -> bool:
     """What git-check-ref-format refuses of the characters that the pattern lets through."""
     return ".." not in name and not name.endswith((".lock", "."))
+
+
+def remote_part(remote: str) -> str:
+    """A remote's name as one component of a ref: itself, unless it has characters of its own (`team/origin`)."""
+    return remote if _REMOTE.fullmatch(remote) and _legal(remote) else slug(remote)
 
 
 def runs_ref(experiment: str) -> str:

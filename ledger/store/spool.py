@@ -33,6 +33,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MANIFEST = "manifest.json"
 _PACK = "snapshot.pack"
 SUFFIX = ".zip"
+PUBLISHED = f".published{SUFFIX}"
+"""Ends the name of a sealed file whose records were all seen on the home remote."""
 OWNER = "repository"
 """Beside a fallback folder: a file that holds the path of the repository whose records are in it."""
 _NAMES = frozenset((codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA, codec.EVENTS, _PACK))
@@ -79,6 +81,16 @@ class Spool:
     def chained(self) -> Path:
         """Sealed files whose records are on a chain, by hour: kept for a second look."""
         return self.folder.parent / "chained"
+
+    @property
+    def writer(self) -> Path:
+        """The file that holds the name of this clone on remotes; it is made when the clone first shares."""
+        return self.folder.parent / "writer"
+
+    @property
+    def shares(self) -> bool:
+        """Whether this clone ever fetched or pushed runs."""
+        return self.writer.exists()
 
     def seal(self, records: Sequence[Sealed], *, name: str) -> Path:
         """Make records durable and return the file. Raises StorageError where no disk takes them."""
@@ -237,6 +249,22 @@ def read(path: Path) -> list[Sealed]:
             f"{path}: not a sealed record: {type(error).__name__}: {error}",
             hint="it is left as it is; nothing else is held up",
         ) from error
+
+
+def contents(path: Path) -> list[tuple[str, str]]:
+    """Record id and slug of each record of a sealed file; the files themselves are not read.
+
+    Raises FormatError, FileNotFoundError.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _require_plain(archive)
+            manifest = json.loads(archive.read(_MANIFEST))
+            return [(str(entry["record"]), str(entry["slug"])) for entry in manifest["records"]]
+    except FileNotFoundError:
+        raise
+    except _BROKEN as error:
+        raise FormatError(f"{path}: not a sealed record: {type(error).__name__}: {error}") from error
 
 
 def _require_plain(archive: zipfile.ZipFile) -> None:

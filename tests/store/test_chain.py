@@ -97,12 +97,12 @@ def test_a_fetched_chain_that_only_adds_is_built_upon(repo: Repo, make_repo: Cal
     recorded(repo)
     other = make_repo("other")
     other.commit("its own")
-    other.git("fetch", "-q", str(repo.path), f"{REF}:refs/ledger/remotes/origin/main")
+    other.git("fetch", "-q", str(repo.path), f"{REF}:refs/ledger/pins/origin/main")
     done = recorded(other)
     assert chained(other) == [done.record, *chained(repo)]
     diverged = repo.git("rev-parse", REF)
     recorded(repo)
-    other.git("fetch", "-q", str(repo.path), f"+{REF}:refs/ledger/remotes/origin/main")
+    other.git("fetch", "-q", str(repo.path), f"+{REF}:refs/ledger/pins/origin/main")
     recorded(other)
     assert repo.git("rev-parse", REF) not in other.git("rev-list", REF).split(), "it waits for push and pull"
     assert diverged in other.git("rev-list", REF).split()

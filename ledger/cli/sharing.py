@@ -1,0 +1,178 @@
+"""What `push`, `pull` and `fetch` have in common: options, a progress line, and how a report is said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.app import App, Command
+
+if TYPE_CHECKING:
+    from ledger.model import StoreFault
+    from ledger.share.report import Experiment, Report
+
+_SHOWN = 20
+_ERASE_LINE = "\r\x1b[K"
+
+experiment_option = click.option(
+    "-e", "--experiment", "experiments", multiple=True, metavar="NAME", help="Only this one; may be repeated."
+)
+rewind_option = click.option(
+    "--accept-rewind",
+    is_flag=True,
+    help="Take over a remote's chain that was set back; what it lost counts as unpublished.",
+)
+whole_option = click.option("--whole", is_flag=True, help="Fetch whole chains into a shallow clone too.")
+
+
+def shared(command: Command) -> Command:
+    """The options that pull and fetch have in common."""
+    return experiment_option(whole_option(rewind_option(command)))
+
+
+def slugs(names: Sequence[str]) -> frozenset[str] | None:
+    """What the named experiments are called in refs; None for all. Raises InputError."""
+    from ledger.store.slug import slug
+
+    return frozenset(map(slug, names)) if names else None
+
+
+@contextmanager
+def told() -> Iterator[Callable[[str], None]]:
+    """One line on a terminal that says what is being done, and leaves nothing behind."""
+    from ledger.render.terminal import escape
+
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"{_ERASE_LINE}{escape(text, ascii_only=True)}…")
+        sys.stderr.flush()
+
+    try:
+        yield say
+    finally:
+        sys.stderr.write(_ERASE_LINE)
+        sys.stderr.flush()
+
+
+def say(app: App, reports: Sequence[Report], *, as_json: bool) -> int:
+    """Print what was done; the exit code."""
+    if as_json:
+        app.json({"remotes": [document(one) for one in reports]})
+    else:
+        app.lines(line for one in reports for line in lines(one))
+    for one in reports:
+        app.warn(_warnings(one))
+    return max(one.exit_code for one in reports)
+
+
+def document(report: Report) -> dict[str, Any]:
+    """One remote, as `--json` prints it."""
+    return {
+        "remote": report.remote,
+        "dry_run": report.dry_run,
+        "pushes": report.pushes,
+        "restored": report.restored,
+        "code": report.code,
+        "trouble": report.trouble or None,
+        "experiments": [_experiment(one) for one in report.experiments.values() if one.touched],
+        "rewound": [
+            {"experiment": one.slug, "was": one.pin, "is": one.tip, "lost": one.lost}
+            for one in report.rewound
+        ],
+        "faults": [_fault(one) for one in (*report.refused, *report.odd)],
+    }
+
+
+def _experiment(one: Experiment) -> dict[str, Any]:
+    return {
+        "experiment": one.slug,
+        "came": one.came,
+        "sent": one.sent,
+        "waiting": one.waiting,
+        "reparented": one.reparented,
+        "folded": one.folded,
+        "quarantined": [link.record for link in one.quarantined],
+        "inbox": one.inbox,
+        "problem": one.problem or None,
+    }
+
+
+def _fault(one: StoreFault) -> dict[str, str]:
+    return {"ref": one.ref, "commit": one.commit, "path": one.path, "what": one.what}
+
+
+def lines(report: Report) -> Iterator[str]:
+    """One line for the remote, and one for each experiment that something was done for."""
+    from ledger.render.terminal import escape
+
+    touched = [one for one in report.experiments.values() if one.touched]
+    yield escape(f"{report.remote}: {_total(report, touched)}")
+    for one in touched[:_SHOWN]:
+        yield escape(f"  {one.slug}  {', '.join(_parts(one, report))}")
+    if len(touched) > _SHOWN:
+        yield f"  and {len(touched) - _SHOWN} more experiments"
+
+
+def _total(report: Report, touched: Sequence[Experiment]) -> str:
+    words = {"sent": "sent", "came": "new here", "folded": "from inboxes"}
+    if report.dry_run:
+        words["waiting"] = "to send"
+    counts = [
+        f"{report.total(what):,} {'record' if report.total(what) == 1 else 'records'} {said}"
+        for what, said in words.items()
+        if report.total(what)
+    ]
+    if report.code:
+        counts.append(f"{report.code:,} code commits")
+    return ", ".join(counts) or ("nothing moved" if touched else "up to date")
+
+
+def _parts(one: Experiment, report: Report) -> Iterator[str]:
+    for count, what in (
+        (one.sent, "sent to this clone's inbox" if one.inbox else "sent"),
+        (one.came, "new here"),
+        (one.folded, "from inboxes"),
+        (one.waiting, "to send" if report.dry_run else "not published yet"),
+        (one.reparented, "re-parented"),
+        (len(one.quarantined), "refused by the server"),
+    ):
+        if count:
+            yield f"{count:,} {what}"
+    if one.problem:
+        yield one.problem
+
+
+def _warnings(report: Report) -> Iterator[str]:
+    if report.restored:
+        yield f"{report.restored} records had gone from their refs, and were put back from their sealed files"
+    if report.trouble:
+        yield report.trouble
+    for one in report.rewound:
+        yield _rewound(report.remote, one.slug, one.pin, one.tip, one.lost)
+    for one in report.experiments.values():
+        for link in one.quarantined[:_SHOWN]:
+            yield (
+                f"{report.remote} refuses record {link.record} of {one.slug}: it stays here (ledger push --retry)"
+            )
+    faults = [*report.refused, *report.odd]
+    for fault in faults[:_SHOWN]:
+        where = " ".join(part for part in (fault.ref, fault.commit[:12], fault.path) if part)
+        yield f"{report.remote}: {where}: {fault.what}"
+    if len(faults) > _SHOWN:
+        yield f"and {len(faults) - _SHOWN} more faults"
+
+
+def _rewound(remote: str, slug: str, pin: str, tip: str | None, lost: int | None) -> str:
+    what = f"was set back from {pin[:12]} to {tip[:12]}" if tip else f"is gone (it was at {pin[:12]})"
+    count = "" if lost is None else f", {lost} records are no longer there"
+    return (
+        f"refs/runs/{slug} of {remote} {what}{count}; nothing is lost here. "
+        "Ask who did it; `ledger pull --accept-rewind`, then `ledger push`, brings them back"
+    )

@@ -1,0 +1,22 @@
+"""Pauses after a lost race: full jitter, so that those who lost together don't meet again.
+
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+_LEAST_SECONDS = 0.1
+_CAP_SECONDS = 30.0
+
+
+def pauses(attempts: int, *, window_seconds: float = _LEAST_SECONDS) -> Iterator[float]:
+    """Seconds to wait before each further attempt: uniform in [0, min(cap, window · 2ⁿ)].
+
+    The window is how long an attempt is open to be overtaken: it sets the scale, on any network.
+    """
+    for number in range(1, attempts + 1):
+        longest = min(_CAP_SECONDS, max(window_seconds, _LEAST_SECONDS) * 2**number)
+        yield random.uniform(0, longest)  # noqa: S311 - jitter, not a secret

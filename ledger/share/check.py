@@ -1,0 +1,134 @@
+"""Is this a chain that ledger may build on? Asked of everything that comes from elsewhere, before a ref moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ledger.errors import LedgerError
+from ledger.git import objects
+from ledger.git.process import Repository
+from ledger.model import StoreFault
+from ledger.share.chainlog import Line, beyond
+from ledger.store import codec
+from ledger.store.arrivals import Commit
+from ledger.store.documents import parsed
+from ledger.store.reading import Chunk, read_ahead
+from ledger.store.slug import slug
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A chain as a remote has it."""
+
+    ref: str
+    """Of the remote: what faults name."""
+    tip: str
+    slug: str
+    pin: str | None = None
+    """What it has to descend from."""
+
+
+@dataclass(slots=True)
+class Checked:
+    sound: dict[str, Line] = field(default_factory=dict)
+    """By ref: what the chain adds to its pin."""
+    rewound: list[str] = field(default_factory=list)
+    """Refs whose chain does not descend from its pin."""
+    refused: list[StoreFault] = field(default_factory=list)
+    """Why a chain can't be built on."""
+    odd: list[StoreFault] = field(default_factory=list)
+    """Records that can't be read; their chains are sound."""
+
+
+def check(repository: Repository, claims: Sequence[Claim], *, told: Callable[[int], None]) -> Checked:
+    """Judge chains that were fetched. `told` hears of every commit that was looked at."""
+    found = Checked()
+    pins = [claim.pin for claim in claims if claim.pin]
+    try:
+        lines = beyond(repository, {claim.ref: claim.tip for claim in claims}, pins, records=False)
+    except LedgerError as error:
+        found.refused += [_fault(claim, claim.tip, f"can't be followed: {error.message}") for claim in claims]
+        return found
+    for claim in claims:
+        line = lines[claim.ref]
+        if line.forked is not None:
+            found.refused.append(_fault(claim, line.forked.id, "more than one parent: not a chain of runs"))
+        elif not _descends(repository, claim, line):
+            found.rewound.append(claim.ref)
+        else:
+            found.sound[claim.ref] = line
+    for claim in claims:
+        if claim.ref in found.sound:
+            _contents(repository, claim, found, told)
+    return found
+
+
+def _descends(repository: Repository, claim: Claim, line: Line) -> bool:
+    if claim.pin is None or line.root == claim.pin:
+        return True
+    # What another pin reaches ends the walk as well: only git can say how the two stand to one another.
+    words = ("merge-base", "--is-ancestor", claim.pin, claim.tip)
+    return repository.outcome(*words).code == 0
+
+
+def _contents(repository: Repository, claim: Claim, found: Checked, told: Callable[[int], None]) -> None:
+    links = found.sound[claim.ref].links
+    commits = [Commit(claim.ref, link.id, link.tree) for link in links]
+    for start in range(0, len(commits), _AT_ONCE):
+        for chunk in read_ahead(repository, commits[start : start + _AT_ONCE]):
+            faults = list(_unsound(repository, claim, chunk))
+            if faults:
+                found.refused += faults
+                del found.sound[claim.ref]
+                return
+            found.odd += _odd(claim, chunk)
+            told(len(chunk.commits))
+
+
+def _unsound(repository: Repository, claim: Claim, chunk: Chunk) -> Iterator[StoreFault]:
+    """Trees that are no run's, and files that nobody should read."""
+    trees = dict(zip(chunk.commits, chunk.trees, strict=True))
+    broken = {commit: what for commit, what in trees.items() if isinstance(what, str)}
+    yield from (_fault(claim, commit.id, what) for commit, what in broken.items())
+    places = {
+        blob: (name, commit.id)
+        for commit, tree in trees.items()
+        if not isinstance(tree, str)
+        for name, blob in tree.items()
+    }
+    for (name, commit), size in zip(
+        places.values(), objects.sizes(repository, list(places)) if places else (), strict=True
+    ):
+        if size is None or size > codec.max_bytes(name):
+            what = "missing" if size is None else f"{size:,} bytes, the limit is {codec.max_bytes(name):,}"
+            yield _fault(claim, commit, what, name)
+
+
+def _odd(claim: Claim, chunk: Chunk) -> Iterator[StoreFault]:
+    """Records that readers will name: let in, since one bad record must not shut everybody out."""
+    for commit, tree in zip(chunk.commits, chunk.trees, strict=True):
+        what = _wrong(claim, chunk.blobs, tree) if not isinstance(tree, str) else None
+        if what:
+            yield _fault(claim, commit.id, what, codec.RUN)
+
+
+def _wrong(claim: Claim, blobs: Mapping[str, bytes | None], tree: Mapping[str, str]) -> str | None:
+    try:
+        run = parsed(blobs[tree[codec.RUN]], codec.RUN)
+        codec.check_version(run, what=codec.RUN)
+        if not all(_ID.fullmatch(run[key]) for key in ("id", "record")):
+            return "its id or record is not 32 hex digits"
+        if slug(run["experiment"]) != claim.slug:
+            return f"belongs to another experiment: {run['experiment'][:60]}"
+    except (LedgerError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        return error.message if isinstance(error, LedgerError) else f"not a run: {type(error).__name__}"
+    return None
+
+
+def _fault(claim: Claim, commit: str, what: str, path: str = "") -> StoreFault:
+    return StoreFault(ref=claim.ref, commit=commit, path=path, what=what)

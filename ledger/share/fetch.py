@@ -1,0 +1,270 @@
+"""Look at a remote, bring what is new, check it, and only then move pins, tracking refs and inboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from ledger.errors import GitError, RefMovedError
+from ledger.git import refs, remote
+from ledger.git.refs import RefUpdate
+from ledger.model import StoreFault
+from ledger.share import inbox
+from ledger.share.chainlog import records_of
+from ledger.share.check import Claim, check
+from ledger.share.session import Session, pin, pins, tracked, tracking, writer
+from ledger.store.slug import CODE, INBOX, RUNS, is_slug, remote_part
+
+LINKS = "refs/ledger/links"
+LINKS_FROM = "refs/ledger/links-from/"
+"""`<remote>`: the links of a remote as they were fetched, unchecked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a remote holds, by its own word."""
+
+    runs: Mapping[str, str]
+    """Slug → tip."""
+    inboxes: Mapping[str, str]
+    """Ref → tip."""
+    code: Mapping[str, str]
+    """Slug → tip of the code that this clone published there."""
+    links: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewound:
+    """A chain that does not go on from where it was."""
+
+    slug: str
+    pin: str
+    tip: str | None
+    """None: the remote has no such chain any more."""
+    lost: int | None
+    """Records that are no longer there; None where that can't be told without fetching."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Fetched:
+    seen: Seen
+    came: dict[str, int] = field(default_factory=dict)
+    """Slug → commits that the remote had and this clone had not seen."""
+    lacking: frozenset[str] = frozenset()
+    """Chains that a shallow clone leaves where they are."""
+    rewound: list[Rewound] = field(default_factory=list)
+    refused: list[StoreFault] = field(default_factory=list)
+    odd: list[StoreFault] = field(default_factory=list)
+    boxed: dict[str, int] = field(default_factory=dict)
+    """Inbox → records in it that came."""
+    accepted: frozenset[str] = frozenset()
+    """Slugs whose rewinding was taken over."""
+
+    @property
+    def unusable(self) -> frozenset[str]:
+        """Slugs that nothing may be built on for now."""
+        rewound = {one.slug for one in self.rewound} - self.accepted
+        return frozenset(
+            (*rewound, *(one.ref.removeprefix(RUNS) for one in self.refused if one.ref.startswith(RUNS)))
+        )
+
+
+def look(session: Session, name: str) -> Seen:
+    """One git process. Raises RemoteError."""
+    session.told(f"looking at {name}")
+    own = f"{CODE}{writer(session.repository)}."
+    found = remote.look(session.repository, name, (RUNS, INBOX, LINKS, own), keep=session.keep)
+    return Seen(
+        runs={ref.removeprefix(RUNS): oid for ref, oid in _under(found, RUNS) if is_slug(ref.removeprefix(RUNS))},
+        inboxes={ref: oid for ref, oid in _under(found, INBOX) if inbox.parse(ref)},
+        code={ref.removeprefix(own): oid for ref, oid in _under(found, own)},
+        links=found.get(LINKS),
+    )  # fmt: skip
+
+
+def _under(found: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
+    return ((ref, oid) for ref, oid in found.items() if ref.startswith(prefix))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a fetch is about."""
+
+    slugs: frozenset[str] | None = None
+    """Experiments; None: all."""
+    whole: bool = False
+    """Fetch chains into a shallow clone too."""
+    boxes: bool = True
+    """Fetch inboxes: only the home remote's are of use."""
+    accept_rewind: bool = False
+    ours: frozenset[str] = frozenset()
+    """Commits that were sent from here: they need neither be fetched nor checked."""
+
+    def includes(self, slug: str) -> bool:
+        return self.slugs is None or slug in self.slugs
+
+
+def fetch(session: Session, name: str, wanted: Wanted = Wanted()) -> Fetched:
+    """Bring pins, tracking refs and inboxes up to what the remote holds. Raises RemoteError."""
+    return _Fetch(session, name, wanted).run()
+
+
+class _Fetch:
+    def __init__(self, session: Session, name: str, wanted: Wanted) -> None:
+        self.session = session
+        self.repository = session.repository
+        self.name = name
+        self.wanted = wanted
+        self.pins = pins(self.repository, name)
+        self.boxes = {ref: tip.id for ref, tip in refs.tips(self.repository, INBOX).items()}
+        self.seen = look(session, name)
+        self.result = Fetched(seen=self.seen)
+
+    def run(self) -> Fetched:
+        chains, boxes = self._new_chains(), self._new_boxes()
+        links = self._new_links()
+        claims = [*chains, *boxes]
+        if claims or links:
+            self._bring([*(claim.ref for claim in claims), *([LINKS] if links else [])])
+        sound = self._judged(claims)
+        self._note_rewound()
+        mine = {slug: tip for slug, tip in self._differing().items() if tip in self.wanted.ours}
+        tips = {**{claim.slug: claim.tip for claim in chains if claim.ref in sound}, **mine}
+        self._move(tips, {claim.ref: claim.tip for claim in boxes if claim.ref in sound}, links)
+        self._drop_folded()
+        return self.result
+
+    def _differing(self) -> dict[str, str]:
+        """Chains whose tip is not the one that was last seen."""
+        runs = self.seen.runs.items()
+        return {s: tip for s, tip in runs if self.wanted.includes(s) and self.pins.get(s) != tip}
+
+    def _new_chains(self) -> list[Claim]:
+        new = self._differing()
+        if self.repository.shallow and not self.wanted.whole:
+            self.result.lacking = frozenset(new.keys() - self.pins.keys())
+        return [
+            Claim(ref=RUNS + s, tip=tip, slug=s, pin=self.pins.get(s))
+            for s, tip in new.items()
+            if tip not in self.wanted.ours and s not in self.result.lacking
+        ]
+
+    def _new_boxes(self) -> list[Claim]:
+        """Of others: what is in this clone's own stands on its own chains."""
+        if not self.wanted.boxes or (self.repository.shallow and not self.wanted.whole):
+            return []
+        own = writer(self.repository)
+        found = ((inbox.parse(ref), tip) for ref, tip in self.seen.inboxes.items())
+        return [
+            Claim(ref=box.ref, tip=tip, slug=box.slug)
+            for box, tip in found
+            if box and box.writer != own and self.wanted.includes(box.slug) and self.boxes.get(box.ref) != tip
+        ]
+
+    def _new_links(self) -> str | None:
+        ref = LINKS_FROM + remote_part(self.name)
+        known = refs.tips(self.repository, ref).get(ref) if self.seen.links else None
+        return self.seen.links if self.seen.links and (known is None or known.id != self.seen.links) else None
+
+    def _bring(self, wanted: Collection[str]) -> None:
+        self.session.told(f"fetching from {self.name}")
+        have = {*self.pins.values(), *(tip.id for tip in refs.tips(self.repository, RUNS).values())}
+        remote.fetch(self.repository, self.name, sorted(wanted), have=have, keep=self.session.keep)
+
+    def _judged(self, claims: Collection[Claim]) -> Collection[str]:
+        """Refs of the chains that may be built on; notes the others."""
+        if not claims:
+            return ()
+        counted = _Count(self.session)
+        found = check(self.repository, list(claims), told=counted)
+        if self.wanted.accept_rewind and found.rewound:
+            anew = [replace(claim, pin=None) for claim in claims if claim.ref in found.rewound]
+            again = check(self.repository, anew, told=counted)
+            found.sound.update(again.sound)
+            found.refused += again.refused
+        self.result.refused += found.refused
+        self.result.odd += found.odd
+        self.result.came = {
+            ref.removeprefix(RUNS): len(line.links)
+            for ref, line in found.sound.items()
+            if ref.startswith(RUNS)
+        }
+        self.result.boxed = {
+            ref: len(line.links) for ref, line in found.sound.items() if ref.startswith(INBOX)
+        }
+        self._rewound = [ref.removeprefix(RUNS) for ref in found.rewound]
+        return found.sound.keys()
+
+    _rewound: Collection[str] = ()
+
+    def _note_rewound(self) -> None:
+        """Chains that don't go on from their pin, and chains that are gone."""
+        gone = [s for s in self.pins if self.wanted.includes(s) and s not in self.seen.runs]
+        for slug in (*self._rewound, *gone):
+            self.result.rewound.append(self._lost(slug))
+        if self.wanted.accept_rewind:
+            self.session.move(
+                [u for s in gone for u in self._forgetting(s)], f"ledger: {self.name} has it no more"
+            )
+            self.result.accepted = frozenset((*self._rewound, *gone))
+
+    def _lost(self, slug: str) -> Rewound:
+        pinned, tip = self.pins[slug], self.seen.runs.get(slug)
+        words = ("rev-list", "--count", pinned, *([f"^{tip}"] if tip else []))
+        with suppress(GitError):
+            return Rewound(slug=slug, pin=pinned, tip=tip, lost=int(self.repository.git(*words)))
+        return Rewound(slug=slug, pin=pinned, tip=tip, lost=None)
+
+    def _forgetting(self, slug: str) -> list[RefUpdate]:
+        zeros = self.repository.zeros
+        found = {pin(self.name, slug): self.pins[slug]}
+        old = tracked(self.repository, self.name).get(slug)
+        if old:
+            found[tracking(self.name, slug)] = old
+        return [RefUpdate(ref=ref, new=zeros, old=tip) for ref, tip in found.items()]
+
+    def _move(self, tips: Mapping[str, str], boxes: Mapping[str, str], links: str | None) -> None:
+        updates = [RefUpdate(ref=pin(self.name, s), new=tip, old=self.pins.get(s)) for s, tip in tips.items()]
+        updates += [RefUpdate(ref=ref, new=tip, old=self.boxes.get(ref)) for ref, tip in boxes.items()]
+        self.session.move(updates, f"ledger: seen on {self.name}")
+        with suppress(RefMovedError):  # plain `git fetch` writes these two as well: nothing is built on them
+            self._move_loose(tips, links)
+
+    def _move_loose(self, tips: Mapping[str, str], links: str | None) -> None:
+        old = tracked(self.repository, self.name)
+        new = {s: tip for s, tip in {**self._known_tips(), **tips}.items() if old.get(s) != tip}
+        updates = [RefUpdate(ref=tracking(self.name, s), new=tip, old=old.get(s)) for s, tip in new.items()]
+        if links:
+            ref = LINKS_FROM + remote_part(self.name)
+            known = refs.tips(self.repository, ref).get(ref)
+            updates.append(RefUpdate(ref=ref, new=links, old=known.id if known else None))
+        self.session.move(updates, f"ledger: fetched from {self.name}")
+
+    def _known_tips(self) -> dict[str, str]:
+        """Pins that the remote still has: a tracking ref that was pruned stands again."""
+        return {s: tip for s, tip in self.pins.items() if self.seen.runs.get(s) == tip}
+
+    def _drop_folded(self) -> None:
+        """Inboxes that the remote no longer has, and whose records stand on their chains."""
+        if not self.wanted.boxes:
+            return
+        known = pins(self.repository, self.name)
+        for ref, tip in self.boxes.items():
+            box = inbox.parse(ref)
+            if box is None or ref in self.seen.inboxes or box.slug not in known:
+                continue
+            if records_of(self.repository, tip) <= records_of(self.repository, known[box.slug]):
+                self.session.move([RefUpdate(ref=ref, new=self.repository.zeros, old=tip)], "ledger: folded")
+
+
+class _Count:
+    """Tells how many records were checked."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._done = 0
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        self._session.told(f"checked {self._done:,} records")

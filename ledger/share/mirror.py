@@ -1,0 +1,80 @@
+"""Mirrors: remotes beside the home remote are sent exactly what that has, and only what adds to theirs."""
+
+from __future__ import annotations
+
+import time
+
+from ledger.git import refs, remote
+from ledger.git.refs import RefUpdate
+from ledger.git.remote import Fate, Wish
+from ledger.share.backoff import pauses
+from ledger.share.fetch import Seen, look
+from ledger.share.push import Options
+from ledger.share.report import Report
+from ledger.share.session import Session, pin, pins
+from ledger.store.slug import RUNS
+
+_ATTEMPTS = 5
+
+
+def push_mirror(session: Session, name: str, home: str, options: Options) -> Report:
+    """Bring a mirror up to the home remote, as that was last seen. Raises RemoteError."""
+    report = Report(remote=name, dry_run=options.dry_run)
+    known = {s: tip for s, tip in pins(session.repository, home).items() if _wanted(options, s)}
+    for ref in refs.tips(session.repository, RUNS):
+        slug = ref.removeprefix(RUNS)
+        if slug not in known and _wanted(options, slug):
+            report.of(slug).problem = f"not on {home} yet: ledger push {home}"
+    seen = look(session, name)
+    wishes = _wishes(session, known, seen, report)
+    for pause in pauses(_ATTEMPTS):
+        if not wishes or options.dry_run:
+            break
+        session.told(f"sending to {name}")
+        report.pushes += 1
+        done = remote.send(session.repository, name, wishes, keep=session.keep)
+        for wish in wishes:
+            if done.fates[wish.ref] is Fate.REFUSED:
+                report.of(wish.ref.removeprefix(RUNS)).problem = done.reasons[wish.ref]
+        seen = look(session, name)
+        wishes = [w for w in _wishes(session, known, seen, report) if done.fates[w.ref] is not Fate.REFUSED]
+        time.sleep(pause if wishes else 0)
+    if wishes and not options.dry_run:
+        report.trouble = f"{name}: others were first {_ATTEMPTS} times; try again"
+    _note(session, name, seen, known)
+    return report
+
+
+def _wanted(options: Options, slug: str) -> bool:
+    return options.slugs is None or slug in options.slugs
+
+
+def _wishes(session: Session, known: dict[str, str], seen: Seen, report: Report) -> list[Wish]:
+    found = []
+    for slug, tip in known.items():
+        there = seen.runs.get(slug)
+        entry = report.of(slug)
+        count = _beyond(session, tip, there) if there != tip else 0
+        if count is None:
+            entry.problem = "has records that the home remote lacks; a mirror takes only what adds to it"
+            continue
+        entry.sent += max(entry.waiting - count, 0)
+        entry.waiting = count
+        if count:
+            found.append(Wish(ref=RUNS + slug, new=tip, old=there))
+    return found
+
+
+def _beyond(session: Session, tip: str, there: str | None) -> int | None:
+    """How many records the mirror lacks; None where it has others."""
+    git = session.repository.outcome
+    if there is not None and git("merge-base", "--is-ancestor", there, tip).code:
+        return None
+    return int(git("rev-list", "--count", tip, *([f"^{there}"] if there else [])).stdout)
+
+
+def _note(session: Session, name: str, seen: Seen, known: dict[str, str]) -> None:
+    before = pins(session.repository, name)
+    tips = {s: tip for s, tip in seen.runs.items() if known.get(s) == tip and before.get(s) != tip}
+    updates = [RefUpdate(ref=pin(name, s), new=tip, old=before.get(s)) for s, tip in tips.items()]
+    session.move(updates, f"ledger: seen on {name}")

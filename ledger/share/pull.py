@@ -1,0 +1,64 @@
+"""Pull: fetch, then merge into the local chains. Push begins with one, and ends with one."""
+
+from __future__ import annotations
+
+from ledger.share import kept
+from ledger.share.fetch import Fetched, Wanted, fetch
+from ledger.share.merge import Merged, Task, merge
+from ledger.share.report import Report
+from ledger.share.session import Session
+from ledger.store import chain
+from ledger.store.slug import INBOX, RUNS
+
+_DRAIN_SECONDS = 5.0
+
+
+def pull(session: Session, name: str, wanted: Wanted) -> Report:
+    """Bring local chains up to the home remote's. Raises RemoteError, ContentionError."""
+    report = Report(remote=name)
+    report.restored = kept.restore(session, name)
+    pull_once(session, name, wanted, report, fold=False)
+    return report
+
+
+def fetch_only(session: Session, name: str, wanted: Wanted) -> Report:
+    """Fetch, and leave local chains as they are."""
+    report = Report(remote=name)
+    note(report, fetch(session, name, wanted))
+    return report
+
+
+def pull_once(
+    session: Session, name: str, wanted: Wanted, report: Report, *, fold: bool
+) -> tuple[Fetched, dict[str, Merged]]:
+    """One fetch and one merge; what they did is added to the report."""
+    fetched = fetch(session, name, wanted)
+    note(report, fetched)
+    chain.drain(session.repository, home=name, wait_seconds=_DRAIN_SECONDS)
+    outcome = merge(session, Task(name=name, wanted=wanted, leave=fetched.unusable, fold=fold))
+    for fault in outcome.faults:
+        report.of(fault.ref.removeprefix(RUNS)).problem = fault.what
+    for slug, one in outcome.experiments.items():
+        entry = report.of(slug)
+        entry.reparented += one.reparented
+        entry.folded += one.folded
+        entry.quarantined = list(one.quarantined)
+        entry.waiting = len(one.suffix)
+    return fetched, outcome.experiments
+
+
+def note(report: Report, fetched: Fetched) -> None:
+    """What a fetch found; what an earlier one of the same push found is not said twice."""
+    for slug, count in fetched.came.items():
+        report.of(slug).came += count
+    report.rewound = list(fetched.rewound)
+    report.refused = list(fetched.refused)
+    report.odd += [fault for fault in fetched.odd if fault not in report.odd]
+    report.boxed += sum(fetched.boxed.values())
+    for one in fetched.rewound:
+        if one.slug not in fetched.accepted:
+            report.of(one.slug).problem = "the remote was rewound"
+    for fault in fetched.refused:
+        if fault.ref.startswith(INBOX):
+            continue
+        report.of(fault.ref.removeprefix(RUNS)).problem = f"{fault.commit[:12]} {fault.path}: {fault.what}"

@@ -1,0 +1,146 @@
+"""Push: fetch, merge, send, and look again instead of believing what the push said, until nothing is left to send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ledger.git import refs
+from ledger.git.refs import RefUpdate
+from ledger.git.remote import Wish
+from ledger.share import inbox, kept, quarantine
+from ledger.share.backoff import pauses
+from ledger.share.chainlog import Link, records_of
+from ledger.share.fetch import Fetched, Wanted
+from ledger.share.merge import Merged
+from ledger.share.pull import pull_once
+from ledger.share.report import Report
+from ledger.share.sender import Sender
+from ledger.share.session import Session, pins, writer
+from ledger.store.slug import INBOX, RUNS
+
+_ATTEMPTS = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    slugs: frozenset[str] | None = None
+    """Experiments; None: all."""
+    inbox: bool = False
+    """Send to this clone's inbox, whatever is known of the chains."""
+    retry: bool = False
+    """Send what is in quarantine again."""
+    dry_run: bool = False
+
+
+def push(session: Session, name: str, options: Options) -> Report:
+    """Publish what the home remote lacks. Raises RemoteError, ContentionError."""
+    return _Push(session, name, options).run()
+
+
+class _Push:
+    def __init__(self, session: Session, name: str, options: Options) -> None:
+        self.session = session
+        self.repository = session.repository
+        self.name = name
+        self.options = options
+        self.report = Report(remote=name, dry_run=options.dry_run)
+        self.sender = Sender(session, name, self.report)
+        self.begun: dict[str, set[str]] = {}
+        """Slug → records that were to be sent to its chain."""
+
+    def run(self) -> Report:
+        self.report.restored = kept.restore(self.session, self.name)
+        if self.options.retry:
+            self._release()
+        start = time.monotonic()
+        fetched, merged = self._pulled()
+        wishes = self._wishes(fetched, merged)
+        waits = pauses(_ATTEMPTS, window_seconds=time.monotonic() - start)
+        while wishes and not self.options.dry_run:
+            if self.sender.send(wishes, merged):
+                pause = next(waits, None)
+                if pause is None:
+                    self.report.trouble = f"{self.name}: others were first {_ATTEMPTS} times; try again"
+                    break
+                time.sleep(pause)
+            fetched, merged = self._pulled()
+            wishes = self._wishes(fetched, merged)
+        self._count(merged)
+        if not self.options.dry_run:
+            kept.mark(self.session, self.name)
+            self._clear(fetched)
+        return self.report
+
+    def _release(self) -> None:
+        for slug, links in quarantine.entries(self.repository).items():
+            if self.options.slugs is None or slug in self.options.slugs:
+                quarantine.release(self.session, slug, {link.record for link in links})
+
+    def _pulled(self) -> tuple[Fetched, dict[str, Merged]]:
+        wanted = Wanted(slugs=self.options.slugs, ours=frozenset(self.sender.ours))
+        return pull_once(self.session, self.name, wanted, self.report, fold=True)
+
+    def _wishes(self, fetched: Fetched, merged: Mapping[str, Merged]) -> list[Wish]:
+        found = []
+        for one in merged.values():
+            to_inbox = self.options.inbox or one.slug in fetched.lacking
+            wish = self._inbox_wish(fetched, one) if to_inbox else self._wish(fetched, one)
+            found += [wish] if wish else []
+        return found
+
+    def _wish(self, fetched: Fetched, one: Merged) -> Wish | None:
+        self.begun.setdefault(one.slug, set()).update(link.record for link in one.suffix)
+        if one.send is None:
+            return None
+        return Wish(ref=RUNS + one.slug, new=one.send, old=fetched.seen.runs.get(one.slug))
+
+    def _inbox_wish(self, fetched: Fetched, one: Merged) -> Wish | None:
+        entry = self.report.of(one.slug)
+        entry.inbox = True
+        ref = inbox.ref_of(writer(self.repository), one.slug)
+        there, known = fetched.seen.inboxes.get(ref), refs.tips(self.repository, ref).get(ref)
+        new = self._beyond(one, known.id if known else None)
+        entry.waiting = len(new)
+        if one.send is None or not new:
+            return None
+        if there != one.send:
+            return Wish(ref=ref, new=one.send, old=there)
+        # Seen in the inbox, it is published. Readers here find it there too, which changes nothing.
+        update = RefUpdate(ref=ref, new=one.send, old=known.id if known else None)
+        self.session.move([update], f"ledger: seen on {self.name}")
+        entry.sent, entry.waiting = entry.sent + len(new), 0
+        return None
+
+    def _beyond(self, one: Merged, tip: str | None) -> list[Link]:
+        """What was not sent to the inbox before: the remote's is gone when somebody has taken it in."""
+        there = records_of(self.repository, tip) if tip else frozenset()
+        return [link for link in one.suffix if link.record not in there]
+
+    def _count(self, merged: Mapping[str, Merged]) -> None:
+        for slug, records in self.begun.items():
+            one = merged.get(slug)
+            left = {link.record for link in (*one.suffix, *one.quarantined)} if one else records
+            self.report.of(slug).sent += len(records - left)
+
+    def _clear(self, fetched: Fetched) -> None:
+        """Delete inboxes whose records were seen on their chains, each if it still is what was folded."""
+        known = pins(self.repository, self.name)
+        own = writer(self.repository)
+        local = {ref: tip.id for ref, tip in refs.tips(self.repository, INBOX).items()}
+        folded = []
+        for ref, tip in fetched.seen.inboxes.items():
+            box = inbox.parse(ref)
+            if (
+                box
+                and local.get(ref) == tip
+                and box.slug in known
+                and not (box.writer == own and self.options.inbox)
+            ):
+                chain = records_of(self.repository, known[box.slug])
+                folded += (
+                    [Wish(ref=ref, new=None, old=tip)] if records_of(self.repository, tip) <= chain else []
+                )
+        if folded:
+            self.sender.raw(folded)

@@ -1,0 +1,77 @@
+"""What a fetch, a pull or a push did, experiment by experiment: for whoever prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ledger.model import StoreFault
+from ledger.share.chainlog import Link
+from ledger.share.fetch import Rewound
+
+
+@dataclass(slots=True, kw_only=True)
+class Experiment:
+    """Counts are records."""
+
+    slug: str
+    came: int = 0
+    """New from the remote."""
+    sent: int = 0
+    """New to the remote."""
+    waiting: int = 0
+    """Not on the remote: what is left to send."""
+    reparented: int = 0
+    folded: int = 0
+    """Taken in from inboxes."""
+    quarantined: list[Link] = field(default_factory=list)
+    inbox: bool = False
+    """It was sent to this clone's inbox."""
+    problem: str = ""
+    """Why it was left where it is."""
+
+    @property
+    def touched(self) -> bool:
+        """Whether there is anything to say about it."""
+        counts = (self.came, self.sent, self.waiting, self.reparented, self.folded)
+        return any(counts) or bool(self.quarantined or self.problem)
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """One remote."""
+
+    remote: str
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    rewound: list[Rewound] = field(default_factory=list)
+    refused: list[StoreFault] = field(default_factory=list)
+    """Chains of the remote that can't be built on."""
+    odd: list[StoreFault] = field(default_factory=list)
+    """Records that came and can't be read."""
+    boxed: int = 0
+    """Records that came in inboxes."""
+    restored: int = 0
+    """Records that had gone from their chains, and were put back from their sealed files."""
+    pushes: int = 0
+    """How often something was sent."""
+    code: int = 0
+    """Code commits that were published."""
+    trouble: str = ""
+    """Why not everything could be done."""
+    dry_run: bool = False
+
+    def of(self, slug: str) -> Experiment:
+        return self.experiments.setdefault(slug, Experiment(slug=slug))
+
+    def total(self, what: str) -> int:
+        return sum(getattr(one, what) for one in self.experiments.values())
+
+    @property
+    def exit_code(self) -> int:
+        """4: the remote is not what it should be, or somebody is always first; 1: the server refused records."""
+        if self.rewound or self.refused or self.trouble or any(self._problems()):
+            return 4
+        return 1 if any(one.quarantined for one in self.experiments.values()) else 0
+
+    def _problems(self) -> Iterable[str]:
+        return (one.problem for one in self.experiments.values())
