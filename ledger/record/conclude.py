@@ -72,6 +72,7 @@ def concluded(workspace: Workspace, path: Path, *, tail: Sequence[bytes] = ()) -
     if folded.end is None:
         raise ValueError(f"{path} has no end")
     draft = drafted(workspace, folded, folded.end)
+    folded.series.clear()  # the same numbers are in the draft, as Parquet
     try:
         done = record(workspace, [draft])[0]
     except RefusedError:
@@ -162,10 +163,10 @@ def _line(event: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8", "replace") + b"\n"
 
 
-def _moment(nanoseconds: int) -> str:
+def _moment(microseconds: int) -> str:
     from datetime import UTC, timedelta
 
-    return utc_text(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000))
+    return utc_text(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
 
 
 def _finite(value: Any) -> Any:

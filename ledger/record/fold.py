@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ledger.errors import FormatError
 from ledger.model import Artifact, Json, Metric
 from ledger.store import points
-from ledger.store.journal import END, HEAD, NOTE, POINTS, SNAPSHOT, Block, blocks
+from ledger.store.journal import END, HEAD, NOTE, POINTS, SNAPSHOT, Block, blocks, read
 from ledger.store.points import Key, Series
 
 
@@ -36,35 +36,21 @@ class Folded:
 def fold(main: Path, parts: Sequence[Path] = (), tail: Sequence[bytes] = ()) -> Folded:
     """Read a journal whole. `tail` are blocks that the disk did not take. Raises FormatError, OSError."""
     folded = Folded()
-    found: list[Block] = []
-    sources = [*map(_mapped, (main, *parts)), *(memoryview(block) for block in tail)]
-    for number, source in enumerate(sources):
-        for block in blocks(source):
-            _take(folded, block, main, owner=number == 0 or number > len(parts))
-            found.append(block)
+    for block in chain(read(main), *map(blocks, tail)):
+        _take(folded, block, main, owner=True)
+    for part in parts:
+        for block in read(part):
+            _take(folded, block, part, owner=False)
     if not folded.head:
         raise FormatError(f"{main}: a journal without its head")
-    payloads = (block.payload for block in found if block.kind == POINTS)
-    try:
-        folded.series = points.gather(payloads)
-    except (ValueError, LookupError, TypeError, struct.error) as error:
-        raise FormatError(f"{main}: a block of points that can't be read: {error}") from error
     return folded
-
-
-def _mapped(path: Path) -> memoryview:
-    with path.open("rb") as file:
-        file.seek(0, 2)
-        return (
-            memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-            if file.tell()
-            else memoryview(b"")
-        )
 
 
 def _take(folded: Folded, block: Block, path: Path, *, owner: bool) -> None:
     try:
-        if block.kind == HEAD:
+        if block.kind == POINTS:
+            points.gather(block.payload, folded.series)
+        elif block.kind == HEAD:
             _head(folded, block.document(), owner=owner)
         elif block.kind == SNAPSHOT:
             folded.pack = bytes(block.payload)
@@ -72,7 +58,7 @@ def _take(folded: Folded, block: Block, path: Path, *, owner: bool) -> None:
             folded.end = block.document()
         elif block.kind == NOTE:
             _NOTES[block.document()["op"]](folded, block.document())
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise FormatError(f"{path}: a block that can't be read: {type(error).__name__}: {error}") from error
 
 

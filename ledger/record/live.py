@@ -132,7 +132,9 @@ class Run:
                 break
         if type(step) is not int or not -_MAX_STEP <= step <= _MAX_STEP:
             step = values.step(step)
-        self._append((layout, step, time_ns() if time is None else values.nanoseconds(time), numbers))
+        self._append(
+            (layout, step, time_ns() // 1000 if time is None else values.microseconds(time), numbers)
+        )
         if len(self._calls) >= self._limit:
             self._spill()
         if wait:
@@ -178,7 +180,7 @@ class Run:
         """Something that happened, with a level and fields of its own."""
         document = {
             "op": "event",
-            "time": values.nanoseconds(time),
+            "time": values.microseconds(time),
             "level": str(level).lower(),
             "message": str(message)[:MAX_EVENT],
             **({"logger": logger} if logger else {}),
@@ -307,7 +309,7 @@ class Run:
         self._note(
             {
                 "op": "event",
-                "time": time_ns(),
+                "time": time_ns() // 1000,
                 "level": "error",
                 "message": _one_line(error),
                 "fields": {"type": type(error).__name__, "traceback": text},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import time as clock
 from array import array
@@ -16,8 +15,9 @@ from ledger.record.plain import plain
 from ledger.store.points import NO_STEP, NO_VALUE
 from ledger.store.values import too_large
 
-MAX_STEP = 2**63 - 1
-_MAX_NS = 2**63 - 1
+MAX_STEP = 2**62
+_MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_799
+"""Years 1 to 9999."""
 _DOUBLES = frozenset("fdbBhHiIlLqQ")
 
 
@@ -64,20 +64,20 @@ def step(value: object) -> int:
             f"the step is {value!r:.60}, not a whole number", hint="log an epoch as a metric of its own"
         ) from error
     if abs(whole) > MAX_STEP:
-        raise InputError(f"the step {value!r:.60} does not fit into 64 bits")
+        raise InputError(f"the step {value!r:.60} is beyond 2**62")
     return whole
 
 
-def nanoseconds(value: object) -> int:
-    """A time (seconds since 1970, or a datetime; a naive one is UTC) in ns; None is now. Raises InputError."""
+def microseconds(value: object) -> int:
+    """A time (seconds, or a datetime; a naive one is UTC) in µs since 1970; None is now. Raises InputError."""
     if value is None:
-        return clock.time_ns()
+        return clock.time_ns() // 1000
     if isinstance(value, datetime):
         value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     seconds = number(value, "time")
-    if not math.isfinite(seconds) or abs(seconds * 1e9) > _MAX_NS:
+    if not _MIN_SECONDS <= seconds <= _MAX_SECONDS:
         raise InputError(f"the time {value!r:.60} is no time", hint="seconds since 1970, or a datetime")
-    return int(seconds * 1e9)
+    return round(seconds * 1e6)
 
 
 def context(value: str | Mapping[str, Any] | None, own: Mapping[str, Any]) -> str | None:
@@ -115,10 +115,10 @@ def steps(values: Any) -> array[int]:
 
 
 def times(values: Any, count: int) -> array[int]:
-    """A column of times in ns; None is now for each."""
+    """A column of times in µs since 1970; None is now for each."""
     if values is None:
-        return array("q", [clock.time_ns()]) * count
-    return array("q", [nanoseconds(item) for item in _items(values, "times")])
+        return array("q", [clock.time_ns() // 1000]) * count
+    return array("q", [microseconds(item) for item in _items(values, "times")])
 
 
 def _buffer(values: Any) -> array[Any] | None:

@@ -55,21 +55,31 @@ def json_frame(kind: bytes, document: Any) -> bytes:
     return frame(kind, json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-def blocks(data: bytes | memoryview) -> Iterator[Block]:
+def blocks(data: bytes) -> Iterator[Block]:
     """Every whole block, in order."""
     view = memoryview(data)
-    whole = data if isinstance(data, bytes) else None
     position = 0
-    while position + _FRAME.size <= len(view):
+    while 0 <= position <= len(view) - _FRAME.size:
         found = _block(view, position)
         if found is None:
-            whole = bytes(view) if whole is None else whole
-            position = whole.find(_MAGIC, position + 1)
-            if position < 0:
-                return
+            position = data.find(_MAGIC, position + 1)
         else:
             yield found
             position += _FRAME.size + len(found.payload)
+
+
+def read(path: Path) -> Iterator[Block]:
+    """Every whole block of a file, in order, one at a time in memory. Raises OSError."""
+    with path.open("rb") as file:
+        while frame_ := file.read(_FRAME.size):
+            left = os.fstat(file.fileno()).st_size - file.tell()
+            length = _FRAME.unpack(frame_)[2] if len(frame_) == _FRAME.size else 0
+            data = frame_ + file.read(min(length, left))
+            found = _block(memoryview(data), 0) if len(frame_) == _FRAME.size else None
+            if found is None:
+                yield from blocks(data[1:] + file.read())
+                return
+            yield found
 
 
 def _block(view: memoryview, position: int) -> Block | None:

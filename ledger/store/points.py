@@ -1,7 +1,7 @@
 """Observations of a live run as columns: what a block of points holds.
 
 JSON with the layouts (the metrics of a call, and its context) and the number of calls, then for each call its layout
-(u16, where there are several), step (i64) and time (i64, ns since 1970), then all values (f64), call by call. Little
+(u16, where there are several), step (i64) and time (i64, microseconds since 1970), then all values (f64), call by call. Little
 endian. Each block can be read alone.
 """
 
@@ -12,13 +12,14 @@ import struct
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import Any
 
-NO_STEP = -(2**63)
-"""Stands for a step that nobody gave."""
+NO_STEP_BYTES = b"\0LEDGER\x80"
+NO_STEP = int.from_bytes(NO_STEP_BYTES, "little", signed=True)
+"""Stands for a step that nobody gave; near the least of all, and its bytes stand nowhere else by chance."""
 NO_VALUE_BYTES = struct.pack("<Q", 0x7FF8_004C_4544_4752)
 NO_VALUE: float = struct.unpack("<d", NO_VALUE_BYTES)[0]
 """A NaN of its own: computed, and there was no value."""
@@ -39,7 +40,7 @@ class Layout:
 
 
 Call = tuple[Layout, int, int, Sequence[float]]
-"""Layout, step or NO_STEP, time in ns, one value for each metric of the layout."""
+"""Layout, step or NO_STEP, time in microseconds since 1970, one value for each metric of the layout."""
 
 
 def encode(calls: Sequence[Call]) -> list[bytes]:
@@ -81,7 +82,7 @@ class Series:
 
     steps: array[int] = field(default_factory=lambda: array("q"))
     times: array[int] = field(default_factory=lambda: array("q"))
-    """Nanoseconds since 1970."""
+    """Microseconds since 1970."""
     values: array[float] = field(default_factory=lambda: array("d"))
 
 
@@ -89,16 +90,13 @@ Key = tuple[str, str | None]
 """Metric and context."""
 
 
-def gather(payloads: Iterable[memoryview]) -> dict[Key, Series]:
-    """The series in many blocks. Raises ValueError, LookupError, struct.error for what `encode` did not write."""
-    found: dict[Key, Series] = defaultdict(Series)
-    for payload in payloads:
-        for key, steps, times, values in _columns(payload):
-            series = found[key]
-            series.steps.extend(steps)
-            series.times.extend(times)
-            series.values.extend(values)
-    return dict(found)
+def gather(payload: memoryview, into: dict[Key, Series]) -> None:
+    """Add the points of a block. Raises ValueError, LookupError, TypeError, struct.error for what is none."""
+    for key, steps, times, values in _columns(payload):
+        series = into.setdefault(key, Series())
+        series.steps.extend(steps)
+        series.times.extend(times)
+        series.values.extend(values)
 
 
 def _columns(payload: memoryview) -> Iterator[tuple[Key, array[int], array[int], array[float]]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from ledger.store.history.table import shaped
-from ledger.store.points import NO_STEP, NO_VALUE_BYTES, Key, Series
+from ledger.store.points import NO_STEP_BYTES, NO_VALUE_BYTES, Key, Series
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_NO_VALUE_INT = int.from_bytes(NO_VALUE_BYTES, "little")
 
 
 def from_series(series: Mapping[Key, Series]) -> pa.Table:
@@ -27,9 +27,9 @@ def from_series(series: Mapping[Key, Series]) -> pa.Table:
     counts = [len(series[key].values) for key in order]
     columns = {
         "metric": _texts([metrics[metric] for metric, _ in order], counts, list(metrics)),
-        "step": _joined([series[key].steps for key in order], pa.int64(), _known_steps),
-        "time": _joined([series[key].times for key in order], pa.int64(), _micros),
-        "value": _joined([series[key].values for key in order], pa.float64(), _known_values),
+        "step": _joined([series[key].steps for key in order], pa.int64(), NO_STEP_BYTES),
+        "time": _joined([series[key].times for key in order], pa.timestamp("us", tz="UTC")),
+        "value": _joined([series[key].values for key in order], pa.float64(), NO_VALUE_BYTES),
     }
     if contexts:
         codes = [contexts.get(context) if context is not None else None for _, context in order]
@@ -40,7 +40,7 @@ def from_series(series: Mapping[Key, Series]) -> pa.Table:
 def _texts(codes: list[Any], counts: list[int], texts: list[str]) -> Any:
     import pyarrow as pa
 
-    dictionary = pa.array(texts, pa.string())
+    dictionary = _strings(texts)
     chunks = [
         pa.DictionaryArray.from_arrays(
             pa.nulls(count, pa.int32())
@@ -53,31 +53,29 @@ def _texts(codes: list[Any], counts: list[int], texts: list[str]) -> Any:
     return pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
 
 
-def _joined(columns: list[array[Any]], kind: Any, mend: Any) -> Any:
+def _strings(texts: list[str]) -> Any:
+    """An array of texts. Made of its buffers: `pa.array` of a list imports pandas where that is installed."""
+    import pyarrow as pa
+
+    encoded = [text.encode() for text in texts]
+    ends = array("i", accumulate(map(len, encoded), initial=0))
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+
+
+def _joined(columns: list[array[Any]], kind: Any, absent: bytes | None = None) -> Any:
     import pyarrow as pa
 
     chunks = [pa.Array.from_buffers(kind, len(one), [None, pa.py_buffer(one)]) for one in columns]
-    return mend(pa.chunked_array(chunks, kind))
+    marked = [_without(chunk, one, absent) for chunk, one in zip(chunks, columns, strict=True)]
+    return pa.chunked_array(marked, kind)
 
 
-def _known_steps(steps: Any) -> Any:
-    import pyarrow.compute as pc
-
-    unknown = pc.equal(steps, NO_STEP)
-    return pc.if_else(unknown, None, steps) if pc.any(unknown).as_py() else steps
-
-
-def _micros(times: Any) -> Any:
+def _without(chunk: Any, column: array[Any], absent: bytes | None) -> Any:
+    """Null where the column has the mark of what is absent. Arrow's kernels are called only where it is anywhere."""
+    if absent is None or not re.search(re.escape(absent), column):
+        return chunk
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return pc.divide(times, 1000).cast(pa.timestamp("us", tz="UTC"))
-
-
-def _known_values(values: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    bits = pa.chunked_array([chunk.view(pa.int64()) for chunk in values.chunks], pa.int64())
-    absent = pc.equal(bits, _NO_VALUE_INT)
-    return pc.if_else(absent, None, values) if pc.any(absent).as_py() else values
+    mark = int.from_bytes(absent, "little", signed=True)
+    return pc.if_else(pc.equal(chunk.view(pa.int64()), mark), None, chunk)
