@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, json_option
-from ledger.errors import ConfigError, UsageError
+from ledger.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
     from ledger.trace.drift import Change, Drift
@@ -63,7 +63,7 @@ def _require_source(view: View, metric: str) -> None:
 
         near = get_close_matches(metric, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "`ledger schema show` lists the metrics"
-        raise UsageError(f"there is no metric {metric!r}", hint=hint)
+        raise NotFoundError(f"there is no metric {metric!r}", hint=hint)
     named = sources(view, metric)
     if not named:
         raise ConfigError(

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import view_options
-from ledger.errors import UsageError
+from ledger.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from ledger.cli.viewing import Viewing
@@ -134,7 +134,7 @@ def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
                 if near
                 else f"recorded: {', '.join(known[:12]) or 'nothing yet'}"
             )
-            raise UsageError(f"no run has a metric {name!r}", hint=hint)
+            raise NotFoundError(f"no run has a metric {name!r}", hint=hint)
     require(view, names)
     return tuple(dict.fromkeys(names))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, json_option
-from ledger.errors import UsageError
+from ledger.errors import NotFoundError
 
 if TYPE_CHECKING:
     from ledger.schema.definition import Definition
@@ -124,7 +124,7 @@ def history(app: App, /, *, metric: str, revision: str, as_json: bool) -> None:
     if not found:
         known = view.declared_metrics()
         hint = f"declared: {', '.join(known[:12])}" if known else "ledger schema infer drafts a schema"
-        raise UsageError(f"no schema ever declared {metric!r} here", hint=hint)
+        raise NotFoundError(f"no schema ever declared {metric!r} here", hint=hint)
     if as_json:
         app.json({"metric": metric, "changes": [_moment_document(one) for one in found]})
     else:

@@ -111,7 +111,7 @@ def _schemas(view: View, name: str | None, renames: Mapping[str, str]) -> list[S
     declared = {metric for schema in chosen for metric in schema.metrics}
     for new in renames.values():
         if new not in declared:
-            raise UsageError(f"--rename: no schema declares {new}", hint="the new name comes after =")
+            raise NotFoundError(f"--rename: no schema declares {new}", hint="the new name comes after =")
     return chosen
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.errors import GitError, NotFoundError, UsageError
+from ledger.errors import GitError, NotFoundError
 from ledger.model import Grade, Json
 from ledger.schema.plan import Plan, Step
 from ledger.store.segment import METRICS
@@ -117,7 +117,7 @@ def _refuse_unknown(view: View, row: int, name: str) -> None:
         raise NotFoundError("this run has no metrics", hint="`ledger show RUN` prints what it has")
     near = get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"the run has {', '.join(mine[:12])}"
-    raise UsageError(f"there is no metric {name!r}", hint=hint)
+    raise NotFoundError(f"there is no metric {name!r}", hint=hint)
 
 
 def _told(view: View, steps: Sequence[Step], origins: dict[str, Origin | None]) -> tuple[Told, ...]:

@@ -298,8 +298,8 @@ def _full(columns: Columns, name: str, option: str) -> str:
         return name
     try:
         return _current(columns.view, where.resolve(name, columns.names))
-    except UsageError as error:
-        raise UsageError(f"{option}: {error.message}", hint=error.hint) from error
+    except (NotFoundError, UsageError) as error:
+        raise type(error)(f"{option}: {error.message}", hint=error.hint) from error
 
 
 def _unquoted(word: str) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ledger.errors import UsageError
+from ledger.errors import NotFoundError
 from ledger.model import Grade
 from ledger.schema.definition import Definition, undeclared
 from ledger.schema.document import Schema
@@ -68,7 +68,7 @@ def matrix(view: View, metric: str) -> Matrix:
         known = sorted({*view.runs.index.names(METRICS), *view.declared_metrics()})
         near = get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "`ledger schema show` lists the metrics"
-        raise UsageError(f"there is no metric {name!r}", hint=hint)
+        raise NotFoundError(f"there is no metric {name!r}", hint=hint)
     counts = run_counts(view, {one.name for one in found.values()})
     current = {schema.metrics[name].did for schema in view.schemas.values() if name in schema.metrics}
     rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from ledger.errors import UsageError
+from ledger.errors import NotFoundError, UsageError
 from ledger.trace.grammar import (
     Comparison,
     Constant,
@@ -71,13 +71,13 @@ def _is_number(constant: Constant) -> bool:
 
 
 def resolved(expression: Expression, known: Collection[str]) -> Expression:
-    """The filter with every name in full (see `resolve`). Raises UsageError with a caret under a wrong one."""
+    """The filter with every name in full (see `resolve`). Raises what `resolve` does, with a caret."""
     full: dict[str, str] = {}
     for name in _names(expression.node):
         try:
             full[name.name] = resolve(name.name, known)
-        except UsageError as error:
-            fail(expression.text, name.at, error.message, hint=error.hint)
+        except (NotFoundError, UsageError) as error:
+            fail(expression.text, name.at, error.message, hint=error.hint, kind=type(error))
     return replace(expression, node=_renamed(expression.node, full))
 
 
@@ -89,11 +89,11 @@ def renamed(expression: Expression, new: Mapping[str, str]) -> Expression:
 def resolve(name: str, known: Collection[str]) -> str:
     """A column's full name: `name` itself, a run field, or the only metric, param or tag of that name.
 
-    Raises UsageError that suggests the right name.
+    Raises NotFoundError that suggests the right name, UsageError for a name that several answer to.
     """
     candidates = [full for full in _full_names(name) if full in known]
     if not candidates:
-        raise UsageError(f"there is no {quoted(name)}", hint=_suggestion(name, known))
+        raise NotFoundError(f"there is no {quoted(name)}", hint=_suggestion(name, known))
     if len(candidates) > 1 and candidates[0].startswith(_GROUPS) and name not in known:
         listed = " and ".join(map(quoted, candidates))
         raise UsageError(

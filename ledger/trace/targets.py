@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ledger.errors import UsageError
+from ledger.errors import NotFoundError, UsageError
 from ledger.schema import lineage
 from ledger.schema.definition import Definition
 from ledger.schema.lineage import Renamed
@@ -27,25 +27,25 @@ def choose(view: View, metric: str) -> Definition:
 
 
 def require(view: View, metrics: Iterable[str]) -> None:
-    """Raises UsageError for a metric that has no definition of the version or id which was asked for."""
+    """Raises NotFoundError for a metric that has no definition of the version or id which was asked for."""
     for metric in metrics:
         if view.wanted is not None and _wanted(view, metric, view.wanted) is None:
             mine = [(label, one) for label, one in _known(view) if one.name in _names(view, metric)]
             hint = f"known: {_listed(mine)}" if mine else "`ledger schema matrix` lists those of a metric"
-            raise UsageError(
+            raise NotFoundError(
                 f"--as {view.wanted}: no definition of {metric} has this version or id", hint=hint
             )
 
 
 def require_any(view: View) -> None:
-    """Raises UsageError where no metric at all has a definition of the version or id which was asked for."""
+    """Raises NotFoundError where no metric at all has a definition of the version or id which was asked for."""
     if view.wanted is None:
         return
     known = [(label, one) for label, one in _known(view) if one.role == "metric"]
     if not any(label == view.wanted or _matches(one, view.wanted) for label, one in known):
         labels = sorted({label for label, _ in known if label})
         hint = f"versions: {', '.join(labels)}" if labels else "`ledger schema show` lists definitions"
-        raise UsageError(f"--as {view.wanted}: no definition has this version or id", hint=hint)
+        raise NotFoundError(f"--as {view.wanted}: no definition has this version or id", hint=hint)
 
 
 def without(view: View, metrics: Iterable[str]) -> list[str]:

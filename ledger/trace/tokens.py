@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from ledger.errors import UsageError
+from ledger.errors import LedgerError, UsageError
 
 _EXCERPT = 60
 
@@ -104,14 +104,16 @@ def quoted(name: str) -> str:
     return f"{group}{dot}`{rest.replace('`', '``')}`"
 
 
-def fail(text: str, at: int, message: str, *, hint: str = "") -> NoReturn:
-    """Raise UsageError with two lines of details: the part of `text` around `at`, and a caret under it."""
+def fail(
+    text: str, at: int, message: str, *, hint: str = "", kind: type[LedgerError] = UsageError
+) -> NoReturn:
+    """Raise an error with two lines of details: the part of `text` around `at`, and a caret under it."""
     start = max(0, at - _EXCERPT)
     before = _visible(text[start:at])
     after = _visible(text[at : at + _EXCERPT])
     lead, trail = "..." if start else "", "..." if at + _EXCERPT < len(text) else ""
     caret = " " * (len(lead) + _columns(before)) + "^"
-    raise UsageError(f"--where: {message}", hint=hint, details=(f"{lead}{before}{after}{trail}", caret))
+    raise kind(f"--where: {message}", hint=hint, details=(f"{lead}{before}{after}{trail}", caret))
 
 
 def _visible(text: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ledger.errors import NotFoundError
 from ledger.trace.grammar import (
     Comparison,
     Every,
@@ -192,7 +193,7 @@ class _Compiler:
     def _column(self, name: Name) -> _Side:
         index = self._schema.get_field_index(name.name)
         if index < 0:
-            fail(self._text, name.at, f"there is no {quoted(name.name)}")
+            fail(self._text, name.at, f"there is no {quoted(name.name)}", kind=NotFoundError)
         kind, integer, column = _typed(name.name, self._schema.field(index).type)
         if not kind:
             fail(self._text, name.at, f"{quoted(name.name)} can't be filtered by")

@@ -137,8 +137,8 @@ def test_an_old_name_is_looked_up_forward(project: Project, ledger: Ledger) -> N
 def test_names_that_are_wrong(project: Project, ledger: Ledger) -> None:
     run = project.record(accuracy=0.5)
     project.record(other=1)
-    ledger("explain", run, "acuracy", code=2)
+    ledger("explain", run, "acuracy", code=1)
     assert "did you mean accuracy" in ledger.err
     ledger("explain", "0000", "f1", code=1)
-    ledger("explain", run, "accuracy", "--as", "7", code=2)
+    ledger("explain", run, "accuracy", "--as", "7", code=1)
     assert "missing: not recorded" in ledger("explain", run, "other")

@@ -103,12 +103,12 @@ def test_markdown(runs: list[str], ledger: Ledger) -> None:
 
 @pytest.mark.usefixtures("runs")
 def test_wrong_names_suggest_the_right_one(ledger: Ledger) -> None:
-    ledger("runs", "--where", "metrics.f2 > 1", code=2)
+    ledger("runs", "--where", "metrics.f2 > 1", code=1)
     assert "there is no metrics.f2" in ledger.err
     assert "metrics.f1" in ledger.err
-    ledger("runs", "--columns", "f3", code=2)
+    ledger("runs", "--columns", "f3", code=1)
     assert "metrics.f1" in ledger.err
-    ledger("runs", "--sort", "lrr", code=2)
+    ledger("runs", "--sort", "lrr", code=1)
     assert "params.lr" in ledger.err
     ledger("runs", "-e", "mian", code=1)
     assert "main" in ledger.err
@@ -119,7 +119,7 @@ def test_wrong_names_suggest_the_right_one(ledger: Ledger) -> None:
 
 def test_errors_are_documents_with_json(runs: list[str], ledger: Ledger) -> None:
     assert runs
-    ledger("runs", "--json", "--where", "nobody > 1", code=2)
+    ledger("runs", "--json", "--where", "nobody > 1", code=1)
     assert json.loads(ledger.err)["error"]["kind"] == "usage"
 
 

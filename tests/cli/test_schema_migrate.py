@@ -69,7 +69,7 @@ def test_renames_by_option_by_yes_and_left_open(project: Project, ledger: Ledger
     assert taken["metrics"] == [{"op": "rename", "from": "loss", "to": "aux_loss"}]
     named = json.loads(ledger("schema", "migrate", "--rename", "loss=train_loss", "-o", "-"))
     assert named["metrics"] == [{"op": "rename", "from": "loss", "to": "train_loss"}]
-    ledger("schema", "migrate", "--rename", "loss=nobody", code=2)
+    ledger("schema", "migrate", "--rename", "loss=nobody", code=1)
     ledger("schema", "migrate", "--rename", "loss", code=2)
 
 
