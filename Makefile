@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/pytest -n 2 -q
 
-.PHONY: help setup demo test check lint types layers unit docs wheel faults bench clean
+.PHONY: help setup demo test check lint types layers unit whole docs wheel faults bench clean
 
 help:
 	@echo "make demo     set up, train real models in a scratch repository, show what the ledger says"
-	@echo "make test     set up, lint, types, layers, everyday tests, wheel"
+	@echo "make test     set up, lint, types, layers, all tests but the faults, wheel"
+	@echo "make unit     the everyday tests, under a minute"
 	@echo "make faults   kills, full disks, racing processes"
 	@echo "make bench    speed and size, each beside a bare floor of the same run"
 	@echo "make docs     write the generated parts of README.md and docs/ anew"
@@ -26,7 +27,7 @@ setup: $(STAMP)
 demo: setup
 	$(BIN)/python docs/demo/demo.py
 
-test: setup lint types layers unit wheel
+test: setup lint types layers whole wheel
 
 check: lint types layers
 
@@ -42,6 +43,9 @@ layers: setup
 
 unit: setup
 	$(PYTEST)
+
+whole: setup
+	$(PYTEST) -m "not faults and not bench" --hypothesis-profile=thorough
 
 wheel: setup
 	$(BIN)/python docs/check_wheel.py

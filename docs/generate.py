@@ -4,6 +4,8 @@ README.md holds sessions between markers; docs/cli.md and docs/meaning.md are ma
 
 python docs/generate.py           write them anew
 python docs/generate.py --check   exit 1 and name what differs
+
+Pages may be named (docs/cli.md); without a name all are made.
 """
 
 from __future__ import annotations
@@ -28,12 +30,16 @@ _BLOCK = re.compile(r"(<!-- session: (?P<name>[a-z-]+) -->\n```console\n)(?P<bod
 
 def main(words: list[str]) -> int:
     """Write or check; the exit code."""
-    wanted = {
-        README: _with_sessions(README, session.run(readme_sessions.set_up, readme_sessions.SESSIONS)),
-        TUTORIAL: _with_sessions(TUTORIAL, session.run(tutorial_sessions.set_up, tutorial_sessions.SESSIONS)),
-        CLI: _reference(),
-        MEANING: _meaning(),
+    pages = {
+        README: lambda: _with_sessions(README, session.run(readme_sessions.set_up, readme_sessions.SESSIONS)),
+        TUTORIAL: lambda: _with_sessions(
+            TUTORIAL, session.run(tutorial_sessions.set_up, tutorial_sessions.SESSIONS)
+        ),
+        CLI: _reference,
+        MEANING: _meaning,
     }
+    named = [ROOT / word for word in words if word != "--check"] or list(pages)
+    wanted = {path: pages[path]() for path in named}
     stale = [
         path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
     ]

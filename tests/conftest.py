@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,22 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no fault of the code: nothing here is judged by the clock.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+settings.register_profile(
+    "everyday", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25
+)
+settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=200)
+settings.load_profile("everyday")
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30  # several times what the last three sessions leave behind
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep scratch repositories in memory: git syncs every object. Kills and full disks are tried on a disk."""
+    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
+    if in_memory and config.option.markexpr != "faults":
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
 
 _FIXED = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -82,27 +97,54 @@ class Repo:
         for name, text in files.items():
             self.write(name.replace("__", "."), text)
         self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", message)
+        self.git("-c", "maintenance.auto=false", "commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
 
+def _init(path: Path, *options: str) -> None:
+    subprocess.run(
+        ["git", "init", "-q", "-b", "main", *options, str(path)],
+        check=True, capture_output=True, env={**os.environ, **_FIXED},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def empty_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `git init` makes: to copy it costs a fifth of making it."""
+    path = tmp_path_factory.mktemp("template") / "empty"
+    _init(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def first_template(empty_template: Path) -> Path:
+    """A repository with one commit."""
+    path = empty_template.with_name("first")
+    shutil.copytree(empty_template, path)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _FIXED.items():
+            patch.setenv(name, value)
+        Repo(path).commit("first", train__py="print('training')\n")
+    return path
+
+
 @pytest.fixture
-def make_repo(tmp_path: Path) -> Callable[..., Repo]:
+def make_repo(tmp_path: Path, empty_template: Path) -> Callable[..., Repo]:
     def make(name: str = "repo", *options: str) -> Repo:
         path = tmp_path / name
-        subprocess.run(
-            ["git", "init", "-q", "-b", "main", *options, str(path)], check=True, capture_output=True
-        )
+        if options or path.exists():
+            _init(path, *options)
+        else:
+            shutil.copytree(empty_template, path)
         return Repo(path)
 
     return make
 
 
 @pytest.fixture
-def repo(make_repo: Callable[..., Repo], monkeypatch: pytest.MonkeyPatch) -> Repo:
+def repo(tmp_path: Path, first_template: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
     """A repository with one commit, and the current folder inside it."""
-    made = make_repo()
-    made.commit("first", train__py="print('training')\n")
+    made = Repo(Path(shutil.copytree(first_template, tmp_path / "repo")))
     monkeypatch.chdir(made.path)
     return made
 

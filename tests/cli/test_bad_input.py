@@ -226,10 +226,19 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
 }  # fmt: skip
 
 
-def test_damaged_runs_hide_no_other_and_drive_nothing(repo: Repo, ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a nested folder", "a symbolic link", "a file less", "half a file", "a later format"],
+        pytest.param(list(DAMAGED), marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_damaged_runs_hide_no_other_and_drive_nothing(repo: Repo, ledger: Ledger, names: list[str]) -> None:
+    damaged = {name: DAMAGED[name] for name in names}
     good = recorded(repo).id
     bad = {}
-    for number, (damage, _) in enumerate(DAMAGED.values()):
+    for number, (damage, _) in enumerate(damaged.values()):
         bad[f"refs/runs/bad{number}"] = recorded(repo, experiment=f"bad{number}").id
         damage(repo, f"refs/runs/bad{number}")
 
@@ -242,7 +251,7 @@ def test_damaged_runs_hide_no_other_and_drive_nothing(repo: Repo, ledger: Ledger
         for words in (ON_A_RUN["show"], ON_A_RUN["amend"]):
             assert run([word.replace("RUN", run_id) for word in words]) in (0, 1), run_id
     faults = _verified(ledger)["faults"]
-    for ref, (name, (_, named)) in zip(bad, DAMAGED.items(), strict=True):
+    for ref, (name, (_, named)) in zip(bad, damaged.items(), strict=True):
         told = [fault["path"] + fault["what"] for fault in faults if fault["ref"] == ref]
         assert any(named in text for text in told), (name, told)
     later = {recorded(repo, experiment=ref.removeprefix("refs/runs/")).id for ref in bad}

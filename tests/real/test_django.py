@@ -17,6 +17,8 @@ from real.replay import Line, Replayed
 
 import ledger as api
 
+pytestmark = pytest.mark.slow
+
 RENDER = "template_benchmarks.template_render.TemplateRender.time_template_render"
 """Declared, lower is better."""
 CLEAN = "form_benchmarks.form_clean.FormClean.time_form_clean"

@@ -24,6 +24,8 @@ from ledger.config import open_workspace
 from ledger.trace.log import Log, Query, trace
 from ledger.trace.view import open_view
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def evaluated(moved_pool: Replayed, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Mapping[str, Any]]:

@@ -69,7 +69,7 @@ graphs = st.tuples(st.lists(steps, max_size=14), st.lists(maps, min_size=COUNT, 
 
 
 @given(graphs)
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 def test_there_and_back_is_the_identity(
     given_graph: tuple[list[tuple[int, int]], list[tuple[Fraction, Fraction]]],
 ) -> None:
@@ -91,7 +91,7 @@ def _map(lineage_: Lineage, source: int, target: int) -> Affine | None:
 
 
 @given(graphs, maps, st.randoms(use_true_random=False))
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_no_order_changes_a_plan(
     given_graph: tuple[list[tuple[int, int]], list[tuple[Fraction, Fraction]]],
     stray: tuple[Fraction, Fraction],

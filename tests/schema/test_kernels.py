@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.schema.expression import Expression, parse
@@ -131,7 +131,6 @@ parts = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(parts, st.lists(st.tuples(cells, cells), max_size=8), st.sampled_from([None, 0.0]))
 def test_any_expression_has_the_bits_of_single_values(
     text: str, pairs: list[tuple[Cell, Cell]], on_div0: float | None

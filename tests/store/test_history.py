@@ -401,12 +401,14 @@ def in_child(*words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_bombs_are_refused_before_they_take_memory(tmp_path: Path) -> None:
     paths = [written(tmp_path, bomb.__name__, bomb()) for bomb in BOMBS]
     assert paths[0].stat().st_size < 1000
     assert in_child(*map(str, paths)) == ["refused"] * len(BOMBS)
 
 
+@pytest.mark.slow
 def test_a_bomb_in_a_users_file_is_refused_too(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1000000 characters"):
         history.read(written(tmp_path, "h.parquet", names_bomb()))

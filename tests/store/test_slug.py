@@ -6,7 +6,7 @@ import subprocess
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import InputError
@@ -64,7 +64,6 @@ def test_names_that_nobody_means(name: str) -> None:
         slug(name)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.text(min_size=1, max_size=60))
 def test_every_slug_is_a_safe_ref_component(name: str) -> None:
     try:

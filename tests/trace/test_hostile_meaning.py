@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -63,19 +64,36 @@ def schema(**words: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def canary(tmp_path: Path) -> Path:
-    return tmp_path / "canary"
+def trap(
+    make_repo: Callable[..., Repo],
+    ledger: Ledger,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The folder of the clone and its canary, made once a process: its paths stand in what is hostile."""
+    folder = tmp_path_factory.getbasetemp() / "trap"
+    if not folder.exists():
+        folder.mkdir()
+        _set(folder, make_repo("stranger"), ledger, monkeypatch)
+    return folder
 
 
 @pytest.fixture
-def clone(
-    make_repo: Callable[..., Repo],
-    ledger: Ledger,
-    canary: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Repo:
-    stranger = make_repo("stranger")
+def canary(trap: Path) -> Path:
+    return trap / "canary"
+
+
+@pytest.fixture
+def clone(trap: Path, canary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """A copy that nobody has read yet."""
+    made = Repo(Path(shutil.copytree(trap / "clone", tmp_path / "clone", symlinks=True)))
+    monkeypatch.chdir(made.path)
+    canary.unlink(missing_ok=True)
+    return made
+
+
+def _set(folder: Path, stranger: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    canary = folder / "canary"
     monkeypatch.chdir(stranger.path)
     stranger.write("evil.py", EVIL.format(canary=canary))
     stranger.write("conftest.py", EVIL.format(canary=canary))
@@ -89,13 +107,10 @@ def clone(
     stranger.git("commit", "-q", "-m", f"{HOSTILE}$(touch {canary})`touch {canary}`\n\nLedger-Run: ../../x")
     _record(stranger, ledger, None, 0.7)
     _signed(stranger)
-    made = Repo(tmp_path / "clone")
+    made = Repo(folder / "clone")
     stranger.git("clone", "-q", str(stranger.path), str(made.path))
     made.git("fetch", "-q", "origin", "refs/runs/*:refs/runs/*")
     _hostile_configuration(made, canary)
-    monkeypatch.chdir(made.path)
-    canary.unlink(missing_ok=True)
-    return made
 
 
 def _record(stranger: Repo, ledger: Ledger, body: dict[str, Any] | None, value: float) -> None:

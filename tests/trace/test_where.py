@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import UsageError
@@ -432,7 +432,6 @@ def table_of(data: list[Row]) -> pa.Table:
     )
 
 
-@settings(max_examples=150, deadline=None)
 @given(case=filters, data=rows)
 def test_agrees_with_three_valued_logic(case: Case, data: list[Row]) -> None:
     data = [{**row, "n": None} for row in data]
@@ -445,7 +444,6 @@ def test_agrees_with_three_valued_logic(case: Case, data: list[Row]) -> None:
     assert selection.unknown == answers.count(None)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("ab.`'\"()<>=!,0 19e-+\\\n\u00e9"), max_size=30))
 def test_any_text_is_a_filter_or_a_usage_error(text: str) -> None:
     try:
