@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from conftest import Repo
 
+from ledger import canonical
 from ledger.config import Workspace, open_workspace
 from ledger.record.run import Draft, Recorded, record
 from ledger.store.verify import Report, verify
@@ -53,6 +55,11 @@ def read(repo: Repo, name: str) -> bytes:
     return subprocess.run(
         ["git", "cat-file", "blob", name], cwd=repo.path, capture_output=True, check=True
     ).stdout
+
+
+def run_json(repo: Repo, **values: object) -> bytes:
+    document = json.loads(files_of(repo)["run.json"])
+    return canonical.dumps({**document, **values})
 
 
 def tree(repo: Repo, entries: Sequence[tuple[str, str, str]]) -> str:
