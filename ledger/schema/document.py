@@ -9,9 +9,10 @@ the words of its definition. `strict` refuses names that the document does not d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ledger import canonical
@@ -36,6 +37,8 @@ document, the name is empty for all of a part, and a name may be one that no fil
 _PARTS: Mapping[str, Role] = {"params": "param", "metrics": "metric"}
 _UPGRADE = "upgrade ledger"
 _SHORT = len("s1:") + 12
+_MAX_INNER, _MAX_LEVELS = 5_000, 8
+"""Params inside of params: a schema may refer to itself without end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +173,11 @@ def _refuse(faults: tuple[Fault, ...], what: str) -> None:
 def _schema(body: Mapping[str, Any], *, name: str, data: bytes) -> Schema:
     version = _top(body).get("version")
     resolved = _resolved(body)["properties"]
+    nodes = {part: resolved[part]["properties"] for part in _PARTS}
+    inner = islice(_nested(body, nodes["params"]), _MAX_INNER)
+    nodes["params"] = {**nodes["params"], **dict(inner)}
     definitions = {
-        part: {key: from_property(key, node, role) for key, node in resolved[part]["properties"].items()}
+        part: {key: from_property(key, node, role) for key, node in nodes[part].items()}
         for part, role in _PARTS.items()
     }
     return Schema(
@@ -189,6 +195,15 @@ def _resolved(body: Mapping[str, Any]) -> dict[str, Any]:
     """Merge every `$ref` into the properties of `params` and `metrics`."""
     parts = _properties(references.resolve(body, body))
     return {"properties": {part: {"properties": _members(body, parts.get(part, {}))} for part in _PARTS}}
+
+
+def _nested(body: Mapping[str, Any], members: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """Params inside of params, by the dotted names that they are shown under: `optimizer.lr`."""
+    for name, node in members.items():
+        if depth < _MAX_LEVELS and isinstance(node, Mapping) and "properties" in node:
+            inner = _members(body, node)
+            yield from ((f"{name}.{key}", member) for key, member in inner.items())
+            yield from ((f"{name}.{key}", member) for key, member in _nested(body, inner, depth + 1))
 
 
 def _members(body: Mapping[str, Any], node: object) -> dict[str, Any]:

@@ -40,12 +40,21 @@ class Side:
     locks: Mapping[str, Lock]
 
     def did(self, name: str, key: str) -> str:
-        if name in self.names:
-            return self.names[name]
+        """The id of a name; a param inside of others may be a JSON pointer (`/optimizer/lr`). Raises OperationError."""
+        dotted = name if name in self.names else dotted_name(name)
+        if dotted in self.names:
+            return self.names[dotted]
         hint = f"`{self.title}` holds {', '.join(sorted(self.names)) or 'nothing'}"
         raise OperationError(
             "OP_UNKNOWN_NAME", f"{canonical.compact(name)} is not in `{self.title}`", hint=hint, key=key
         )
+
+
+def dotted_name(name: str) -> str:
+    """`/optimizer/lr` as the params of runs are called: `optimizer.lr`. Any other name stays."""
+    if not name.startswith("/"):
+        return name
+    return ".".join(part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/"))
 
 
 Conversion = Callable[[str, str, str], Affine]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -44,6 +44,8 @@ class RunSet:
 
     index: Index
     _forks: dict[int, _Fork] = field(default_factory=dict)
+    params: Callable[[str], Mapping[int, Json]] | None = None
+    """What migrations make of a param: row → value, or ABSENT."""
 
     @cached_property
     def superseded(self) -> frozenset[int]:
@@ -155,10 +157,13 @@ class RunSet:
         value = part.value(group, name, row - start)
         return ABSENT if value is ... else value  # type: ignore[no-any-return]
 
-    def overrides(self, name: Field) -> dict[int, Json]:
-        """Rows whose run has another value than the row says, because edits of one base were merged; or ABSENT."""
+    def overrides(self, name: Field) -> Mapping[int, Json]:
+        """Rows whose run has another value than the row says, or ABSENT: edits were merged, or a param migrated."""
         forks = self._forks.items() if self.superseded else ()
-        return {row: merged.overrides[name] for row, merged in forks if name in merged.overrides}
+        found = {row: merged.overrides[name] for row, merged in forks if name in merged.overrides}
+        if self.params is None or name[0] != PARAMS:
+            return found
+        return {**found, **self.params(name[1])} if found else self.params(name[1])
 
     def column(self, name: str) -> list[Any]:
         """A column over all rows of the index, those that are superseded too; nothing is None."""

@@ -25,7 +25,7 @@ from ledger.schema.lineage import Lineage
 from ledger.schema.plan import Plan
 from ledger.store import index as store_index
 from ledger.store.segment import FLOAT, INTEGER, METRICS, Segment, Slice
-from ledger.trace import meaning, targets
+from ledger.trace import meaning, params, targets
 from ledger.trace.meaning import Meaning
 from ledger.trace.runset import ABSENT, RunSet
 
@@ -325,6 +325,6 @@ def open_view(
     """All runs as the work tree defines them, or as revision `at` does. Raises ConfigError, NotFoundError."""
     runs = RunSet(store_index.load(workspace.repository, told=told))
     recorded = {name for part in runs.index.segments for name in part.codes("schema")[1]}
-    return View(
-        workspace, runs, meaning.read(workspace, at, recorded), wanted=wanted, approximate=approximate
+    return params.through(
+        View(workspace, runs, meaning.read(workspace, at, recorded), wanted=wanted, approximate=approximate)
     )
