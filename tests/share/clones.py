@@ -1,0 +1,97 @@
+"""A bare remote on disk and clones of it, with runs recorded through the command line."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from conftest import Ledger, Repo
+
+REF = "refs/runs/main"
+_RECORD = "%(trailers:key=Ledger-Record,valueonly)"
+_RUN = "%(trailers:key=Ledger-Run,valueonly)"
+
+
+class Hub:
+    """The remote, and its clones."""
+
+    def __init__(self, folder: Path, ledger: Ledger) -> None:
+        self.folder = folder
+        self.ledger = ledger
+        subprocess.run(
+            ["git", "init", "-q", "--bare", "-b", "main", str(folder / "hub.git")],
+            check=True,
+            capture_output=True,
+        )
+        self.repo = Repo(folder / "hub.git")
+        self.url = f"file://{folder}/hub.git"
+        seed = self._init("seed")
+        seed.commit("first", train__py="print('training')\n")
+        seed.git("push", "-q", "origin", "main")
+
+    def _init(self, name: str) -> Repo:
+        path = self.folder / name
+        subprocess.run(["git", "init", "-q", "-b", "main", str(path)], check=True, capture_output=True)
+        made = Repo(path)
+        made.git("remote", "add", "origin", self.url)
+        return made
+
+    def clone(self, name: str, *options: str) -> Repo:
+        path = self.folder / name
+        subprocess.run(["git", "clone", "-q", *options, self.url, str(path)], check=True, capture_output=True)
+        return Repo(path)
+
+    def record(self, repo: Repo, *words: str, f1: float = 0.5) -> str:
+        """Record a run in a clone; its id."""
+        found: dict[str, Any] = self.ledger.json("-C", str(repo.path), "record", "-m", f"f1={f1}", *words)
+        return str(found["id"])
+
+    def push(self, repo: Repo, *words: str, code: int = 0) -> dict[str, Any]:
+        """Push from a clone; what `--json` says of the first remote."""
+        return self._shared(repo, "push", *words, code=code)
+
+    def pull(self, repo: Repo, *words: str, code: int = 0) -> dict[str, Any]:
+        return self._shared(repo, "pull", *words, code=code)
+
+    def fetch(self, repo: Repo, *words: str, code: int = 0) -> dict[str, Any]:
+        return self._shared(repo, "fetch", *words, code=code)
+
+    def _shared(self, repo: Repo, command: str, *words: str, code: int) -> dict[str, Any]:
+        import json
+
+        text = self.ledger("-C", str(repo.path), command, *words, "--json", code=code)
+        found: dict[str, Any] = json.loads(text)["remotes"][0]
+        return found
+
+    def runs(self, ref: str = REF) -> list[str]:
+        """Ids of the runs on a ref of the remote, oldest first."""
+        return runs(self.repo, ref)
+
+    def hook(self, name: str, text: str) -> None:
+        """Install a hook on the remote."""
+        path = self.repo.path / "hooks" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("#!/bin/sh\n" + text, encoding="utf-8")
+        path.chmod(0o755)
+
+
+def runs(repo: Repo, ref: str = REF) -> list[str]:
+    if not exists(repo, ref):
+        return []
+    return repo.git("log", "--reverse", f"--format={_RUN}", ref, "--").split()
+
+
+def exists(repo: Repo, ref: str) -> bool:
+    return bool(repo.git("for-each-ref", ref))
+
+
+def tip(repo: Repo, ref: str = REF) -> str:
+    return repo.git("rev-parse", ref)
+
+
+def listed(hub: Hub, repo: Repo) -> Counter[str]:
+    """Ids of the runs that `ledger runs` shows."""
+    rows = hub.ledger.json("-C", str(repo.path), "runs")
+    return Counter(row["run_id"] for row in rows)

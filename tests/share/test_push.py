@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from share.clones import REF, Hub, exists, listed, runs, tip
+
+
+def test_runs_of_two_clones_become_one_chain(hub: Hub) -> None:
+    one, other = hub.clone("one"), hub.clone("other")
+    first, second = hub.record(one), hub.record(one)
+    assert hub.push(one)["experiments"][0]["sent"] == 2
+    third = hub.record(other)
+    before = other.git("show", "-s", "--format=%T %an %ae %ad %cn %cd %B", REF)
+
+    done = hub.push(other)["experiments"][0]
+
+    assert (done["came"], done["sent"], done["reparented"]) == (2, 1, 1)
+    assert hub.runs() == [first, second, third]
+    assert runs(other) == [first, second, third]
+    assert other.git("show", "-s", "--format=%T %an %ae %ad %cn %cd %B", REF) == before
+    assert hub.pull(one)["experiments"][0]["came"] == 1
+    assert tip(one) == tip(hub.repo)
+    assert listed(hub, one) == listed(hub, other)
+    assert hub.ledger.json("-C", str(other.path), "verify")["faults"] == []
+
+
+def test_nothing_to_do_is_one_look_and_no_write(hub: Hub, tmp_path: Path) -> None:
+    one = hub.clone("one")
+    hub.record(one)
+    hub.push(one)
+    before = one.git("for-each-ref")
+    trace = tmp_path / "trace"
+    done = subprocess.run(
+        [sys.executable, "-m", "ledger", "push"], cwd=one.path, env={**os.environ, "GIT_TRACE": str(trace)}, check=True, capture_output=True
+    )  # fmt: skip
+    assert done.stdout == b"origin: up to date\n"
+    network = [line for line in trace.read_text().splitlines() if "-pack '" in line and "run_command" in line]
+    assert len(network) == 1, network
+    assert "git-upload-pack" in network[0]
+    assert one.git("for-each-ref") == before
+
+
+def test_only_the_named_experiments_go(hub: Hub) -> None:
+    one = hub.clone("one")
+    hub.record(one)
+    hub.record(one, "--experiment", "LR/sweep")
+    done = hub.push(one, "-e", "LR/sweep")
+    (ref,) = hub.repo.git("for-each-ref", "--format=%(refname)", "refs/runs/").split()
+    assert ref.startswith("refs/runs/lr-sweep-")
+    assert [item["sent"] for item in done["experiments"]] == [1]
+    hub.push(one)
+    assert exists(hub.repo, REF)
+
+
+def test_a_dry_run_sends_nothing(hub: Hub) -> None:
+    one = hub.clone("one")
+    hub.record(one)
+    done = hub.push(one, "--dry-run")
+    assert done["experiments"][0]["waiting"] == 1
+    assert not exists(hub.repo, REF)
+    assert "1 record to send" in hub.ledger("-C", str(one.path), "push", "-n")
+
+
+def test_code_stays_at_home(hub: Hub) -> None:
+    one = hub.clone("one")
+    one.commit("secret", secret__py="token = 1\n")
+    one.write("train.py", "dirty = 1\n")
+    hub.record(one)
+    hub.push(one)
+    assert hub.repo.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main", REF]
+    assert hub.repo.git("cat-file", "-t", tip(one, "refs/ledger/code/main"), check=False) == ""
+
+
+def test_a_remote_is_a_name_from_the_configuration(hub: Hub) -> None:
+    one = hub.clone("one")
+    for word in (hub.url, str(hub.repo.path), "--upload-pack=touch hacked", "nowhere"):
+        hub.ledger("-C", str(one.path), "push", "--", word, code=1)
+        assert "no such remote" in hub.ledger.err
+    one.git("remote", "set-url", "origin", "ext::sh -c touch% hacked")
+    one.git("config", "protocol.ext.allow", "always")
+    hub.record(one)
+    hub.ledger("-C", str(one.path), "push", code=4)
+    assert not (one.path / "hacked").exists()
+
+
+def test_a_remote_that_cannot_be_reached_is_no_disaster(hub: Hub) -> None:
+    one = hub.clone("one")
+    run = hub.record(one)
+    one.git("remote", "set-url", "origin", f"file://{hub.folder}/gone.git")
+    hub.ledger("-C", str(one.path), "push", code=4)
+    assert "gone.git" in hub.ledger.err
+    one.git("remote", "set-url", "origin", hub.url)
+    hub.push(one)
+    assert hub.runs() == [run]
+
+
+def test_without_a_remote_it_says_what_to_do(hub: Hub) -> None:
+    one = hub.clone("one")
+    one.git("remote", "remove", "origin")
+    hub.ledger("-C", str(one.path), "push", code=1)
+    assert "git remote add" in hub.ledger.err
+    one.git("remote", "add", "left", hub.url)
+    one.git("remote", "add", "right", hub.url)
+    hub.ledger("-C", str(one.path), "push", code=1)
+    assert "git config ledger.remote" in hub.ledger.err
+    one.git("config", "ledger.remote", "right")
+    hub.record(one)
+    hub.push(one)
+    assert exists(one, "refs/ledger/pins/right/main")
+    second = hub.record(one)
+    assert runs(one)[-1] == second
+
+
+def test_a_mirror_gets_what_home_has(hub: Hub, tmp_path: Path) -> None:
+    one = hub.clone("one")
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "mirror.git")], check=True)
+    one.git("remote", "add", "backup", f"file://{tmp_path}/mirror.git")
+    hub.record(one)
+    hub.ledger("-C", str(one.path), "push", "backup", code=4)
+    assert "not on origin yet" in hub.ledger("-C", str(one.path), "push", "backup", code=4)
+    hub.ledger("-C", str(one.path), "push", "backup", "origin")
+    assert one.git("ls-remote", "backup", REF).split()[0] == tip(hub.repo)
+
+
+def test_the_configuration_of_the_user_changes_nothing_and_is_not_changed(hub: Hub) -> None:
+    one = hub.clone("one")
+    hub.record(one)
+    hub.push(one)
+    for key, value in {
+        "remote.origin.prune": "true",
+        "fetch.prune": "true",
+        "remote.origin.mirror": "true",
+        "push.followTags": "true",
+        "remote.origin.tagOpt": "--tags",
+        "push.default": "matching",
+    }.items():
+        one.git("config", key, value)
+    one.git("config", "--add", "remote.origin.fetch", "+refs/*:refs/*")
+    one.git("tag", "-a", "-m", "mine", "v1")
+    one.git("branch", "private")
+    before = (one.path / ".git/config").read_bytes()
+    run = hub.record(one)
+    hub.push(one)
+    assert hub.runs()[-1] == run
+    assert hub.repo.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main", REF]
+    assert exists(one, "refs/heads/private")
+    assert (one.path / ".git/config").read_bytes() == before
