@@ -68,3 +68,12 @@ def test_every_command_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     missing = [name for name in COMMANDS if f"`{name}`" not in text and f"`ledger {name}" not in text]
     assert not missing
+
+
+def test_a_trace_imports_neither_arrow_nor_what_migrations_need(repo: object) -> None:
+    assert repo is not None
+    imported_by("record", "-m", "f1=0.5")
+    imported_by("runs")
+    modules = imported_by("log", "--metric", "f1")
+    assert "ledger.trace.log" in modules
+    assert not {"git", "pyarrow", "jsonschema", "fractions", "ledger.schema.graph"} & modules

@@ -17,6 +17,7 @@ from typing import Any
 
 from ledger import canonical
 from ledger.model import Json
+from ledger.store.arrow_file import ArrowFile
 from ledger.store.gather import BOOLEAN, FLOAT, INTEGER, JSON, NULL, TEXT, Values, described
 from ledger.store.rows import (
     CODED_COLUMNS,
@@ -172,52 +173,58 @@ class Segment:
 
     def open(self) -> None:
         """Map both files. Raises OSError, or ValueError where one is damaged."""
-        for table in (self.rows, self._values):
-            if b"ledger" not in (table.schema.metadata or {}):
+        for file in (self._rows, self._values):
+            if "ledger" not in file.metadata:
                 raise ValueError(f"{self.stem} is not a segment")
 
     @cached_property
-    def rows(self) -> Any:
-        return _open(self._folder / f"{self.stem}.rows.arrow")
+    def _rows(self) -> ArrowFile:
+        return ArrowFile(self._folder / f"{self.stem}.rows.arrow")
 
     @cached_property
-    def _values(self) -> Any:
-        return _open(self._folder / f"{self.stem}.values.arrow")
+    def _values(self) -> ArrowFile:
+        return ArrowFile(self._folder / f"{self.stem}.values.arrow")
+
+    @cached_property
+    def rows(self) -> Any:
+        """All columns, as an Arrow table over the same memory."""
+        return _table(self._rows)
+
+    @cached_property
+    def _texts(self) -> Any:
+        return _table(self._values).column("text")
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:
-        return json.loads(self.rows.schema.metadata[b"ledger"])  # type: ignore[no-any-return]
+        return json.loads(self._rows.metadata["ledger"])  # type: ignore[no-any-return]
 
     @cached_property
     def places(self) -> Mapping[str, Mapping[str, list[int]]]:
-        return json.loads(self._values.schema.metadata[b"ledger"])  # type: ignore[no-any-return]
+        return json.loads(self._values.metadata["ledger"])  # type: ignore[no-any-return]
 
     def __len__(self) -> int:
-        return int(self.rows.num_rows)
+        return len(self._rows)
 
     def column(self, name: str) -> list[Any]:
         return self.rows.column(name).to_pylist()  # type: ignore[no-any-return]
 
     def codes(self, name: str) -> tuple[Sequence[int], list[str]]:
         """A coded column: a code a row, and the texts that the codes stand for."""
-        column = self.rows.column(name)
-        if not len(self):
-            return [], []
-        chunk = column.chunk(0)
-        return _plain_chunk(chunk.indices, "i"), chunk.dictionary.to_pylist()
+        return (self._rows.numbers(name, "i"), self._rows.texts(name)) if len(self) else ([], [])
 
     def slice(self, group: str, name: str) -> Slice | None:
         place = self.places[group].get(name)
         if place is None:
             return None
         start, end = place
-        part = self._values.slice(start, end - start)
-        texts = part.column("text").combine_chunks() if part.column("text").null_count < end - start else None
+        values = self._values
         return Slice(
-            rows=_plain(part.column("row"), "i"),
-            numbers=_plain(part.column("number"), "d"),
-            kinds=bytes(_plain(part.column("kind"), "b")),
-            texts=texts,
+            rows=values.numbers("row", "i")[start:end],
+            numbers=values.numbers("number", "d")[start:end],
+            kinds=bytes(values.numbers("kind", "b")[start:end]),
+            texts=self._texts.slice(start, end - start).combine_chunks()
+            if values.has_any("text", start, end)
+            else None,
         )
 
     def value(self, group: str, name: str, row: int) -> Any:
@@ -269,21 +276,10 @@ class _Ids(Sequence[str]):
         return self._column[position].as_py()
 
 
-def _open(path: Path) -> Any:
+def _table(file: ArrowFile) -> Any:
     import pyarrow as pa
 
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-
-
-def _plain(column: Any, code: str) -> Any:
-    """A column without nulls as a typed view of its memory: no object a value."""
-    return _plain_chunk(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0), code)
-
-
-def _plain_chunk(chunk: Any, code: Any) -> Any:
-    width = {"i": 4, "d": 8, "b": 1}[code]
-    view = memoryview(chunk.buffers()[1]).cast("B")
-    return view[chunk.offset * width : (chunk.offset + len(chunk)) * width].cast(code)
+    return pa.ipc.open_file(pa.BufferReader(pa.py_buffer(file.mapped))).read_all()
 
 
 def merge(segments: Sequence[Segment], folder: Path, stem: str) -> None:
