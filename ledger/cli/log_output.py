@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
 from ledger.model import Grade, Level
-from ledger.render.format import date, delta, number
+from ledger.render.format import date, day, delta, number
 from ledger.render.grades import GRADES
 from ledger.render.spark import sparkline
 from ledger.render.table import Align, Cell, Column, Table, render
-from ledger.render.terminal import escape, paint
+from ledger.render.terminal import Style, escape, paint
 
 if TYPE_CHECKING:
     from ledger.trace.log import Log
@@ -179,7 +179,7 @@ class Printer:
         levels = self._has_levels
         parted = self._has_partitions
         for row in self.rows:
-            line: list[Cell | str] = [Cell(text=row.commit.id[:9], style="id"), date(row.commit.date)]
+            line = [self._styled(row.commit.id[:9], "id"), day(row.commit.seconds) or date(row.commit.date)]
             if parted:
                 line.append(_words_of(row.partition))
             for name in self.found.metrics:
@@ -190,21 +190,24 @@ class Printer:
     def _cells(self, name: str, cell: LogCell | None, *, spread: bool) -> list[Cell | str]:
         if cell is None:
             return [""] * (3 if spread else 2)
-        sign = GRADES[cell.grade]
         value: Cell | str = number(cell.value)
         if not cell.comparable or cell.grade is not Grade.IDENTICAL or cell.drift:
+            sign = GRADES[cell.grade]
             plain = cell.comparable and cell.grade is Grade.IDENTICAL
             mark = ("" if plain else sign.text(unicode=self.app.terminal.unicode)) + (
                 DRIFT if cell.drift else ""
             )
             shown = number(cell.value) if cell.comparable else f"({number(cell.recorded)})"
             value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
-        change = Cell(
-            text=delta(cell.delta, beside=abs(cell.value or 0.0)), style=self._judged(name, cell.delta)
+        change = self._styled(
+            delta(cell.delta, beside=abs(cell.value or 0.0)), self._judged(name, cell.delta)
         )
         return [value, change, *([_spread(cell)] if spread else [])]
 
-    def _judged(self, name: str, change: float | None) -> Any:
+    def _styled(self, text: str, style: Style) -> Cell | str:
+        return Cell(text=text, style=style) if self.app.terminal.colour else text
+
+    def _judged(self, name: str, change: float | None) -> Style:
         direction = self.found.targets[name].direction
         if not change or direction is None:
             return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from ledger.canonical import non_finite_name
 from ledger.model import utc_time
@@ -78,6 +79,19 @@ def _span(seconds: float) -> str:
 def date(moment: str | None) -> str:
     """RFC 3339 text → the day in UTC (`2026-11-21`); text that is no time stays as it is."""
     return _formatted(moment, "%Y-%m-%d")
+
+
+def day(seconds: int) -> str:
+    """Seconds since 1970 → the day in UTC; empty for a time that no calendar has."""
+    return _day(seconds // _DAY)
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    try:
+        return datetime.fromtimestamp(number * _DAY, UTC).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def minute(moment: str | None) -> str:

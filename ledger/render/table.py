@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from ledger.render.terminal import Style, Terminal, cut, escape, paint, width
 
@@ -98,24 +98,40 @@ def render(table: Table, terminal: Terminal) -> Iterator[str]:
     """
     lanes = [_Lane(header=width(_escaped(column.header, terminal))) for column in table.columns]
     rows = iter(table.rows)
-    chunk = [_clean(row, terminal) for row in islice(rows, ROWS_AT_ONCE)]
-    lanes = _grown(lanes, table.columns, chunk)
+    downs = _downs(rows, terminal)
+    lanes = _grown(lanes, table.columns, downs)
     yield _header(table.columns, _places(lanes, table.columns, terminal), terminal)
-    while chunk:
+    while downs:
         places = _places(lanes, table.columns, terminal)
-        yield from (_line(row, places, terminal) for row in chunk)
-        chunk = [_clean(row, terminal) for row in islice(rows, ROWS_AT_ONCE)]
-        lanes = _grown(lanes, table.columns, chunk)
+        shown = [_down(cells, place, terminal) for cells, place in zip(downs, places, strict=True)]
+        yield from (GAP.join(parts).rstrip(" ") for parts in zip(*shown, strict=True))
+        downs = _downs(rows, terminal)
+        lanes = _grown(lanes, table.columns, downs)
+
+
+def _downs(rows: Iterator[Row], terminal: Terminal) -> list[_Cleaned]:
+    """The next rows, cleaned, turned into columns; nothing where there are no more."""
+    return [_clean(list(cells), terminal) for cells in zip(*islice(rows, ROWS_AT_ONCE), strict=True)]
 
 
 def _escaped(text: str, terminal: Terminal) -> str:
     return escape(text, ascii_only=not terminal.unicode)
 
 
-def _clean(row: Row, terminal: Terminal) -> _Cleaned:
+def _clean(cells: _Cleaned, terminal: Terminal) -> _Cleaned:
+    if _is_plain(cells):
+        return cells
     return [
-        _escaped(cell, terminal) if isinstance(cell, str) else _clean_cell(cell, terminal) for cell in row
+        _escaped(cell, terminal) if isinstance(cell, str) else _clean_cell(cell, terminal) for cell in cells
     ]
+
+
+def _is_plain(cells: _Cleaned) -> bool:
+    """Nothing but text in which every character takes one column and is safe: looked at all at once."""
+    if not all(type(cell) is str for cell in cells):
+        return False
+    text = "".join(cells)  # type: ignore[arg-type]
+    return text.isascii() and text.isprintable()
 
 
 def _clean_cell(cell: Cell, terminal: Terminal) -> Cell:
@@ -123,12 +139,11 @@ def _clean_cell(cell: Cell, terminal: Terminal) -> Cell:
     return cell if text == cell.text and mark == cell.mark else replace(cell, text=text, mark=mark)
 
 
-def _grown(lanes: list[_Lane], columns: tuple[Column, ...], rows: list[_Cleaned]) -> list[_Lane]:
-    """The lanes, wide enough for the cells of these rows too."""
-    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+def _grown(lanes: list[_Lane], columns: tuple[Column, ...], downs: list[_Cleaned]) -> list[_Lane]:
+    """The lanes, wide enough for these cells too."""
     return [
-        lane.around(_measured(column, list(down)))
-        for lane, column, down in zip(lanes, columns, cells, strict=True)
+        lane.around(_measured(column, cells))
+        for lane, column, cells in zip(lanes, columns, downs or [[]] * len(columns), strict=True)
     ]
 
 
@@ -188,6 +203,18 @@ def _header(columns: tuple[Column, ...], places: list[_Place], terminal: Termina
 def _line(row: _Cleaned, places: list[_Place], terminal: Terminal) -> str:
     cells = [_cell(cell, place, terminal) for cell, place in zip(row, places, strict=True)]
     return GAP.join(cells).rstrip(" ")
+
+
+def _down(cells: _Cleaned, place: _Place, terminal: Terminal) -> list[str]:
+    """A column of cells, each as wide as the column."""
+    if place.mark or not _is_plain(cells) or max(map(len, cells), default=0) > place.text:  # type: ignore[arg-type]
+        return [_cell(cell, place, terminal) for cell in cells]
+    texts = cast("list[str]", cells)
+    if place.align is Align.LEFT:
+        return [text.ljust(place.text) for text in texts]
+    if place.align is Align.POINT:
+        texts = [text + " " * (place.tail - len(_split(text)[1])) for text in texts]
+    return [text.rjust(place.text) for text in texts]
 
 
 def _cell(cell: Cell | str, place: _Place, terminal: Terminal) -> str:

@@ -7,6 +7,7 @@ changes were committed later is found), else its base commit. The run's own file
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ class Attacher:
             self._known[key] = self._find(key)
         return self._known[key]
 
-    def groups(self, runs: RunSet) -> Iterator[tuple[Attachment, list[int]]]:
+    def groups(self, runs: RunSet) -> Iterator[tuple[Attachment, Sequence[int]]]:
         """Rows of the index, ascending, that share an attachment. Rows that share their code are resolved once.
 
         An attachment may come more than once, and superseded rows are among the rows.
@@ -165,17 +166,13 @@ class Attacher:
         return None
 
 
-def _by_code(part: Segment, start: int, names: Sequence[str]) -> Iterator[tuple[CodeKey, list[int]]]:
+def _by_code(part: Segment, start: int, names: Sequence[str]) -> Iterator[tuple[CodeKey, Sequence[int]]]:
     """Rows that say the same about their code, as far as the named columns go."""
     coded = {name: part.codes(name) for name in names if name != "code_dirty"}
     plain = [coded[name][0] if name in coded else part.column(name) for name in names]
     if len(plain) == 1:
-        buckets: list[list[int]] = [[] for _ in coded[names[0]][1]]
-        for row, code in enumerate(plain[0], start):
-            buckets[code].append(row)
-        yield from (
-            (_key({names[0]: text}), rows) for text, rows in zip(coded[names[0]][1], buckets, strict=True)
-        )
+        for code, rows in _runs(list(plain[0]), start):
+            yield _key({names[0]: coded[names[0]][1][code]}), rows
         return
     found: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, codes in enumerate(zip(*plain, strict=True), start):
@@ -186,6 +183,21 @@ def _by_code(part: Segment, start: int, names: Sequence[str]) -> Iterator[tuple[
             for name, code in zip(names, codes, strict=True)
         }
         yield _key(said), rows
+
+
+def _runs(codes: list[int], start: int) -> Iterator[tuple[int, Sequence[int]]]:
+    """Each code and its rows: stretches, where the runs of one commit were indexed one after another."""
+    if codes == sorted(codes):
+        first = 0
+        while first < len(codes):
+            end = bisect_right(codes, codes[first], first)
+            yield codes[first], range(start + first, start + end)
+            first = end
+        return
+    buckets: defaultdict[int, list[int]] = defaultdict(list)
+    for row, code in enumerate(codes, start):
+        buckets[code].append(row)
+    yield from buckets.items()
 
 
 def _key(said: Mapping[str, Any]) -> CodeKey:

@@ -27,10 +27,8 @@ class LeftOut:
 def count(members: Members, shown: set[str], rows: Sequence[LogRow], columns: MetricColumns) -> LeftOut:
     """`members`: all runs; `shown`: ids of the commits of `rows`."""
     outside = (groups for commit, groups in members.items() if commit is not None and commit not in shown)
-    counted = [row for line in rows for row in line.rows[: len(line.rows) - line.inexact]]
-    unvalued = counted
-    for column in columns.values():
-        unvalued = [row for row in unvalued if column.numbers[row] is None]
+    counted = sum(len(line.rows) - line.inexact for line in rows)
+    unvalued = _unvalued(rows, columns)
     incomparable = sum(any(_stands_apart(column, row) for column in columns.values()) for row in unvalued)
     return LeftOut(
         out_of_range=sum(len(group) for groups in outside for _, group in groups),
@@ -38,8 +36,18 @@ def count(members: Members, shown: set[str], rows: Sequence[LogRow], columns: Me
         no_value=len(unvalued) - incomparable,
         incomparable=incomparable,
         inexact=sum(line.inexact for line in rows),
-        compared=len(counted) - len(unvalued),
+        compared=counted - len(unvalued),
     )
+
+
+def _unvalued(rows: Sequence[LogRow], columns: MetricColumns) -> list[int]:
+    """Runs without a number in any column."""
+    if any(column.whole for column in columns.values()):
+        return []
+    found = [row for line in rows for row in line.rows[: len(line.rows) - line.inexact]]
+    for column in columns.values():
+        found = [row for row in found if column.numbers[row] is None]
+    return found
 
 
 def _stands_apart(column: MetricColumn, row: int) -> bool:

@@ -11,14 +11,14 @@ from ledger.git.history import CodeCommit
 from ledger.model import Grade, Json, Level, Metric
 from ledger.store.segment import PARAMS
 from ledger.trace.aggregates import AGGREGATES, mean
-from ledger.trace.attach import Attacher, Attachment
-from ledger.trace.metric_column import MetricColumn
+from ledger.trace.attach import UNATTACHED, Attacher, Attachment
+from ledger.trace.metric_column import MetricColumn, of_rows
 from ledger.trace.view import Cell, View
 
 Partition: TypeAlias = tuple[tuple[str, str], ...]
 """Names of params and their values as text, by name."""
 
-EXACT_LEVELS = frozenset({Level.COMMIT, Level.TREE})
+EXACT_LEVELS = (Level.COMMIT, Level.TREE)
 """Levels at which a run was measured on exactly the code of the commit."""
 
 
@@ -165,17 +165,23 @@ def _row(
     older.update(
         (name, cell.value) for name, cell in cells.items() if cell.comparable and cell.value is not None
     )
-    levels = {attachment.level: attachment.of for attachment, _ in members}
-    level = next((level for level in Level if level in levels), Level.UNATTACHED)
+    surest = min((attachment for attachment, _ in members), key=_doubt, default=UNATTACHED)
     return LogRow(
         commit=commit,
-        level=level,
-        of=levels.get(level, 1),
+        level=surest.level,
+        of=surest.of,
         rows=(*exact, *inexact),
         inexact=len(inexact) if exact else 0,
         cells=cells,
         partition=partition,
     )
+
+
+_LEVELS = tuple(Level)
+
+
+def _doubt(attachment: Attachment) -> int:
+    return _LEVELS.index(attachment.level)
 
 
 def _joined(groups: Sequence[Sequence[int]]) -> Sequence[int]:
@@ -185,15 +191,13 @@ def _joined(groups: Sequence[Sequence[int]]) -> Sequence[int]:
 def _cell(
     view: View, name: str, rows: Sequence[int], column: MetricColumn, older: float | None
 ) -> LogCell | None:
-    numbers = [column.numbers[row] for row in rows]
-    mine = [number for number in numbers if number is not None]
+    held, mine = column.of(rows)
     others = [(row, column.rest[row]) for row in rows if row in column.rest] if column.rest else []
     if not mine:
         return _incomparable(view, name, others)
-    held = rows if len(mine) == len(rows) else [row for row in rows if column.numbers[row] is not None]
     value = AGGREGATES[column.aggregate](view, held, mine, column.target.direction)
     grade = _grade(view, column, held)
-    shown = next((row for row, number in zip(held, mine, strict=True) if number == value), None)
+    shown = held[mine.index(value)] if value in mine else None
     cell = view.cell(shown, name) if shown is not None and grade is not Grade.IDENTICAL else None
     return LogCell(
         value=value,
@@ -206,17 +210,17 @@ def _cell(
         mean=mean(mine),
         delta=None if older is None else value - older,
         left_out=len(others),
-        frame=view.lineage.frame(column.target),
+        frame=column.frame,
         row=shown,
     )
 
 
 def _grade(view: View, column: MetricColumn, rows: Sequence[int]) -> Grade:
     """The least sure of the grades of some comparable values."""
-    if all(grade is Grade.IDENTICAL for grade in column.grades):
+    if column.is_native:
         return Grade.IDENTICAL
     order = (Grade.APPROXIMATE, Grade.EXACT)
-    found = {column.grades[view.schema_codes[row]] for row in rows}
+    found = [column.grades[code] for code in set(of_rows(view.schema_codes, rows))]
     return next((grade for grade in order if grade in found), Grade.IDENTICAL)
 
 

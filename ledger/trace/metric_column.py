@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 from ledger.model import Grade
 from ledger.schema.definition import Definition
 from ledger.trace.view import Cell, View
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class MetricColumn:
     """One metric of all runs."""
 
@@ -19,11 +21,38 @@ class MetricColumn:
     aggregate: str
     """What stands for several runs of one commit."""
     numbers: list[float | None]
-    """By row: what is comparable and finite."""
+    """By row: what is comparable and finite. None where there is nothing, and nowhere if the column is `whole`."""
     rest: dict[int, Cell]
     """By row: all else that was recorded."""
     grades: tuple[Grade, ...]
     """By schema code: of values that are comparable."""
+    frame: str
+    """That of the target."""
+    whole: bool = False
+    """Whether every row has a number."""
+
+    @cached_property
+    def is_native(self) -> bool:
+        """Whether all that is comparable stands as it was recorded."""
+        return self.grades == (Grade.IDENTICAL,) * len(self.grades)
+
+    def of(self, rows: Sequence[int]) -> tuple[Sequence[int], Sequence[float]]:
+        """Those of some rows that have a number, and the numbers."""
+        found = of_rows(self.numbers, rows)
+        if self.whole:
+            return rows, found  # type: ignore[return-value]
+        numbers = [number for number in found if number is not None]
+        if len(numbers) == len(rows):
+            return rows, numbers
+        return [row for row in rows if self.numbers[row] is not None], numbers
+
+
+_Item = TypeVar("_Item")
+
+
+def of_rows(column: Sequence[_Item], rows: Sequence[int]) -> Sequence[_Item]:
+    """The items of some rows; a stretch of rows is cut out at once."""
+    return column[rows.start : rows.stop] if isinstance(rows, range) else [column[row] for row in rows]
 
 
 def read(view: View, name: str, aggregate: str | None) -> MetricColumn:
@@ -33,12 +62,15 @@ def read(view: View, name: str, aggregate: str | None) -> MetricColumn:
     # Without a direction nothing is best.
     chosen = "last" if asked == "best" and target.direction is None else asked
     grades = tuple(plan.grade for plan in view.plans(name))
-    found = MetricColumn(target, chosen, [None] * len(view.runs.index), {}, grades)
+    frame = view.lineage.frame(target)
+    found = MetricColumn(target, chosen, [None] * len(view.runs.index), {}, grades, frame)
+    count = 0
     for item in view.numbers(name):
         if len(item) == 3:  # noqa: PLR2004 - a whole segment
-            _take(found, *item)
+            count += _take(found, *item)
         else:
             _take_one(found, *item)
+    found.whole = count == len(found.numbers) and not found.rest
     return found
 
 
@@ -55,10 +87,10 @@ def _not_finite(value: float) -> Cell:
     return Cell(value, value, Grade.IDENTICAL, "not finite")
 
 
-def _take(found: MetricColumn, start: int, rows: Sequence[int], values: Sequence[float]) -> None:
-    """All values of a segment, most often one for each of its rows."""
+def _take(found: MetricColumn, start: int, rows: Sequence[int], values: Sequence[float]) -> int:
+    """All values of a segment, most often one for each of its rows. Returns how many there are."""
     numbers: list[float | None] = list(values)
-    odd = [] if all(map(math.isfinite, values)) else [i for i, v in enumerate(values) if not math.isfinite(v)]
+    odd = [] if math.isfinite(sum(values)) else [i for i, v in enumerate(values) if not math.isfinite(v)]
     for position in odd:
         found.rest[start + rows[position]] = _not_finite(values[position])
         numbers[position] = None
@@ -67,3 +99,4 @@ def _take(found: MetricColumn, start: int, rows: Sequence[int], values: Sequence
     else:
         for row, number in zip(rows, numbers, strict=True):
             found.numbers[start + row] = number
+    return len(numbers)
