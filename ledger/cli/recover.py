@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,12 +13,14 @@ import click
 from ledger.cli.app import App, json_option
 
 if TYPE_CHECKING:
+    from ledger.model import StoreFault
     from ledger.store.recover import Recovered
 
 _EPILOG = """\b
 Examples:
   ledger recover
-  ledger recover --index      also make the index anew
+  ledger recover --index           also make the index anew
+  ledger recover --from FOLDER     take in sealed files of a repository that was moved (ledger status names them)
 
 Every command that writes does this by itself; here it is done now, and said.
 """
@@ -24,22 +28,37 @@ Every command that writes does this by itself; here it is done now, and said.
 
 @click.command(epilog=_EPILOG)
 @click.option("--index", "rebuild", is_flag=True, help="Make the index anew.")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Take in the sealed files there.",
+)
 @json_option
 @click.pass_obj
-def recover(app: App, /, *, rebuild: bool, as_json: bool) -> int:
+def recover(app: App, /, *, rebuild: bool, folder: Path | None, as_json: bool) -> int:
     """Finish what killed processes left: stale locks, sealed records that are not on their ref yet.
 
     Sealed files of the last hours whose records have vanished from their refs are put back as well.
     """
     from ledger.store.recover import recover as finish
 
+    taken, faults = _taken(app, folder) if folder is not None else (None, [])
     done = finish(app.workspace.repository)
+    done = replace(done, faults=(*faults, *done.faults))
     indexed = _rebuilt(app) if rebuild else None
     if as_json:
-        app.json(_document(done, indexed))
+        app.json(_document(done, indexed) | ({} if taken is None else {"taken": taken}))
     else:
-        app.lines(_lines(done, indexed))
-    return 1 if done.waiting else 0
+        app.lines(_lines(done, indexed, taken or 0))
+    return 1 if done.waiting or faults else 0
+
+
+def _taken(app: App, folder: Path) -> tuple[int, list[StoreFault]]:
+    from ledger.store.orphans import take_in
+
+    return take_in(app.workspace.repository, app.path(str(folder)))
 
 
 def _rebuilt(app: App) -> int:
@@ -64,10 +83,12 @@ def _document(done: Recovered, indexed: int | None) -> dict[str, Any]:
     }
 
 
-def _lines(done: Recovered, indexed: int | None) -> Iterator[str]:
+def _lines(done: Recovered, indexed: int | None, taken: int) -> Iterator[str]:
     from ledger.render.terminal import escape
 
     said = list(_said(done))
+    if taken:
+        said.insert(0, f"took in {taken:,} sealed {'file' if taken == 1 else 'files'}")
     if indexed is not None:
         said.append(f"made the index anew: {indexed:,} {'record' if indexed == 1 else 'records'}")
     yield from map(escape, said or ["nothing to recover"])

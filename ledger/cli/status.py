@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ledger.git.worktree import WorkTree
     from ledger.model import StoreFault
     from ledger.schema.document import Schema
+    from ledger.store.orphans import Orphan
     from ledger.store.state import State
 
 _SHOWN = 10
@@ -32,6 +33,7 @@ Examples:
 def status(app: App, /, *, as_json: bool) -> None:
     """Say what is recorded, what the next run would be tied to, what waits and what is in the way."""
     from ledger.store import index as store_index
+    from ledger.store.orphans import orphans
     from ledger.store.state import look
 
     repository = app.workspace.repository
@@ -42,6 +44,7 @@ def status(app: App, /, *, as_json: bool) -> None:
         tree=_tree(app),
         schemas=_schemas(app),
         where=str(repository.work_tree or repository.git_dir),
+        orphans=tuple(orphans(repository)),
     )
     if as_json:
         app.json(_document(found))
@@ -57,6 +60,7 @@ class _Found:
     schemas: tuple[Schema | None, str]
     """The schema that the next run is checked against, or why there is none."""
     where: str
+    orphans: tuple[Orphan, ...]
 
 
 def _tree(app: App) -> WorkTree | None:
@@ -118,6 +122,10 @@ def _document(found: _Found) -> dict[str, Any]:
         ],
         "waiting": [{"path": str(one.path), "records": one.records, "why": one.why} for one in state.waiting],
         "refused": [{"path": str(one.path), "fault": one.fault} for one in state.refused],
+        "orphaned": [
+            {"path": str(one.folder), "repository": one.repository, "files": one.files}
+            for one in found.orphans
+        ],
         "unreadable": [
             {"ref": one.ref, "commit": one.commit, "path": one.path, "what": one.what} for one in found.faults
         ],
@@ -215,6 +223,12 @@ def _troubles(found: _Found) -> Iterator[str]:
             " ".join(part for part in (one.ref, one.commit[:12], one.path) if part) for one in found.faults
         )
         yield from _capped([f"  {place}: {one.what}" for place, one in zip(where, found.faults, strict=True)])
+    if found.orphans:
+        yield ""
+        yield "sealed files of repositories that are gone or elsewhere now (in the right one: ledger recover --from FOLDER):"
+        yield from _capped(
+            [f"  {one.folder}: {_files(one.files)} of {one.repository}" for one in found.orphans]
+        )
     if state.holder is not None:
         yield ""
         who = f"process {state.holder.pid} on {state.holder.host}"
@@ -226,6 +240,10 @@ _HOLDERS = {
     False: "{who} ended while it was writing; the next command that writes finishes its work (ledger recover)",
     None: "{who} is writing, or was when it ended",
 }
+
+
+def _files(count: int) -> str:
+    return f"{count:,} {'file' if count == 1 else 'files'}"
 
 
 def _capped(lines: list[str]) -> list[str]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 from conftest import Ledger, Repo
 
 REF = "refs/runs/main"
@@ -47,3 +53,67 @@ def test_the_document(repo: Repo, ledger: Ledger) -> None:
         "indexed": 1,
         "faults": [],
     }
+
+
+def in_the_fallback(repo: Repo, ledger: Ledger) -> None:
+    """Record one run, and two more while neither the spool nor the ref can be written."""
+    ledger("record", "-m", "f1=0.5")
+    tip = repo.git("rev-parse", REF)
+    repo.git("update-ref", REF, "HEAD")
+    spool = repo.path / ".git/ledger/spool"
+    shutil.rmtree(spool)
+    spool.write_text("not a folder")
+    ledger("record", "-m", "f1=0.9")
+    ledger("record", "-m", "f1=0.8")
+    assert "sealed in" in ledger.err
+    spool.unlink()
+    repo.git("update-ref", REF, tip)
+
+
+def test_sealed_files_of_a_moved_repository_are_named_and_taken_in(
+    repo: Repo, make_repo: Callable[..., Repo], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_fallback(repo, ledger)
+    assert ledger.json("status")["orphaned"] == [], "they are this repository's own"
+    other = make_repo("other")
+    other.commit("its own")
+    monkeypatch.chdir(other.path)
+    assert ledger.json("status")["orphaned"] == [], "it is where it was"
+
+    moved = repo.path.with_name("moved")
+    repo.path.rename(moved)
+    monkeypatch.chdir(moved)
+    (orphan,) = ledger.json("status")["orphaned"]
+    assert (orphan["repository"], orphan["files"]) == (str(repo.path / ".git"), 2)
+    text = ledger("status")
+    assert f"{orphan['path']}: 2 files of {repo.path / '.git'}" in text
+    assert "ledger recover --from FOLDER" in text
+    assert len(ledger.json("runs")) == 1
+    Path(orphan["path"], "torn.zip").write_text("torn")
+    out = ledger("recover", "--from", orphan["path"], code=1)
+    assert out.splitlines()[:2] == ["took in 2 sealed files", "put 2 sealed records on their refs"]
+    assert "torn.zip" in out
+    assert sorted(row["metrics.f1"] for row in ledger.json("runs")) == [0.5, 0.8, 0.9]
+    assert "all is well" in ledger("verify")
+    assert [one["files"] for one in ledger.json("status")["orphaned"]] == [1], "what can't be read stays"
+
+
+def test_refused_runs_of_a_moved_repository_are_taken_in_too(
+    repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_fallback(repo, ledger)
+    (fallback,) = Path(os.environ["XDG_STATE_HOME"]).glob("ledger/*/spool")
+    (fallback / "refused").mkdir()
+    for path in fallback.glob("*.zip"):
+        path.rename(fallback / "refused" / path.name)
+    moved = repo.path.with_name("moved")
+    repo.path.rename(moved)
+    monkeypatch.chdir(moved)
+    assert ledger("recover", "--from", str(fallback)) == "took in 2 sealed files\n"
+    assert len(ledger.json("status")["refused"]) == 2
+
+
+def test_a_folder_without_sealed_files(repo: Repo, ledger: Ledger) -> None:
+    for folder in (repo.path, repo.path / "nowhere"):
+        ledger("recover", "--from", str(folder), code=1)
+        assert "no sealed files in" in ledger.err
