@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,16 +65,20 @@ def export(
     viewing: Viewing,
 ) -> None:
     """Write runs and series into DIR, for pandas, polars, DuckDB, R or a spreadsheet."""
+    from ledger.render.progress import Progress
     from ledger.trace import apart
     from ledger.trace.export import Export, publish
     from ledger.trace.listing import Listing, find
 
     view = viewing.open_all(app)
     found = find(view, Listing(where=where, experiments=experiments))
-    whole = Export(view=view, found=found)
-    files = _FORMS[form](whole)
-    wanted = {name: write for name, write in files.items() if not (no_history and name.startswith("history"))}
-    written = publish(app.path(str(folder)), wanted, force=force)
+    with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="exporting") as progress:
+        whole = Export(view=view, found=found, told=progress.reach)
+        files = _FORMS[form](whole)
+        wanted = {
+            name: write for name, write in files.items() if not (no_history and name.startswith("history"))
+        }
+        written = publish(app.path(str(folder)), wanted, force=force)
     for path in written:
         app.talk(f"wrote {path}")
     if found.left_out:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ledger.errors import InputError
 from ledger.model import Grade, StoreFault, utc_text
@@ -31,6 +31,13 @@ FORMAT = 1
 ROW_GROUP = 262_144
 """Points in a row group of history.parquet."""
 RUNS, HISTORY = "runs", "history"
+_T = TypeVar("_T")
+
+
+class Told(Protocol):
+    """Hears how far a long export has come."""
+
+    def __call__(self, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,8 @@ class Export:
     """Series that can't be read: found out while they are written."""
     series_apart: set[str] = field(default_factory=set)
     """Series with values that do not count: found out likewise."""
+    told: Told | None = None
+    """Hears of the runs that are written: for each file from the first on."""
 
     def runs(self) -> pa.Table:
         """One row a run with every column; no column is without a type, since not every reader knows null."""
@@ -60,15 +69,26 @@ class Export:
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """The runs as flat mappings, for JSON."""
-        return self.found.documents(chosen(self.found.columns, None))
+        return self.counted(self.found.documents(chosen(self.found.columns, None)))
+
+    def counted(self, runs: Iterable[_T]) -> Iterator[_T]:
+        """The same, one thing for each run, and somebody is told how far it is."""
+        for number, one in enumerate(runs, 1):
+            yield one
+            if self.told:
+                self.told(number, self.found.passed)
 
     def points(self) -> Iterator[pa.Table]:
         """The series, a run a table, all with the schema `points_schema`."""
         schema = self.points_schema()
         ids = self.view.run_ids
-        for row, table in series.of_runs(self.view, self.found.rows.to_pylist(), self.faults):
+        rows = self.found.rows.to_pylist()
+        places = {row: number for number, row in enumerate(rows, 1)}
+        for row, table in series.of_runs(self.view, rows, self.faults):
             self.series_apart.update(series.apart(table))
             yield _long(table, ids[row], schema)
+            if self.told:
+                self.told(places[row], len(rows))
 
     def points_schema(self) -> pa.Schema:
         """`run_id, metric, step, time, value, context`.
@@ -199,7 +219,7 @@ def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 def run_rows(export: Export) -> tuple[list[str], Iterator[list[Any]]]:
     """Headers and rows of runs, for CSV."""
     table = export.runs()
-    return table.column_names, (list(record.values()) for record in records(table))
+    return table.column_names, export.counted(list(record.values()) for record in records(table))
 
 
 def publish(folder: Path, files: Mapping[str, Write], *, force: bool) -> list[Path]:

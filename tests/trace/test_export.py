@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,16 @@ def test_an_empty_ledger(ledger: Ledger, tmp_path: Path) -> None:
     ledger("export", str(tmp_path / "out"))
     assert pq.read_table(tmp_path / "out" / "runs.parquet").num_rows == 0
     assert pq.read_table(tmp_path / "out" / "history.parquet").num_rows == 0
+
+
+@pytest.mark.usefixtures("runs")
+def test_somebody_hears_how_far_an_export_is() -> None:
+    heard: list[tuple[int, int]] = []
+    whole = replace(exporter(), told=lambda done, total: heard.append((done, total)))
+    every = [(1, 3), (2, 3), (3, 3)]
+    for read in (whole.documents, lambda: export.run_rows(whole)[1]):
+        assert len(list(read())) == 3
+        assert heard == every
+        heard.clear()
+    assert len(list(whole.points())) == 2
+    assert heard == [(place, 3) for place, row in enumerate(whole.found.rows.to_pylist(), 1) if row < 2]
