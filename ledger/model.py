@@ -27,6 +27,11 @@ class Status(StrEnum):
     KILLED = "killed"
     LOST = "lost"
 
+    @property
+    def partial(self) -> bool:
+        """The run was cut short: it may lack what its schema requires of a whole one."""
+        return self in (Status.FAILED, Status.KILLED, Status.LOST)
+
 
 class Level(StrEnum):
     """How a run was attached to a code commit, surest first."""

@@ -122,6 +122,7 @@ def drafted(workspace: Workspace, folded: Folded, end: Mapping[str, Any]) -> Dra
         duration=round((finished - started).total_seconds(), 6),
         parent=head.get("parent"),
         note=folded.note,
+        reason=end.get("reason"),
         tags=folded.tags,
         command=tuple(head.get("command") or ()),
         environment=head.get("environment") or {},

@@ -24,6 +24,8 @@ class Draft:
     id: str | None = None
     record: str | None = None
     """Of a refused run, which keeps its id: however often it is finished, it is recorded once."""
+    base: str | None = None
+    """The record that this one goes on from: an attempt more of a run that was recorded."""
     refused: Path | None = None
     """The file of a refused run: when it is refused again, what is kept then takes its place."""
     experiment: str | None = None
@@ -34,6 +36,8 @@ class Draft:
     duration: float | None = None
     parent: str | None = None
     note: str | None = None
+    reason: str | None = None
+    """Why a run ended as it did."""
     tags: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     environment: Mapping[str, Json] = field(default_factory=dict)

@@ -263,7 +263,8 @@ def _validate(item: Record, fields: Collection[Field]) -> None:
         here = any(one == f"{part}.{top}" or one.startswith(f"{part}.{top}.") for one in new)
         return "this edit" if here else "the run"
 
-    faults = document.validate(schema, item.params, item.metrics, origin=origin)
+    partial = item.run.status.partial
+    faults = document.validate(schema, item.params, item.metrics, origin=origin, partial=partial)
     if faults:
         count = f"{len(faults)} faults" if len(faults) > 1 else str(faults[0])
         raise RefusedError(

@@ -275,6 +275,12 @@ class Run:
                 f"the run is not recorded yet: {error}; `ledger recover` does it from {outlet.writer.path}"
             )
             self._raise_if_asked(error)
+        except Exception as error:
+            self._say(
+                f"a bug in ledger: {error!r}; `ledger recover` records the run from {outlet.writer.path}"
+            )
+            if self.on_error == "raise":
+                raise
         return None
 
     def __enter__(self) -> Self:

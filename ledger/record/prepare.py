@@ -57,6 +57,7 @@ class Session:
         run = Run(
             id=draft.id or new_id(),
             record=draft.record or new_id(),
+            base=draft.base,
             recorded=now,
             experiment=experiment,
             status=draft.status,
@@ -72,6 +73,7 @@ class Session:
             parent=draft.parent,
             tags=draft.tags,
             note=draft.note,
+            reason=draft.reason,
             author=self._workspace.config.author,
         )
         whole = Record(
@@ -182,7 +184,8 @@ def _validate(schema: Schema, draft: Draft) -> tuple[Fault, ...]:
     def origin(part: str, name: str) -> str:
         return draft.origins.get(f"{part}.{name}", part or "the run")
 
-    return document.validate(schema, draft.params, draft.metrics, origin=origin)
+    partial = draft.status.partial
+    return document.validate(schema, draft.params, draft.metrics, origin=origin, partial=partial)
 
 
 def _misspelt(schema: Schema | None, draft: Draft) -> tuple[str, ...]:

@@ -107,12 +107,17 @@ def recorded(data: bytes, *, name: str = "") -> Schema:
 
 
 def validate(
-    schema: Schema, params: Mapping[str, Json], metrics: Mapping[str, Metric], *, origin: Origin
+    schema: Schema,
+    params: Mapping[str, Json],
+    metrics: Mapping[str, Metric],
+    *,
+    origin: Origin,
+    partial: bool = False,
 ) -> tuple[Fault, ...]:
     """Everything that is wrong with a run's params and metrics; nothing means that they fit.
 
     NaN and Infinity count as numbers, to which bounds, `enum`, `const` and `multipleOf` do not apply;
-    `"x-ledger": {"finite": true}` refuses them.
+    `"x-ledger": {"finite": true}` refuses them. A `partial` run, one that was cut short, may lack what is required.
     """
     if _too_deep(params):
         rule = f"at most {canonical.MAX_DEPTH} levels deep"
@@ -125,7 +130,8 @@ def validate(
         ("params",): schema.params,
         ("metrics",): schema.metrics,
     }
-    return rules.faults(instance, file=lambda path: _origin(path, origin), known=known)
+    faults = rules.faults(instance, file=lambda path: _origin(path, origin), known=known)
+    return tuple(fault for fault in faults if not (partial and fault.rule == "required"))
 
 
 def _too_deep(params: Mapping[str, Json]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from ledger import canonical
 from ledger.errors import ConfigError, FormatError, InputError, LedgerError
 from ledger.git.objects import REGULAR, TreeEntry
-from ledger.model import Fault
+from ledger.model import Fault, Status
 from ledger.schema import document, formats
 from ledger.schema.document import Schema
 from ledger.store import codec
@@ -23,6 +23,7 @@ from ledger.store.verify.walk import Wrong
 _JSON = (codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA)
 _MODES = {b"120000": "a symlink", b"160000": "a submodule", b"40000": "a folder", b"100755": "executable"}
 _SHOWN = 20
+_PARTIAL = frozenset(status.value for status in Status if status.partial)
 
 
 @dataclass(slots=True)
@@ -145,6 +146,7 @@ def _schema(found: Content, data: bytes | None) -> None:
             found.params,
             metrics,
             origin=lambda part, _name: f"{part}.json" if part else codec.RUN,
+            partial=(found.run or {}).get("status") in _PARTIAL,
         )
     except LedgerError as error:
         found.wrong.append((codec.SCHEMA, error.message))
