@@ -95,7 +95,10 @@ def marks(view: View, metric: str, rows: Collection[int]) -> dict[int, bool]:
     runs = _runs(view, metric)
     found = implementations(view, metric, runs.ids)
     prints = {row: runs.found(row, found) for row in rows if row in runs.codes}
-    newest = sorted(runs.codes, key=lambda row: (view.finished[row] or 0, row), reverse=True)
+    recorded, ids = view.runs.column("recorded"), view.runs.column("record")
+    newest = sorted(
+        runs.codes, key=lambda row: (view.finished[row] or 0, recorded[row] or 0, ids[row]), reverse=True
+    )
     unlike = _unlike(prints, next(_values(runs.found(row, found) for row in newest), None))
     return {row: row in unlike for row in rows}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from conftest import Ledger, Repo
 from ledger.config import open_workspace
 from ledger.git import history
 from ledger.git.history import CodeCommit
+from ledger.record.sealing import seal_and_chain
 from ledger.schema.fingerprint import Fingerprint
+from ledger.store.load import Place, record_at
 from ledger.trace.drift import changes, differing, drift, implementations, marks, sources
 from ledger.trace.view import View, open_view
 
@@ -151,6 +154,23 @@ def test_marks_and_differing_commits_are_relative_to_the_newest(project: Repo, l
     assert differing(found, "loss", ids) == frozenset()
     assert marks(found, "loss", values) == dict.fromkeys(values, False)
     assert differing(found, "f1", []) == frozenset()
+
+
+def test_of_runs_that_finished_at_one_moment_the_one_recorded_later_is_the_newest(
+    project: Repo, ledger: Ledger
+) -> None:
+    space = open_workspace(Path.cwd(), os.environ)
+    done = []
+    for value, util in ((0.1, UTIL), (0.2, UTIL.replace("1", "2"))):
+        project.commit("a limit", util__py=util)
+        said = ledger.json("record", "-m", f"f1={value}", "--finished", "2026-01-01T00:00:00Z")
+        done.append(record_at(space.repository, Place(record=said["record"], ref=said["ref"])))
+    project.git("update-ref", "-d", "refs/runs/main")
+    shutil.rmtree(project.path / ".git/ledger")
+    seal_and_chain(space, done[::-1])  # the later record comes first in the chain, and so in the index
+    found = view()
+    values = {row: cell.value for row, cell in found.metric("f1")}
+    assert {values[row]: mark for row, mark in marks(found, "f1", values).items()} == {0.1: True, 0.2: False}
 
 
 def test_runs_of_another_definition_have_no_mark(project: Repo, ledger: Ledger) -> None:
