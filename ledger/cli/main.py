@@ -92,7 +92,13 @@ Exit codes: 0 ok, 1 you can fix it (what you name isn't there, too), 2 the words
 @click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-C", "directory", metavar="DIR", help="Work as if started in DIR.")
 @click.option("--no-pager", is_flag=True, help="Don't page the output.")
-@click.option("--color", default="auto", metavar="WHEN", help="auto, always or never.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    metavar="WHEN",
+    help="auto, always or never.",
+)
 @click.version_option(package_name="git-ledger", prog_name="ledger")
 @click.pass_context
 def cli(ctx: click.Context, /, *, directory: str | None, no_pager: bool, color: str) -> None:

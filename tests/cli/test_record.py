@@ -401,3 +401,11 @@ def test_as_a_process_from_another_folder(repo: Repo, tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == file(repo, "run.json")["id"]
     assert file(repo, "run.json")["code"]["ignored"] == ["sub/m.json"]
+
+
+@pytest.mark.usefixtures("repo")
+def test_words_before_the_command_are_checked_before_anything_is_written(ledger: Ledger) -> None:
+    ledger("--color", "mauve", "record", "-m", "f1=0.5", code=2)
+    assert "mauve" in ledger.err
+    assert ledger.json("runs") == []
+    assert ledger.json("status")["waiting"] == []
