@@ -27,6 +27,7 @@ WELL_KNOWN = (
 """Packages whose version is recorded when the configuration names none."""
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
+_AMD_GPUS = Path("/sys/bus/pci/drivers/amdgpu")
 _DISTRIBUTION = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info")
 
 
@@ -57,26 +58,48 @@ def capture(
     return {name: fact for name, fact in facts.items() if fact not in (None, [], {})}
 
 
-def gpus(folder: Path = _GPUS) -> tuple[str, ...]:
-    """Name the NVIDIA GPUs as the driver's files do; none without them."""
-    return tuple(name for name in _gpu_names(folder) if name)
+def gpus(nvidia: Path = _GPUS, amd: Path = _AMD_GPUS) -> tuple[str, ...]:
+    """Name the NVIDIA and AMD GPUs as the drivers' files do; none without them.
+
+    An AMD board that doesn't say what it is called has its PCI id: `AMD GPU 1002:740c`.
+    """
+    return tuple(name for name in (*_nvidia(nvidia), *_amd(amd)) if name)
 
 
 @lru_cache(maxsize=4)
-def _gpu_names(folder: Path) -> tuple[str, ...]:
-    try:
-        devices = sorted(folder.iterdir())
-    except OSError:
-        return ()
-    return tuple(_model(device / "information") for device in devices)
+def _nvidia(folder: Path) -> tuple[str, ...]:
+    return tuple(_model(device / "information") for device in _devices(folder))
 
 
 def _model(file: Path) -> str:
+    lines = _text(file).splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Model:")), "")
+
+
+@lru_cache(maxsize=4)
+def _amd(folder: Path) -> tuple[str, ...]:
+    """`product_name` is empty where the board has no such memory (kernel: gpu/amdgpu/driver-misc)."""
+    boards = (device for device in _devices(folder) if ":" in device.name)
+    return tuple(_text(board / "product_name") or _pci_name(board) for board in boards)
+
+
+def _pci_name(device: Path) -> str:
+    vendor, model = (_text(device / name).removeprefix("0x") for name in ("vendor", "device"))
+    return f"AMD GPU {vendor}:{model}" if vendor and model else ""
+
+
+def _devices(folder: Path) -> list[Path]:
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Model:")), "")
 
 
 def _allowed(environ: Mapping[str, str], allow: Sequence[str]) -> dict[str, str]:

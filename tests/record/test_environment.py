@@ -72,8 +72,24 @@ def test_gpus_by_the_files_of_the_driver(tmp_path: Path) -> None:
     }.items():
         (tmp_path / device).mkdir()
         (tmp_path / device / "information").write_text(text)
-    assert environment.gpus(tmp_path) == ("NVIDIA A100-SXM4-80GB",)
-    assert environment.gpus(tmp_path / "nowhere") == ()
+    nowhere = tmp_path / "nowhere"
+    assert environment.gpus(tmp_path, nowhere) == ("NVIDIA A100-SXM4-80GB",)
+    assert environment.gpus(nowhere, nowhere) == ()
+
+
+def test_amd_gpus_by_what_the_board_says_or_its_pci_id(tmp_path: Path) -> None:
+    for device, files in {
+        "0000:03:00.0": {"product_name": "AMD Instinct MI250X\n", "vendor": "0x1002\n", "device": "0x740c\n"},
+        "0000:04:00.0": {"product_name": "\n", "vendor": "0x1002\n", "device": "0x744c\n"},
+        "0000:05:00.0": {},
+        "module": {"vendor": "0x1002", "device": "0x1"},
+    }.items():
+        (tmp_path / device).mkdir()
+        for name, text in files.items():
+            (tmp_path / device / name).write_text(text)
+    (tmp_path / "bind").write_text("")
+    found = environment.gpus(tmp_path / "nowhere", tmp_path)
+    assert found == ("AMD Instinct MI250X", "AMD GPU 1002:744c")
 
 
 @pytest.mark.parametrize("key", ["version", "version_info"])
