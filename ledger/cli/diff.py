@@ -159,13 +159,14 @@ class _Printer:
         change = Cell(text=delta(pair.delta, beside=beside), style=style)
         return [
             name,
-            self._value(pair.a),
-            self._value(pair.b),
+            self._value(pair.a, unit),
+            self._value(pair.b, unit),
             change,
             Cell(text=pair.reason or word, style=style),
         ]
 
-    def _value(self, cell: Value) -> Cell | str:
+    def _value(self, cell: Value, unit: str | None) -> Cell | str:
+        from ledger.cli.aside import parenthesised
         from ledger.model import Grade
         from ledger.render.format import number
         from ledger.render.grades import GRADES
@@ -175,7 +176,7 @@ class _Printer:
             return number(cell.value, digits=10)
         if cell.grade is Grade.MISSING:
             return ""
-        shown = f"({number(cell.recorded, digits=10)})" if cell.recorded is not None else ""
+        shown = parenthesised(number(cell.aside, digits=10), cell.own, unit)
         return Cell(text=shown, mark=GRADES[cell.grade].text(unicode=self.app.terminal.unicode), style="dim")
 
     def _code_lines(self) -> Iterator[str]:
@@ -251,10 +252,13 @@ def _pair_document(pair: Pair) -> dict[str, Any]:
 
 
 def _value_document(cell: Value) -> dict[str, Any]:
+    from ledger.cli.aside import own_document
+
     return {
         "value": cell.value if cell.comparable else None,
         "grade": cell.grade.value,
         "recorded": cell.recorded,
+        "own": own_document(cell.aside, cell.own),
         "reason": cell.reason,
     }
 

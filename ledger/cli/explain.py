@@ -52,6 +52,8 @@ def explain(app: App, /, *, run: str, metric: str, viewing: Viewing, as_json: bo
 
 
 def _document(found: Explanation) -> dict[str, Any]:
+    from ledger.cli.aside import own_document
+
     cell = found.cell
     return {
         "run": found.run_id,
@@ -65,6 +67,8 @@ def _document(found: Explanation) -> dict[str, Any]:
             for one in found.recorded
         ],
         "factor": found.factor or None,
+        "own": own_document(cell.aside, cell.own),
+        "own_steps": [_step_document(told) for told in found.own_steps],
         "steps": [_step_document(told) for told in found.steps],
         "breaks": [_step_document(told) for told in found.breaks],
         "hints": list(found.hints),
@@ -153,7 +157,11 @@ def _said(one: Definition) -> str:
 
 
 def _way(found: Explanation) -> Iterator[str]:
-    for title, listed in (("steps", found.steps), ("between them", found.breaks)):
+    for title, listed in (
+        ("steps", found.steps),
+        ("within its own frame", found.own_steps),
+        ("between them", found.breaks),
+    ):
         if listed:
             yield ""
             yield title
@@ -181,20 +189,20 @@ def _step(number: int, told: Told) -> Iterator[str]:
 
 
 def _result(app: App, found: Explanation) -> Iterator[str]:
+    from ledger.cli.aside import parenthesised
     from ledger.cli.show import plain
     from ledger.render.grades import GRADES
 
     cell, sign = found.cell, GRADES[found.cell.grade]
     mark = sign.text(unicode=app.terminal.unicode)
     unit = f" {found.target.unit}" if found.target.unit not in (None, "1") else ""
-    shown = f"{plain(cell.value)}{unit}" if cell.comparable else f"({plain(cell.recorded)})"
-    yield (
-        f"{mark} {found.metric} {shown}"
-        if cell.comparable or cell.recorded is not None
-        else f"{mark} {found.metric}"
-    )
-    factor = f": {found.factor}, applied once" if found.factor and cell.comparable else ""
-    yield f"  {cell.grade.value}: {sign.words}{factor}"
+    aside = "" if cell.aside is None else parenthesised(plain(cell.aside), cell.own, found.target.unit)
+    shown = f"{plain(cell.value)}{unit}" if cell.comparable else aside
+    yield f"{mark} {found.metric} {shown}".rstrip()
+    factor = f": {found.factor}, applied once" if found.factor else ""
+    yield f"  {cell.grade.value}: {sign.words}{factor if cell.comparable else ''}"
+    if cell.own and found.own_steps:
+        yield f"  in parentheses as {_said(cell.own)}{factor}"
     if cell.reason and cell.reason != sign.words:
         yield f"  {cell.reason}"
     yield from (f"  {one}" for one in found.contradictions)

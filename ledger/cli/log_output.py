@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
+from ledger.cli.aside import own_document, parenthesised
 from ledger.model import Grade, Level
 from ledger.render.format import date, day, delta, number
 from ledger.render.grades import GRADES
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ledger.trace.log import Log
     from ledger.trace.log_breaks import Break
     from ledger.trace.log_rows import LogCell, LogRow, Partition
+    from ledger.trace.view import Cell as ViewCell
     from ledger.trace.view import View
 
 
@@ -197,12 +199,15 @@ class Printer:
             mark = ("" if plain else sign.text(unicode=self.app.terminal.unicode)) + (
                 DRIFT if cell.drift else ""
             )
-            shown = number(cell.value) if cell.comparable else f"({number(cell.recorded)})"
+            shown = number(cell.value) if cell.comparable else self._aside(name, cell)
             value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
         change = self._styled(
             delta(cell.delta, beside=abs(cell.value or 0.0)), self._judged(name, cell.delta)
         )
         return [value, change, *([_spread(cell)] if spread else [])]
+
+    def _aside(self, name: str, cell: LogCell | ViewCell) -> str:
+        return parenthesised(number(cell.aside), cell.own, self.found.targets[name].unit)
 
     def _styled(self, text: str, style: Style) -> Cell | str:
         return Cell(text=text, style=style) if self.app.terminal.colour else text
@@ -223,7 +228,7 @@ class Printer:
         terminal = self.app.terminal
         for position, number_of_row in enumerate(row.rows):
             values = (
-                f"{name} {number(cell.value) if cell.comparable else f'({number(cell.recorded)})'}"
+                f"{name} {number(cell.value) if cell.comparable else self._aside(name, cell)}"
                 for name in self.found.metrics
                 if (cell := self.view.cell(number_of_row, name))
             )
@@ -288,6 +293,7 @@ def _cell_document(cell: LogCell) -> dict[str, Any]:
         "value": cell.value,
         "grade": cell.grade.value,
         "recorded": cell.recorded,
+        "own": own_document(cell.aside, cell.own),
         "count": cell.count,
         "min": cell.minimum,
         "max": cell.maximum,

@@ -229,36 +229,53 @@ class _Printer:
     def _rows(self, names: Sequence[str], sample: int | None = None) -> Iterator[list[Cell | str]]:
         from ledger.trace.listing import records
 
-        table = self.found.table(names)
-        for record in records(table if sample is None else table.slice(0, sample)):
-            yield [self._cell(name, record) for name in names]
+        found = self.found if sample is None else self.found.first(sample)
+        table = found.table(names)
+        asides = self._asides(found, table.column_names)
+        for place, record in enumerate(records(table)):
+            beside = {name: texts[place] for name, texts in asides.items()}
+            yield [self._cell(name, record, beside) for name in names]
 
-    def _cell(self, name: str, record: Mapping[str, Any]) -> Cell | str:
+    def _asides(self, found: Found, names: Sequence[str]) -> dict[str, list[str]]:
+        """Metric → for each run what does not count, in parentheses."""
+        from ledger.cli.aside import parenthesised
+        from ledger.render.format import number
+        from ledger.trace.apart import asides
+
+        told = {}
+        for metric in (name.removeprefix("recorded.") for name in names if name.startswith("recorded.")):
+            values, own = asides(found.columns, metric, found.rows)
+            pairs = zip(values.to_pylist(), own, strict=True)
+            unit = self.view.target(metric).unit
+            told[metric] = [parenthesised(number(value), one, unit) for value, one in pairs]
+        return told
+
+    def _cell(self, name: str, record: Mapping[str, Any], asides: Mapping[str, str]) -> Cell | str:
         from ledger.render.table import Cell
 
         group, _, rest = name.partition(".")
         if group == "metrics":
-            return self._metric(rest, record)
+            return self._metric(rest, record, asides.get(rest, ""))
         if name == "run_id":
             return Cell(text=record[name][:_ID_DIGITS], style="id")
         if name == "status" and record[name] != "finished":
             return Cell(text=str(record[name] or ""), style="warn")
         return _shown(name, record[name])
 
-    def _metric(self, name: str, record: Mapping[str, Any]) -> Cell | str:
+    def _metric(self, name: str, record: Mapping[str, Any], aside: str) -> Cell | str:
         from ledger.model import Grade
         from ledger.render.format import number
         from ledger.render.grades import GRADES
         from ledger.render.table import Cell
 
-        value, recorded = record[f"metrics.{name}"], record.get(f"recorded.{name}")
+        value = record[f"metrics.{name}"]
         grade = Grade(record[f"grade.{name}"])
         sign = GRADES[grade].text(unicode=self.app.terminal.unicode)
         if value is not None:
             return number(value) if grade is Grade.IDENTICAL else Cell(text=number(value), mark=sign)
         if grade is Grade.MISSING:
             return ""
-        return Cell(text=f"({number(recorded)})" if recorded is not None else "", mark=sign, style="dim")
+        return Cell(text=aside, mark=sign, style="dim")
 
     def footer(self) -> None:
         """What is not shown and why, on standard error, where it disturbs no reader of the data."""

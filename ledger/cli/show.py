@@ -116,11 +116,14 @@ def document(found: Detail) -> dict[str, Any]:
 
 def metric_document(metric: MetricDetail) -> dict[str, Any]:
     """`value` is null where it does not compare: `recorded` is what was recorded, `reason` says why."""
+    from ledger.cli.aside import own_document
+
     cell = metric.cell
     return {
         "value": cell.value if cell.comparable else None,
         "grade": cell.grade.value,
         "recorded": cell.recorded,
+        "own": own_document(cell.aside, cell.own),
         "unit": metric.target.unit,
         "definition": metric.target.did,
         "reason": cell.reason,
@@ -236,18 +239,21 @@ class _Printer:
         )
 
     def _metric(self, metric: MetricDetail) -> tuple[Cell, str, str]:
+        from ledger.cli.aside import parenthesised
         from ledger.render.format import number
         from ledger.render.grades import GRADES
         from ledger.render.table import Cell
 
         cell, target = metric.cell, metric.target
-        shown = plain(cell.value) if cell.comparable else f"({number(cell.recorded)})"
+        aside = parenthesised(number(cell.aside), cell.own, target.unit)
+        shown = plain(cell.value) if cell.comparable else aside
         sign = GRADES[cell.grade]
         mark = sign.text(unicode=self.app.terminal.unicode)
         better = {"higher": "higher is better", "lower": "lower is better"}.get(target.direction or "", "")
         said = ", ".join(part for part in (better, cell.reason) if part)
         value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
-        return value, target.unit if target.unit not in (None, "1") else "", said
+        unit = target.unit if cell.own is None or cell.own.unit == target.unit else None
+        return value, unit if unit not in (None, "1") else "", said
 
     def _tags(self) -> Iterator[str]:
         tags: Any = self.found.run.get("tags", {})

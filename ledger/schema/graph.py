@@ -109,6 +109,18 @@ class Graph:
             into.setdefault(self.frame(hyper.target), []).append((hyper, migration))
         return into
 
+    @cached_property
+    def newest(self) -> Mapping[str, str]:
+        """The definition that each frame came to, by frame: one that no conversion leads on from, as late as may be."""
+        isos = [edge for migration in self.migrations for edge in migration.edges if isinstance(edge, Iso)]
+        started = {edge.source for edge in isos}
+        found: dict[str, str] = {}
+        for edge in isos:
+            frame = self.frame(edge.target)
+            if edge.target not in started or found.get(frame, edge.target) in started:
+                found[frame] = edge.target
+        return found
+
     def coherent(self, did: str) -> bool:
         return self.frame(did) not in self._incoherent
 

@@ -101,6 +101,10 @@ class Plan:
     """The recorded definition, where there is exactly one that the value comes from."""
     frame: str = ""
     """Equal for plans whose values convert exactly into one another; breaks lie between different ones."""
+    own: Definition | None = None
+    """What values are under where they are incomparable: the newest definition of their own frame."""
+    own_steps: tuple[Step, ...] = ()
+    """What leads there."""
     steps: tuple[Step, ...] = ()
     breaks: tuple[Step, ...] = ()
     """What lies between the recorded definition and the target, where they do not compare."""

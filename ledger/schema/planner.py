@@ -11,7 +11,7 @@ from ledger.schema.definition import Definition, undeclared
 from ledger.schema.derivation import Ways, best, relevant
 from ledger.schema.differences import differences
 from ledger.schema.edges import Break, Cast, Coalesce, Default, Derive, Edge, Hyper, Iso, Lookup
-from ledger.schema.graph import Graph
+from ledger.schema.graph import Graph, Path
 from ledger.schema.instructions import Assume, Change, Compute, Convert, Either, Instruction
 from ledger.schema.migration import Migration
 from ledger.schema.native import Recorded
@@ -212,35 +212,55 @@ def _apart(graph: Graph, known: Known, have: Recorded, target: Definition) -> Pl
     if not target.declared:
         assert same_name is not None  # noqa: S101 - a bare name that nothing declares is native
         reason = f"recorded as d1:{same_name.short}, which is not declared here"
-        return _raw(graph, target, same_name, Grade.UNDECLARED, reason)
+        return _raw(graph, target, same_name, reason)
     near = same_name or next((have.by_id[did] for did in around if did in have.by_id), None)
     if near is None:
         reason = f"recorded without a definition, wanted as d1:{target.short}"
-        return _raw(graph, target, undeclared(target.name, target.role), Grade.UNDECLARED, reason)
+        return _raw(graph, target, undeclared(target.name, target.role), reason)
     breaks = tuple(_step(edge, migration, known) for edge, migration in around.get(near.did, ()))
     reason = _parted(breaks) if breaks else _unexplained(graph, near, target)
-    return _raw(graph, target, near, Grade.INCOMPARABLE, reason, breaks)
-
-
-def _raw(
-    graph: Graph,
-    target: Definition,
-    source: Definition,
-    grade: Grade,
-    reason: str,
-    breaks: tuple[Step, ...] = (),
-) -> Plan:
-    """What was recorded, as it was recorded."""
+    own, path, program = _within(graph, known, near)
     return Plan(
         target=target,
-        grade=grade,
+        grade=Grade.INCOMPARABLE,
+        reason=reason,
+        source=near,
+        frame=graph.frame(near.did),
+        own=own,
+        own_steps=tuple(_step(arc.edge, arc.migration, known, arc.backward) for arc in path),
+        breaks=breaks,
+        program=program,
+        sources=(near.name,),
+    )
+
+
+def _raw(graph: Graph, target: Definition, source: Definition, reason: str) -> Plan:
+    """What was recorded, as it was recorded: there is nothing to compare it with."""
+    return Plan(
+        target=target,
+        grade=Grade.UNDECLARED,
         reason=reason,
         source=source,
         frame=graph.frame(source.did),
-        breaks=breaks,
         program=(Read(source.name),),
         sources=(source.name,),
     )
+
+
+def _within(
+    graph: Graph, known: Known, source: Definition
+) -> tuple[Definition, Path, tuple[Instruction, ...]]:
+    """The newest definition of a frame, and the way there; as it was recorded where no single exact map is the way."""
+    read = Read(source.name)
+    newest = graph.newest.get(graph.frame(source.did), source.did)
+    if newest == source.did or not graph.coherent(source.did):
+        return source, (), (read,)
+    path = graph.path(source.did, newest)
+    try:
+        chain = joined(link for arc in path for link in arc.chain)
+    except UnwieldyError:
+        return source, (), (read,)
+    return known(newest), path, (read, Convert(0, chain)) if chain else (read,)
 
 
 def _parted(breaks: Sequence[Step]) -> str:

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ledger.model import Grade
-from ledger.trace.columns import GRADE
+from ledger.schema import columns as plan_columns
+from ledger.store.segment import METRICS
+from ledger.trace.columns import GRADE, RECORDED, Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ledger.schema.definition import Definition
+    from ledger.schema.plan import Plan
     from ledger.trace.compare import Comparison, MetricPair
     from ledger.trace.detail import MetricDetail
     from ledger.trace.listing import Found
@@ -37,7 +41,7 @@ def of_listing(found: Found, shown: Iterable[str]) -> Iterator[str]:
     )
     told = ((name.partition("."), rows) for name, rows in asked)
     yield from dict.fromkeys(
-        metric for (group, _, metric), rows in told if group == "metrics" and _any(found, metric, rows)
+        metric for (group, _, metric), rows in told if group == METRICS and _any(found, metric, rows)
     )
 
 
@@ -48,6 +52,62 @@ def _any(found: Found, metric: str, rows: pa.Array) -> bool:
     odd = pa.array(sorted(grade.value for grade in grades(found.columns.view)), pa.string())
     column = found.columns.column(f"{GRADE}.{metric}", rows)
     return bool(pc.any(pc.is_in(column, value_set=odd)).as_py())
+
+
+def asides(columns: Columns, metric: str, rows: pa.Array) -> tuple[pa.Array, list[Definition | None]]:
+    """For each row the value that is shown apart (null where it counts), and the definition it is under.
+
+    That is the newest of its own frame; where there is no such definition, None, and the value as it was recorded.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    view = columns.view
+    codes = pa.array([view.schema_codes[row] for row in rows.to_pylist()], pa.int32())
+    values = _numbers(recorded(columns, metric, rows))
+    plans = view.plans(metric)
+    for code in pc.unique(codes).to_pylist():
+        if plans[code].grade in grades(view):
+            found = plan_columns.evaluate(plans[code], _recorded(columns, plans[code], rows), len(rows))
+            values = pc.if_else(
+                pc.equal(codes, code), pc.coalesce(found.values.cast(pa.float64()), values), values
+            )
+    counts = pc.is_valid(columns.column(f"{METRICS}.{metric}", rows))
+    own = [plans[code].own for code in codes.to_pylist()]
+    return pc.if_else(counts, pa.scalar(None, pa.float64()), values), own
+
+
+def recorded(columns: Columns, metric: str, rows: pa.Array) -> pa.Array:
+    """What runs recorded for a metric: under its name, else under the name that it had where it was redefined."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = columns.column(f"{RECORDED}.{metric}", rows)
+    plans = columns.view.plans(metric)
+    others = {plan.source.name for plan in plans if plan.own and plan.source and plan.source.name != metric}
+    if not others or pa.types.is_string(found.type):
+        return found
+    codes = pa.array([columns.view.schema_codes[row] for row in rows.to_pylist()], pa.int32())
+    for name in sorted(others):
+        mine = [
+            code for code, plan in enumerate(plans) if plan.own and plan.source and plan.source.name == name
+        ]
+        renamed = columns.recorded.numbers(METRICS, name, rows)
+        chosen = pc.is_in(codes, value_set=pa.array(mine, pa.int32()))
+        found = pc.if_else(chosen, renamed, found.cast(pa.float64()))
+    return found
+
+
+def _recorded(columns: Columns, plan: Plan, rows: pa.Array) -> dict[str, pa.Array]:
+    return {name: columns.recorded.numbers(METRICS, name, rows) for name in plan.sources}
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    """Doubles; a metric that was ever recorded as something else is text, and has none."""
+    import pyarrow as pa
+
+    is_number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+    return column.cast(pa.float64(), safe=False) if is_number else pa.nulls(len(column), pa.float64())
 
 
 def of_run(view: View, metrics: Mapping[str, MetricDetail]) -> Iterator[str]:

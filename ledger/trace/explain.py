@@ -52,6 +52,8 @@ class Explanation:
     recorded: tuple[Recorded, ...]
     steps: tuple[Told, ...]
     breaks: tuple[Told, ...]
+    own_steps: tuple[Told, ...]
+    """What leads to the newest definition of its own frame, where it does not compare."""
     factor: str
     """The one exact map that all steps together are; empty where there is none, or where it changes nothing."""
     forwarded: Renamed | None
@@ -83,6 +85,7 @@ def explain(view: View, prefix: str, metric: str) -> Explanation:
         recorded=recorded,
         steps=_told(view, plan.steps, origins),
         breaks=_told(view, plan.breaks, origins),
+        own_steps=_told(view, plan.own_steps, origins),
         factor=str(plan.affine) if plan.affine and not plan.affine.is_identity else "",
         forwarded=forwarded,
         contradictions=_contradictions(view, plan),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import NotFoundError, UsageError
 from ledger.store.segment import METRICS, PARAMS
-from ledger.trace import targets, where
+from ledger.trace import apart, targets, where
 from ledger.trace.columns import GRADE, RECORDED, Columns, rfc3339
 from ledger.trace.grammar import Expression
 from ledger.trace.names import numeric
@@ -78,11 +78,17 @@ class Found:
 
         metrics = [name.partition(".")[2] for name in names if name.startswith(f"{METRICS}.")]
         grades = [f"{GRADE}.{name}" for name in metrics]
-        recorded = [
-            f"{RECORDED}.{name}" for name in metrics if self.columns.has_incomparable(name, self.rows)
-        ]
-        wanted = dict.fromkeys((*names, *grades, *recorded))
-        return pa.table({name: self.columns.column(name, self.rows) for name in wanted})
+        found = {name: self.columns.column(name, self.rows) for name in dict.fromkeys((*names, *grades))}
+        recorded = {
+            f"{RECORDED}.{name}": apart.recorded(self.columns, name, self.rows)
+            for name in metrics
+            if self.columns.has_incomparable(name, self.rows)
+        }
+        return pa.table({**found, **recorded})
+
+    def first(self, count: int) -> Found:
+        """The first of the same runs."""
+        return replace(self, rows=self.rows.slice(0, count))
 
     def documents(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The same as one flat mapping a run for JSON: each param of the kind it was recorded as."""

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from ledger.canonical import compact
 from ledger.git.history import CodeCommit
 from ledger.model import Grade, Json, Level, Metric
+from ledger.schema.definition import Definition
 from ledger.store.segment import PARAMS
 from ledger.trace.aggregates import AGGREGATES, mean
 from ledger.trace.attach import UNATTACHED, Attacher, Attachment
@@ -44,6 +45,10 @@ class LogCell:
     """Equal for values that convert exactly into one another."""
     row: int | None = None
     """The index row of the run that is shown, where a single one is."""
+    aside: Metric = None
+    """What is shown apart where nothing compares: the last run's value under the newest definition of its own frame."""
+    own: Definition | None = None
+    """That definition."""
     drift: bool | None = None
     """Whether the code behind the metric is another than at the newest commit; None where no source is declared."""
 
@@ -239,4 +244,6 @@ def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> 
         left_out=len(others),
         frame=plan.frame or f"? {plan.grade}",
         row=row,
+        aside=cell.aside,
+        own=cell.own,
     )

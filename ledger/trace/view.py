@@ -35,16 +35,23 @@ class Cell:
     """One value of one run under the target definition of its column."""
 
     value: Metric
-    """Under the target definition where it compares, else as it was recorded."""
+    """Under the target definition where it compares, else under the newest of its own frame."""
     recorded: Metric
     """Under the definition that it was recorded under; None where it is computed from others."""
     grade: Grade
     reason: str = ""
     approximate_counts: bool = False
+    own: Definition | None = None
+    """The newest definition of its own frame, where it does not compare."""
 
     @property
     def comparable(self) -> bool:
         return self.grade in COMPARABLE or (self.approximate_counts and self.grade is Grade.APPROXIMATE)
+
+    @property
+    def aside(self) -> Metric:
+        """What is shown apart where it does not count."""
+        return self.recorded if self.value is None else self.value
 
 
 MISSING = Cell(None, None, Grade.MISSING, "not recorded")
@@ -134,7 +141,10 @@ class View:
         if outcome.grade is Grade.MISSING and len(values) == 1 and not plan.steps:
             return None
         value = outcome.value if _is_number(outcome.value) else None
-        return Cell(value, number, outcome.grade, outcome.reason, self.approximate)  # type: ignore[arg-type]
+        if outcome.grade is Grade.UNDECLARED:
+            number = value  # whatever name it was found under
+        own = plan.own if outcome.grade is Grade.INCOMPARABLE else None
+        return Cell(value, number, outcome.grade, outcome.reason, self.approximate, own)  # type: ignore[arg-type]
 
     def _cells(self, name: str, starts: Collection[int] | None) -> Iterator[tuple[int, Cell]]:
         """Cells of the runs in some segments, or in all, one by one."""

@@ -53,7 +53,7 @@ def test_what_lies_between_and_why(project: Project, ledger: Ledger) -> None:
     run = project.record(f1=84.2)
     project.declare("2", {"f1": WEIGHTED})
     text = ledger("explain", run, "f1")
-    assert "‖ f1 (84.2)" in text
+    assert "‖ f1 (84.2 %)" in text
     assert "how.average macro → weighted; no migration" in text
     assert "`ledger schema migrate` drafts" in text
     project.migrate(reason="per class support was not recorded")

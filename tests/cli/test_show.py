@@ -89,7 +89,7 @@ def test_what_does_not_compare_says_why(repo: Repo, ledger: Ledger) -> None:
     done = api.record(metrics={"f1": 50.0})
     declare("1")
     text = ledger("show", done.id, "--metrics")
-    assert "(50)" in text
+    assert "(50 %)" in text
     assert "unit % → 1" in text
     assert "higher is better" in text
     metric = ledger.json("show", done.id, "--metrics")["f1"]

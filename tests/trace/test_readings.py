@@ -14,7 +14,7 @@ from projects import Project
 
 import ledger as api
 from ledger.config import open_workspace
-from ledger.errors import NotFoundError, UsageError
+from ledger.errors import NotFoundError
 from ledger.model import Grade
 from ledger.schema.affine import affine
 from ledger.trace.readings import Reading, Readings, readings, shown
@@ -191,7 +191,7 @@ def test_a_history_is_read_under_the_version_asked_for(repo: Repo, ledger: Ledge
     assert api.history(run, as_="1")["value"].to_pylist() == [25.0, 50.0]
     assert api.history(run, at=old)["value"].to_pylist() == [25.0, 50.0]
     assert api.history(run)["grade"].to_pylist() == ["exact"] * 2
-    with pytest.raises(UsageError, match="--as 7"):
+    with pytest.raises(NotFoundError, match="--as 7"):
         api.history(run, as_="7")
     with pytest.raises(NotFoundError, match="'f2'"):
         api.history(run, ["f2"])
