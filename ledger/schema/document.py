@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of schema documents that this ledger reads. 1: the first (2026-11)."""
 
+MAX_BYTES = 8 * 1024 * 1024
+"""A larger file is refused unread; callers need not read more than this and one byte."""
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Origin = Callable[[str, str], str]
@@ -76,6 +79,8 @@ def parse(data: bytes, *, name: str, what: str) -> Schema:
 
     Raises ConfigError that lists every fault.
     """
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{what}: larger than {MAX_BYTES:,} bytes", hint="each run carries its schema: split it")
     try:
         body = _body(data, what)
         canonical_data = canonical.dumps(body)

@@ -100,6 +100,8 @@ def conversion(source: Unit, target: Unit, *, kind: str = "point") -> Affine:
 
 def load(data: bytes, *, what: str = ".ledger/units.json") -> Mapping[str, Unit]:
     """Read a project's units file; `what` names it in messages. Raises ConfigError that lists every fault."""
+    if len(data) > _MAX_FILE_BYTES:
+        raise ConfigError(f"{what}: larger than {_MAX_FILE_BYTES:,} bytes")
     try:
         document = canonical.loads(data, what=what, max_bytes=_MAX_FILE_BYTES)
     except InputError as error:

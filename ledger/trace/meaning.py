@@ -161,7 +161,10 @@ def _units(workspace: Workspace, at: str | None) -> bytes | None:
     top = workspace.repository.work_tree
     if at is None and top is not None:
         path = top / UNITS
-        return path.read_bytes() if path.is_file() else None
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(MAX_FILE + 1)
     (found,) = objects.read(workspace.repository, [f"{at or 'HEAD'}:{UNITS}"])
     return found.body if found else None
 
@@ -217,7 +220,7 @@ def _own_schemas(workspace: Workspace, at: str | None) -> dict[Path, bytes] | No
     found = {}
     for path in paths:
         with path.open("rb") as file:
-            found[path] = file.read(canonical.MAX_BYTES + 1)
+            found[path] = file.read(document.MAX_BYTES + 1)
     return found
 
 
