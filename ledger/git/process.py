@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from ledger.errors import ContentionError, GitError, RefMovedError, RepositoryError, StorageError, UsageError
+from ledger.errors import (
+    ContentionError,
+    GitError,
+    LedgerError,
+    RefMovedError,
+    RepositoryError,
+    StorageError,
+    UsageError,
+)
 
 LOCAL_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -91,6 +99,10 @@ class Outcome:
     code: int
     stdout: bytes
     stderr: str
+
+    def error(self, words: tuple[str, ...]) -> LedgerError:
+        """What `Repository.git` would have raised for it."""
+        return _typed(words, self.code, self.stderr)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +274,7 @@ def _completed(
         raise RepositoryError(missing, hint="ledger needs git 2.36 or later on the PATH") from error
 
 
-def _typed(words: tuple[str, ...], code: int, stderr: str) -> Exception:
+def _typed(words: tuple[str, ...], code: int, stderr: str) -> LedgerError:
     locked = _LOCKED.search(stderr)
     if locked:
         return LockedError(Path(locked["path"]))

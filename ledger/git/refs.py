@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.errors import GitError
+from ledger.errors import GitError, LedgerError
 from ledger.git.process import Repository
 
 _SYNCED = (
@@ -66,13 +66,42 @@ def update(
     repository: Repository, updates: Sequence[RefUpdate], *, reason: str, keep: tuple[int, ...] = ()
 ) -> None:
     """All updates or none, fsynced, with a reflog entry. Raises RefMovedError when one holds another value."""
-    lines = b"".join(
+    words = (*_SYNCED, "update-ref", "-m", reason, "--create-reflog", "--stdin", "-z")
+    repository.git(*words, stdin=_lines(repository, updates), keep=keep)
+
+
+def update_each(
+    repository: Repository,
+    groups: Sequence[Sequence[RefUpdate]],
+    *,
+    reason: str,
+    keep: tuple[int, ...] = (),
+) -> list[LedgerError | None]:
+    """As `update`, each group a transaction of its own; what became of each, in order.
+
+    One process does them all as long as none fails: git ends at the first that does, and another goes on behind it.
+    """
+    outcomes: list[LedgerError | None] = []
+    words = (*_SYNCED, "update-ref", "-m", reason, "--create-reflog", "--stdin", "-z")
+    while len(outcomes) < len(groups):
+        lines = b"".join(_transaction(repository, group) for group in groups[len(outcomes) :])
+        done = repository.outcome(*words, stdin=lines, keep=keep)
+        outcomes += [None] * done.stdout.count(b"commit: ok\n")
+        if len(outcomes) < len(groups):
+            outcomes.append(done.error(words))
+    return outcomes
+
+
+def _transaction(repository: Repository, updates: Sequence[RefUpdate]) -> bytes:
+    return b"start\0%scommit\0" % _lines(repository, updates)
+
+
+def _lines(repository: Repository, updates: Sequence[RefUpdate]) -> bytes:
+    return b"".join(
         b"update %s\0%s\0%s\0"
         % (item.ref.encode(), item.new.encode(), (item.old or repository.zeros).encode())
         for item in updates
     )
-    words = (*_SYNCED, "update-ref", "-m", reason, "--create-reflog", "--stdin", "-z")
-    repository.git(*words, stdin=lines, keep=keep)
 
 
 def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:

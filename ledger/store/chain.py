@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from ledger.errors import FormatError, GitError, LedgerError, RefMovedError
 from ledger.git import history, objects, refs
 from ledger.git.objects import GitObject
 from ledger.git.process import LockedError, Repository
-from ledger.model import Author, StoreFault
-from ledger.store import aftercare, lock
+from ledger.model import StoreFault
+from ledger.store import aftercare, keeping, lock
 from ledger.store.slug import CODE, PINS, RUNS, remote_part
 from ledger.store.spool import Sealed, Spool, read
 
@@ -22,9 +21,8 @@ MAX_BATCH_BYTES = 128 << 20
 _ATTEMPTS = 12
 _LEAD_SECONDS = 0.5
 """How long one call chains for the others: under a load that never ends, somebody else has to take over."""
-_CODE_AUTHOR = Author()
-_KEEP = "keep "
-"""Begins the subject of an entry of a code ref; the commit that the entry keeps follows."""
+_TOGETHER = 256
+"""Experiments that are chained in one go: their refs' names fit on a command line."""
 
 
 @dataclass(slots=True)
@@ -48,6 +46,14 @@ class _Batch:
         for records in self.files.values():
             for item in records:
                 out[item.slug].append(item)
+        return dict(out)
+
+    def names(self) -> dict[str, list[str]]:
+        """Of the files that hold something for a slug."""
+        out: dict[str, list[str]] = defaultdict(list)
+        for path, records in self.files.items():
+            for slug in {item.slug for item in records}:
+                out[slug].append(path.name)
         return dict(out)
 
 
@@ -98,18 +104,17 @@ def _round(drain_: _Drain, mended: aftercare.Mended) -> set[Path]:
     """Chain everything sealed by now; return the files that can't be chained."""
     stuck: set[Path] = set()
     for batch in _batches(drain_, stuck):
-        failed = set()
-        for slug, records in batch.by_slug().items():
-            fresh = [item for item in records if item.record not in mended.chained]
-            try:
-                _require_known(RUNS + slug, fresh, mended)
-                _chain(drain_, slug, fresh, [path.name for path in batch.files])
-                drain_.result.records += len(fresh)
-            except LedgerError as error:
-                drain_.result.faults.append(
-                    StoreFault(ref=RUNS + slug, commit="", path="", what=error.message)
-                )
-                failed |= {item.record for item in records}
+        by_slug, names = batch.by_slug(), batch.names()
+        errors: dict[str, LedgerError] = {}
+        for slugs in _parts(list(by_slug)):
+            fresh, unknown = _fresh({slug: by_slug[slug] for slug in slugs}, mended)
+            errors |= unknown | _chain(drain_, fresh, names)
+            drain_.result.records += sum(len(fresh[slug]) for slug in fresh.keys() - errors.keys())
+        drain_.result.faults += [
+            StoreFault(ref=RUNS + slug, commit="", path="", what=error.message)
+            for slug, error in errors.items()
+        ]
+        failed = {item.record for slug in errors for item in by_slug[slug]}
         for path, items in batch.files.items():
             if failed.isdisjoint(item.record for item in items):
                 aftercare.set_aside(drain_.spool, path)
@@ -118,6 +123,26 @@ def _round(drain_: _Drain, mended: aftercare.Mended) -> set[Path]:
             if not failed.issuperset(item.record for item in items):
                 drain_.held.doubt()  # the file stays, and some of its records are on their chains
     return stuck
+
+
+def _parts(slugs: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (slugs[start : start + _TOGETHER] for start in range(0, len(slugs), _TOGETHER))
+
+
+def _fresh(
+    groups: Mapping[str, Sequence[Sealed]], mended: aftercare.Mended
+) -> tuple[dict[str, list[Sealed]], dict[str, LedgerError]]:
+    """What is not on its chain yet; and, by slug, why that can't be known."""
+    fresh: dict[str, list[Sealed]] = {}
+    errors: dict[str, LedgerError] = {}
+    for slug, records in groups.items():
+        left = [item for item in records if item.record not in mended.chained]
+        try:
+            _require_known(RUNS + slug, left, mended)
+            fresh[slug] = left
+        except FormatError as error:
+            errors[slug] = error
+    return fresh, errors
 
 
 def _require_known(ref: str, records: Sequence[Sealed], mended: aftercare.Mended) -> None:
@@ -148,35 +173,79 @@ def _batches(drain_: _Drain, stuck: set[Path]) -> Iterable[_Batch]:
         yield batch
 
 
-def _chain(drain_: _Drain, slug: str, records: Sequence[Sealed], names: Sequence[str]) -> None:
-    """One compare-and-swap for all records of a slug; when the ref moved, build again on what is there now."""
-    for attempt in range(_ATTEMPTS):
-        tips = refs.tips(drain_.repository, RUNS + slug, CODE + slug, _pin(drain_, slug))
-        there = _since(drain_, attempt, RUNS + slug, tips)
-        fresh = list({item.record: item for item in records if item.record not in there}.values())
-        if not fresh:
-            return
-        try:
-            _append(drain_, slug, fresh, names, tips)
-        except (RefMovedError, LockedError) as error:
-            if attempt == _ATTEMPTS - 1 or not _make_way(drain_, error, attempt):
-                raise
-        else:
-            return
+def _chain(
+    drain_: _Drain,
+    groups: Mapping[str, Sequence[Sealed]],
+    names: Mapping[str, Sequence[str]],
+    *,
+    first: int = 0,
+) -> dict[str, LedgerError]:
+    """One compare-and-swap for all records of a slug; when a ref moved, build again on what is there now.
+
+    Returns why slugs could not be chained: the others were.
+    """
+    failed: dict[str, LedgerError] = {}
+    left = dict(groups)
+    for attempt in range(first, _ATTEMPTS):
+        plans: dict[str, _Plan] = {}
+        tips = refs.tips(drain_.repository, *(ref for slug in left for ref in _refs(drain_, slug)))
+        lacking = keeping.lacking_together(drain_.repository, left, tips)
+        for slug, records in left.items():
+            try:
+                plan = _planned(drain_, slug, records, names[slug], tips, attempt, lacking.get(slug))
+                plans |= {slug: plan} if plan else {}
+            except LedgerError as error:
+                failed[slug] = error
+        errors = _append(drain_, plans)
+        if errors is None:  # something that they share: alone, one that can't be stored holds up no other
+            for slug in plans:
+                failed |= _chain(drain_, {slug: groups[slug]}, names, first=max(attempt, 1))
+            return failed
+        again = _ways_made(drain_, errors, attempt) if attempt < _ATTEMPTS - 1 else []
+        failed |= {slug: error for slug, error in errors.items() if slug not in again}
+        left = {slug: groups[slug] for slug in again}
+        if not left:
+            return failed
+    return failed
 
 
-def _append(
-    drain_: _Drain, slug: str, fresh: Sequence[Sealed], names: Sequence[str], tips: dict[str, refs.Tip]
-) -> None:
-    """Put records on top of what a slug's refs hold. Raises RefMovedError, LockedError: nothing was done then."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What one slug's refs are to become, and every object that this takes."""
+
+    intent: lock.Intent
+    written: Sequence[GitObject]
+    packs: frozenset[bytes]
+    updates: Sequence[refs.RefUpdate]
+    records: Sequence[Sealed]
+
+    @property
+    def code(self) -> frozenset[str]:
+        return frozenset(commit for item in self.records for commit in item.code)
+
+
+def _planned(
+    drain_: _Drain,
+    slug: str,
+    records: Sequence[Sealed],
+    names: Sequence[str],
+    tips: dict[str, refs.Tip],
+    attempt: int,
+    lacking: Sequence[str] | None,
+) -> _Plan | None:
+    """Records on top of what a slug's refs hold; None where all are there already."""
     repository, ref, code_ref = drain_.repository, RUNS + slug, CODE + slug
+    there = _since(drain_, attempt, ref, tips)
+    fresh = list({item.record: item for item in records if item.record not in there}.values())
+    if not fresh:
+        return None
     parent = _parent(drain_, ref, tips, slug)
     built = [_build(item, repository.object_format) for item in fresh]
     chain = _commits(built, parent, repository.object_format)
-    known = _known_code(drain_, slug, tips.get(code_ref))
-    packs = {item.pack for item in fresh if item.pack and not known.issuperset(item.code)}
-    code = _code_entries(drain_, fresh, known, tips.get(code_ref))
-    written = [*_unique(built), *chain, *code]
+    known = keeping.reached(repository, code_ref, tips.get(code_ref))
+    if lacking is None:
+        lacking = keeping.lacking(repository, code_ref, fresh, tips.get(code_ref), keep=drain_.keep)
+    code = keeping.entries(lacking, fresh, tips.get(code_ref), repository.object_format)
     updates = [refs.RefUpdate(ref=ref, new=chain[-1].id, old=_old(tips, ref))]
     if code:
         updates.append(refs.RefUpdate(ref=code_ref, new=code[-1].id, old=_old(tips, code_ref)))
@@ -187,16 +256,64 @@ def _append(
         code_ref=code_ref if code else None,
         files=tuple(names),
     )
-    with objects.held(repository, written, packs, keep=drain_.keep):
-        drain_.held.announce(intent)
-        try:
-            refs.update(repository, updates, reason=f"ledger: {len(fresh)} recorded", keep=drain_.keep)
-        except (RefMovedError, LockedError):
-            drain_.held.settle(intent)  # git says that it did nothing
-            raise
-    aftercare.complete(repository, written, packs, keep=drain_.keep)
-    _reached[repository.common_dir, code_ref].update(commit for item in fresh for commit in item.code)
-    drain_.held.settle(intent)
+    return _Plan(
+        intent=intent,
+        written=[*_unique(built), *chain, *code],
+        packs=frozenset(item.pack for item in fresh if item.pack and not known.issuperset(item.code)),
+        updates=updates,
+        records=fresh,
+    )
+
+
+def _append(drain_: _Drain, plans: Mapping[str, _Plan]) -> dict[str, LedgerError] | None:
+    """Do what was planned: why not, by slug; None for a failure of what several share."""
+    if not plans:
+        return {}
+    try:
+        return _appended(drain_, plans)
+    except LedgerError as error:
+        return dict.fromkeys(plans, error) if len(plans) == 1 else None
+
+
+def _appended(drain_: _Drain, plans: Mapping[str, _Plan]) -> dict[str, LedgerError]:
+    repository, keep = drain_.repository, drain_.keep
+    written = list({made.id: made for plan in plans.values() for made in plan.written}.values())
+    packs = frozenset().union(*(plan.packs for plan in plans.values()))
+    count = sum(len(plan.records) for plan in plans.values())
+    several = f" in {len(plans)} experiments" if len(plans) > 1 else ""
+    with objects.held(repository, written, packs, keep=keep):
+        drain_.held.announce(*(plan.intent for plan in plans.values()))
+        groups = [plan.updates for plan in plans.values()]
+        outcomes = refs.update_each(
+            repository, groups, reason=f"ledger: {count} recorded{several}", keep=keep
+        )
+    errors = {slug: error for slug, error in zip(plans, outcomes, strict=True) if error is not None}
+    for slug, error in errors.items():
+        if isinstance(error, (RefMovedError, LockedError)):
+            drain_.held.settle(plans[slug].intent)  # git says that it did nothing
+    errors |= _completed(drain_, {slug: plan for slug, plan in plans.items() if slug not in errors})
+    for slug in plans.keys() - errors.keys():
+        keeping.remember(repository, CODE + slug, plans[slug].code)
+        drain_.held.settle(plans[slug].intent)
+    return errors
+
+
+def _completed(drain_: _Drain, plans: Mapping[str, _Plan]) -> dict[str, LedgerError]:
+    """See to it that all objects are there; alone, where one that can't be would keep the others from it."""
+    written = [made for plan in plans.values() for made in plan.written]
+    packs = frozenset().union(*(plan.packs for plan in plans.values()))
+    try:
+        aftercare.complete(drain_.repository, written, packs, keep=drain_.keep)
+    except LedgerError as error:
+        if len(plans) == 1:
+            return dict.fromkeys(plans, error)
+        alone = [_completed(drain_, {slug: plan}) for slug, plan in plans.items()]
+        return {slug: error for found in alone for slug, error in found.items()}
+    return {}
+
+
+def _refs(drain_: _Drain, slug: str) -> tuple[str, str, str]:
+    return RUNS + slug, CODE + slug, _pin(drain_, slug)
 
 
 def _old(tips: dict[str, refs.Tip], ref: str) -> str | None:
@@ -214,14 +331,18 @@ def _since(drain_: _Drain, attempt: int, ref: str, tips: dict[str, refs.Tip]) ->
         raise
 
 
-def _make_way(drain_: _Drain, error: LedgerError, attempt: int) -> bool:
-    """Whether it is worth another try: git has waited for a ref's lock already, so only a removed one is."""
-    if isinstance(error, LockedError):
-        return aftercare.remove_stale(drain_.repository, error.path)
-    import random
+def _ways_made(drain_: _Drain, errors: Mapping[str, LedgerError], attempt: int) -> list[str]:
+    """Slugs that are worth another try: git has waited for a ref's lock already, so only a removed one is."""
+    moved = [slug for slug, error in errors.items() if isinstance(error, RefMovedError)]
+    if moved:
+        import random
 
-    time.sleep(random.uniform(0, min(0.01 * 2**attempt, 1.0)))  # noqa: S311 - jitter, not a secret
-    return True
+        time.sleep(random.uniform(0, min(0.01 * 2**attempt, 1.0)))  # noqa: S311 - jitter, not a secret
+    return moved + [
+        slug
+        for slug, error in errors.items()
+        if isinstance(error, LockedError) and aftercare.remove_stale(drain_.repository, error.path)
+    ]
 
 
 def _parent(drain_: _Drain, ref: str, tips: dict[str, refs.Tip], slug: str) -> str | None:
@@ -274,58 +395,3 @@ def _commits(records: Sequence[_Built], parent: str | None, object_format: str) 
         chain.append(made)
         parent = made.id
     return chain
-
-
-_reached: dict[tuple[Path, str], set[str]] = defaultdict(set)
-"""Code commits known to be reached by a code ref: refs only grow, so what was reached stays reached."""
-
-
-def _known_code(drain_: _Drain, slug: str, tip: refs.Tip | None) -> frozenset[str]:
-    """Code commits that the code ref is known to reach, without asking git."""
-    if tip is None:
-        return frozenset()
-    return frozenset((*_reached[drain_.repository.common_dir, CODE + slug], tip.subject[len(_KEEP) :]))
-
-
-def _code_entries(
-    drain_: _Drain, records: Sequence[Sealed], known: frozenset[str], tip: refs.Tip | None
-) -> list[GitObject]:
-    """Empty commits that keep the runs' code alive: one for each code commit that the code ref does not reach."""
-    wanted = [c for c in dict.fromkeys(commit for item in records for commit in item.code) if c not in known]
-    if not wanted:
-        return []
-    lacking = _not_reached(drain_, records, wanted, tip)
-    if not lacking:
-        return []
-    seconds = max(item.seconds for item in records)
-    empty = objects.make("tree", b"", drain_.repository.object_format)
-    entries = [empty]
-    parent = tip.id if tip else None
-    for commit in lacking:
-        entry = objects.commit(
-            tree=empty.id,
-            parents=[*([parent] if parent else []), commit],
-            author=_CODE_AUTHOR,
-            seconds=seconds,
-            message=f"{_KEEP}{commit}\n",
-            object_format=drain_.repository.object_format,
-        )
-        entries.append(entry)
-        parent = entry.id
-    return entries
-
-
-def _not_reached(
-    drain_: _Drain, records: Sequence[Sealed], wanted: list[str], tip: refs.Tip | None
-) -> list[str]:
-    """Those of `wanted` that the code ref does not reach yet, without those that are nowhere to be had."""
-    tips = [tip.id] if tip else []
-    try:
-        return history.outermost(drain_.repository, wanted, tips)
-    except GitError:  # a commit that is not here: pruned (its pack may bring it back), or a shallow clone
-        packs = {item.pack for item in records if item.pack}
-        with suppress(GitError):  # one that builds on a commit which is not here
-            objects.restore(drain_.repository, packs, keep=drain_.keep)
-        gone = set(objects.missing(drain_.repository, [*wanted, *tips]))
-        present = [commit for commit in wanted if commit not in gone]
-        return history.outermost(drain_.repository, present, tips) if present else []

@@ -113,15 +113,15 @@ def test_a_fetched_chain_that_only_adds_is_built_upon(repo: Repo, make_repo: Cal
 
 def test_a_ref_that_moves_in_between_is_built_upon_again(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded(repo)
-    real = refs.update
+    real = refs.update_each
     racers = [sealed(10), sealed(11)]
 
-    def update(*words: object, **options: object) -> None:
+    def update(*words: Any, **options: Any) -> Any:
         if racers:
             _chain_behind_its_back(repo, racers.pop())
-        real(*words, **options)  # type: ignore[arg-type]
+        return real(*words, **options)
 
-    monkeypatch.setattr(refs, "update", update)
+    monkeypatch.setattr(refs, "update_each", update)
     mine = recorded(repo)
     assert mine.chained
     assert len(set(chained(repo))) == len(chained(repo)) == 4
