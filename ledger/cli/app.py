@@ -76,6 +76,7 @@ class App:
         from ledger.render.progress import Progress
         from ledger.trace.view import open_view
 
+        self.settle()
         with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="reading runs") as progress:
             view = open_view(
                 self.workspace, at=at, wanted=wanted, approximate=approximate, told=progress.reach
@@ -83,6 +84,20 @@ class App:
         if warned:
             self.warn_of_findings(view.meaning.faults)
         return view
+
+    def settle(self) -> int:
+        """Record runs whose process died before they were; how many. One look into a folder where there are none."""
+        from ledger.store import journal
+
+        if not journal.listed(self.workspace.repository):
+            return 0
+        from ledger.record import lost
+
+        settled = lost.settle(self.workspace)
+        for one in settled.recorded:
+            self.talk(f"run {one.id[:8]} of {one.experiment} died: recorded as {one.status}")
+        self.warn(settled.problems)
+        return len(settled.recorded)
 
     @contextmanager
     def paged(self) -> Iterator[IO[str]]:

@@ -98,6 +98,7 @@ def record(
     from ledger.record import refused as earlier
     from ledger.record import run as recorder
 
+    app.settle()
     draft = now = _draft(app, given)
     if refused is not None:
         draft = earlier.corrected(app.path(str(refused)), now)

@@ -38,20 +38,22 @@ Every command that writes does this by itself; here it is done now, and said.
 @json_option
 @click.pass_obj
 def recover(app: App, /, *, rebuild: bool, folder: Path | None, as_json: bool) -> int:
-    """Finish what killed processes left: stale locks, sealed records that are not on their ref yet.
+    """Finish what killed processes left: runs they logged into, stale locks, sealed records not on their ref yet.
 
     Sealed files of the last hours whose records have vanished from their refs are put back as well.
     """
     from ledger.store.recover import recover as finish
 
+    lost = app.settle()
     taken, faults = _taken(app, folder) if folder is not None else (None, [])
     done = finish(app.workspace.repository)
     done = replace(done, faults=(*faults, *done.faults))
+    found: dict[str, Any] = {"lost": lost, **({} if taken is None else {"taken": taken})}
     indexed = _rebuilt(app) if rebuild else None
     if as_json:
-        app.json(_document(done, indexed) | ({} if taken is None else {"taken": taken}))
+        app.json(_document(done, indexed) | found)
     else:
-        app.lines(_lines(done, indexed, taken or 0))
+        app.lines(_lines(done, indexed, taken or 0, lost))
     return 1 if done.waiting or faults else 0
 
 
@@ -83,10 +85,12 @@ def _document(done: Recovered, indexed: int | None) -> dict[str, Any]:
     }
 
 
-def _lines(done: Recovered, indexed: int | None, taken: int) -> Iterator[str]:
+def _lines(done: Recovered, indexed: int | None, taken: int, lost: int) -> Iterator[str]:
     from ledger.render.terminal import escape
 
     said = list(_said(done))
+    if lost:
+        said.insert(0, f"recorded {lost:,} {'run' if lost == 1 else 'runs'} whose process had died")
     if taken:
         said.insert(0, f"took in {taken:,} sealed {'file' if taken == 1 else 'files'}")
     if indexed is not None:

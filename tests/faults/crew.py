@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from conftest import Repo
 
 LEDGER = (sys.executable, "-m", "ledger")
 _NURSERY = Path(__file__).with_name("nursery.py")
+_PAGE = 4096
+Mount = Callable[[str, int], Path]
+"""Makes a small disk of its own at a name: a tmpfs of so many KiB."""
 
 
 def say(text: str) -> None:
@@ -173,3 +176,15 @@ def recover(repo: Repo) -> None:
     done = ledger(repo, "recover")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not list((repo.path / ".git/ledger/spool").glob("*.zip"))
+
+
+def fill(disk: Path, *, leave_pages: int = 0) -> Path:
+    """Fill a disk but for so many pages of 4 KiB."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * _PAGE)
+        except OSError:
+            file.truncate(max(file.tell() // _PAGE - leave_pages, 0) * _PAGE)
+    return filler

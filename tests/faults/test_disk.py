@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Repo
 from faults.crew import (
     Clock,
+    Mount,
     assert_recorded,
     assert_sound,
     chained_runs,
+    fill,
     indexed_runs,
     ledger,
     recorded,
@@ -24,57 +25,8 @@ from faults.crew import (
 
 pytestmark = pytest.mark.faults
 
-_PAGE = 4096
 _PAGES = (*range(24), *range(24, 80, 4))
 """How many pages of 4 KiB are left: few enough to run out at each step, and in the end enough for all."""
-Mount = Callable[[str, int], Path]
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Mount]:
-    """Makes a small disk of its own at a name: a tmpfs of so many KiB."""
-    mounted: list[Path] = []
-
-    def make(name: str, kilobytes: int) -> Path:
-        place = tmp_path / name
-        place.mkdir()
-        options = f"size={kilobytes}k,mode=777"
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            pytest.skip(f"no disk may be mounted here: {done.stderr.strip()}")
-        mounted.append(place)
-        return place
-
-    yield make
-    for place in mounted:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-@pytest.fixture
-def small(mount: Mount) -> Repo:
-    """A repository with one commit and one run on a disk of 4 MiB."""
-    place = mount("disk", 4096)
-    subprocess.run(["git", "init", "-q", "-b", "main", str(place / "repo")], check=True, capture_output=True)
-    made = Repo(place / "repo")
-    made.commit("first", train__py="print('training')\n")
-    return made
-
-
-def _fill(disk: Path, *, leave_pages: int = 0) -> Path:
-    """Fill a disk but for so many pages of 4 KiB."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * _PAGE)
-        except OSError:
-            file.truncate(max(file.tell() // _PAGE - leave_pages, 0) * _PAGE)
-    return filler
 
 
 def _record(repo: Repo, state: Path) -> subprocess.CompletedProcess[str]:
@@ -95,7 +47,7 @@ def _no_half_files(*folders: Path) -> bool:
 def test_a_full_disk_seals_the_run_on_another_one(small: Repo) -> None:
     runs = [recorded(small)]
     state = Path(os.environ["XDG_STATE_HOME"])
-    filler = _fill(small.path.parent)
+    filler = fill(small.path.parent)
 
     done = _record(small, state)
 
@@ -115,7 +67,7 @@ def test_two_full_disks_are_an_error_that_says_what_to_do_and_leaves_nothing_beh
 ) -> None:
     first = recorded(small)
     other = mount("other", 64)
-    fillers = [_fill(small.path.parent), _fill(other)]
+    fillers = [fill(small.path.parent), fill(other)]
 
     done = _record(small, other)
 
@@ -144,7 +96,7 @@ def test_a_disk_that_fills_up_at_any_step_loses_nothing(small: Repo, elsewhere: 
     refused = waited = 0
     for pages in _PAGES:
         small.write("train.py", f"print({pages})\n")  # a snapshot needs room too
-        filler = _fill(disk, leave_pages=pages)
+        filler = fill(disk, leave_pages=pages)
         done = _record(small, state)
         assert "Traceback" not in done.stderr
         assert done.returncode in ((0,) if elsewhere else (0, 1)), done.stderr
@@ -197,7 +149,7 @@ def test_a_full_disk_keeps_nobody_from_reading(small: Repo) -> None:
     runs = [recorded(small) for _ in range(3)]
     for folder in (small.path / ".git/ledger").glob("index-*"):
         subprocess.run(["rm", "-r", str(folder)], check=True)
-    filler = _fill(small.path.parent)
+    filler = fill(small.path.parent)
     for words in (
         ("runs", "--json"),
         ("log", "--metric", "f1", "--json"),
