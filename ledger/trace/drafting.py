@@ -30,6 +30,7 @@ _LIKE = 0.5
 """How alike two names have to be where nothing else tells that one became the other: loss, train_loss."""
 _CANDIDATES = 3
 _ORDER = ("format", "id", "summary", "schema", "from", "to", "metrics", "params", "supersedes", "defs")
+_PARTS = ("metrics", "params")
 _PLAIN_UNITS = (None, "1", "%")
 """Units that tell nothing: nearly every metric has one of them."""
 _SLUG = re.compile(r"[^a-z0-9]+")
@@ -84,7 +85,8 @@ class Draft:
             side: {key: value for key, value in self.document[side].items() if value}
             for side in ("from", "to")
         }
-        whole = {**self.document, **sides}
+        parts = {part: [*map(_todo_early, self.document[part])] for part in _PARTS if part in self.document}
+        whole = {**self.document, **sides, **parts}
         ordered = {key: whole[key] for key in _ORDER if whole.get(key) or key in sides}
         return (json.dumps(ordered, ensure_ascii=False, indent=2) + "\n").encode()
 
@@ -93,6 +95,12 @@ class Draft:
         names = dict.fromkeys(str(words.get("to", words.get("from"))) for words in self.operations)
         slug = "-".join(filter(None, (_SLUG.sub("-", name.lower()).strip("-") for name in names)))
         return f"{date}-{slug[:40].strip('-') or 'change'}-{hashlib.sha256(canonical.dumps(self.document)).hexdigest()[:8]}.json"
+
+
+def _todo_early(words: Words) -> Words:
+    """With `todo` behind `op`: its line can be deleted, and what is left is still JSON."""
+    first = {key: words[key] for key in ("op", "todo") if key in words}
+    return {**first, **words}
 
 
 def rename_candidates(before: Before, after: Schema, known: Known) -> dict[str, tuple[str, ...]]:

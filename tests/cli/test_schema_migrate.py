@@ -149,6 +149,19 @@ def test_a_revision_or_one_definition_to_come_from(project: Project, ledger: Led
     ledger("schema", "migrate", "--from", "HEAD", "--merge", code=2)
 
 
+def test_the_line_of_a_todo_can_be_deleted(project: Project) -> None:
+    project.declare("1", {"f1": F1, "loss": LOSS})
+    project.commit("v1")
+    project.declare("2", {"f1": {**F1, "epoch": 2}, "train_loss": LOSS})
+    (path,) = project.drafts()
+    lines = path.read_text().splitlines()
+    assert sum('"todo"' in line for line in lines) == 2
+    path.write_text(
+        "\n".join(line for line in lines if '"todo"' not in line).replace('"reason": ""', '"reason": "r"')
+    )
+    assert project.findings() == []
+
+
 def test_a_version_to_come_from(project: Project, repo: Repo, ledger: Ledger) -> None:
     """By label, by label and id, with the name of the schema; of runs, and of commits that no run used."""
 
