@@ -205,9 +205,9 @@ class _Printer:
         if code.only_a is None or code.only_b is None:
             return "one of the commits is not here"
         if not code.only_a:
-            return f"{_commits(code.only_b)} on"
+            return f"{_commits(code.only_b)} ahead"
         if not code.only_b:
-            return f"{_commits(code.only_a)} back"
+            return f"{_commits(code.only_a)} behind"
         return f"{_commits(code.only_a)} and {_commits(code.only_b)} apart"
 
     def _git_diff(self) -> str | None:

@@ -24,12 +24,13 @@ def write(app: App, prefix: str, change: Change, *, as_json: bool) -> None:
             app.json(document(as_recorded(found.record, chained=True)))
         return
     done, changed = written
+    said = [name.removeprefix("run.") for name in changed]
     app.warn(done.warnings)
     with app.telling(f"edited {done.id}"):
         if as_json:
             app.json(document(done))
             return
-        app.lines([escape(f"edited {done.id[:8]} in {done.experiment}: {', '.join(changed)}")])
+        app.lines([escape(f"edited {done.id[:8]} in {done.experiment}: {', '.join(said)}")])
 
 
 def start(app: App, prefix: str) -> Tip:

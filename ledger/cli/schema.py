@@ -98,7 +98,13 @@ def infer(app: App, /, *, experiment: str | None, name: str, output: str | None)
         if len(places) < total
         else f"{total:,} {'run' if total == 1 else 'runs'}"
     )
-    app.talk(f"drafted {_relative(path)} from {of}; fill in unit, how and on of each metric, then git add it")
+    app.talk(
+        f"drafted {_relative(path)} from {of}; fill in unit, how and on of each metric, take out of `required` "
+        "what a run may lack, then git add it"
+    )
+    app.talk(
+        "values recorded before have no definition: `ledger schema migrate` drafts that they mean the same"
+    )
 
 
 def _places(app: App, experiment: str | None) -> tuple[list[Place], int]:

@@ -306,6 +306,8 @@ class _Printer:
             yield paint(record.record[:8], "id", self.app.terminal) + escaped(
                 f"  {minute(record.recorded)}  {record.author.name}  {where}"
             )
+            if record.base is None:
+                yield "    the run as it was recorded"
             if record.reason:
                 yield escaped(f"    reason: {record.reason}")
             for change in record.changes:

@@ -32,7 +32,7 @@ def test_text(pair: tuple[str, str], repo: Repo, ledger: Ledger) -> None:
     assert rows["loss"] == ["loss", "[nat]", "1", "1.5", "+0.5", "worse"]
     assert rows["lr"] == ["lr", "0.1", "0.2"]
     assert "seed" not in rows
-    assert "1 commit on" in text
+    assert "1 commit ahead" in text
     assert "dirty" in text
     assert "equal: 1 param and 1 metric" in text
     command = next(line.strip() for line in text.splitlines() if "git diff --stat" in line)

@@ -21,7 +21,7 @@ def note(repo: Repo) -> str | None:
 
 
 def test_a_note_is_written_replaced_and_removed(repo: Repo, ledger: Ledger, run_id: str) -> None:
-    ledger("note", run_id, "diverged\nafter 900 steps")
+    assert ledger("note", run_id, "diverged\nafter 900 steps") == f"edited {run_id[:8]} in main: note\n"
     assert note(repo) == "diverged\nafter 900 steps"
     ledger("note", run_id, "better")
     assert note(repo) == "better"

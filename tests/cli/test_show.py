@@ -71,6 +71,7 @@ def test_both_values_of_an_amended_metric_stay_readable(ledger: Ledger) -> None:
     ledger("amend", done.id, "--metric", "f1=0.8", "--reason", "wrong split")
     assert "--records" in ledger("show", done.id)
     text = ledger("show", done.id, "--records")
+    assert "the run as it was recorded" in text
     assert "metrics.f1: 0.9 → 0.8" in text
     assert "reason: wrong split" in text
     assert "Ada Test" in text
