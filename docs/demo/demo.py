@@ -188,6 +188,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the demo; the exit code."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=3, help="runs for each commit")
+    options.add_argument("--commits", type=int, default=len(ON_MAIN), help="at most so many on each branch")
     options.add_argument(
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / f"ledger-demo-{os.getuid()}"
     )
@@ -199,7 +200,7 @@ def main(words: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     shell = Shell(project)
     set_up(shell)
-    train_everything(shell, given.seeds)
+    train_everything(shell, given.seeds, ON_MAIN[: given.commits], ON_BRANCH[: given.commits])
     tour(shell)
     change_of_meaning(shell)
     print(f"\n# {shell.runs} runs, {time.monotonic() - started:.0f} seconds. Look around: cd {project}")
@@ -215,19 +216,21 @@ def set_up(shell: Shell) -> None:
     )
 
 
-def train_everything(shell: Shell, seeds: int) -> None:
-    """Eight commits on two branches, several seeds each, one dirty run, one crash."""
+def train_everything(
+    shell: Shell, seeds: int, on_main: Sequence[Version], on_branch: Sequence[Version]
+) -> None:
+    """Commits on two branches, several seeds each, one dirty run, one crash."""
     print(
-        f"\n# Training: {len(ON_MAIN)} commits on main, {len(ON_BRANCH)} on exp/forest, {seeds} seeds each ...",
+        f"\n# Training: {len(on_main)} commits on main, {len(on_branch)} on exp/forest, {seeds} seeds each ...",
         flush=True,
     )
-    day = len(ON_MAIN) + len(ON_BRANCH) + 2
-    for version in ON_MAIN:
+    day = len(on_main) + len(on_branch) + 2
+    for version in on_main:
         shell.commit(version, day)
         day -= 1
         shell.train(*range(seeds))
     shell("git checkout -q -b exp/forest")
-    for version in ON_BRANCH:
+    for version in on_branch:
         shell.commit(version, day)
         day -= 1
         shell.train(*range(seeds))
