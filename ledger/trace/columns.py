@@ -93,7 +93,7 @@ class Columns:
             return self.recorded.field(FIELDS[name], rows)
         group, _, rest = name.partition(".")
         if group == METRICS and not self.view.is_native(rest):
-            return self._converted.metric(rest).values.take(rows)
+            return self._converted.metric(rest).at(rows, self.recorded.whole)
         if group == METRICS:
             return self._comparable(rest, self.recorded.typed(METRICS, rest, rows), rows)
         if group == GRADE:
@@ -139,7 +139,7 @@ class Columns:
         flags = self._flags(metric, rows)
         if flags is None:
             return False
-        _, kinds, _texts = self.recorded.values(METRICS, metric).at(rows)
+        _, kinds, _texts = self.recorded.at(METRICS, metric, rows)
         return bool(pc.any(pc.and_(pc.invert(flags), pc.not_equal(kinds, NULL))).as_py())
 
     def _comparable(self, metric: str, column: pa.Array, rows: pa.Array) -> pa.Array:
@@ -163,7 +163,7 @@ class Columns:
         if not self.view.is_native(metric):
             return self._converted.metric(metric).grades.take(rows)
         grades = [recorded_grade(plan).value for plan in self.view.plans(metric)]
-        _, kinds, _texts = self.recorded.values(METRICS, metric).at(rows)
+        _, kinds, _texts = self.recorded.at(METRICS, metric, rows)
         recorded = pa.array(grades, pa.string()).take(self._converted.codes.take(rows))
         return pc.fill_null(
             pc.if_else(pc.equal(kinds, NULL), Grade.UNDEFINED.value, recorded), Grade.MISSING.value

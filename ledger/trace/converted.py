@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,12 +19,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Under:
     """A metric under its target, for some rows; `values` is null where a value does not count."""
 
     values: pa.Array
-    grades: pa.Array
+    told: Callable[[], pa.Array]
+
+    @cached_property
+    def grades(self) -> pa.Array:
+        """Made when they are asked for: a text a row takes longer than a conversion."""
+        return self.told()
+
+    def at(self, rows: pa.Array, whole: pa.Array) -> pa.Array:
+        """The values of some rows."""
+        return self.values if rows is whole else self.values.take(rows)
 
 
 @dataclass(frozen=True)
@@ -49,13 +59,13 @@ class Converted:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        size = len(self.view.runs.index)
-        values, grades = pa.nulls(size, pa.float64()), pa.array([Grade.MISSING.value] * size, pa.string())
         plans = self.view.plans(metric)
-        everything = int32(range(size))
+        everything = self.recorded.whole
         distinct = {id(plan): plan for plan in plans}
         if len(distinct) == 1:
             return self._made(metric, plans[0], everything)
+        values = pa.nulls(len(everything), pa.float64())
+        grades = pa.repeat(pa.scalar(Grade.MISSING.value), len(everything))
         for plan in distinct.values():
             mine = [code for code, other in enumerate(plans) if other is plan]
             chosen = pc.is_in(self.codes, value_set=int32(mine))
@@ -63,7 +73,7 @@ class Converted:
             made = self._made(metric, plan, rows)
             values = pc.replace_with_mask(values, chosen, made.values)
             grades = pc.replace_with_mask(grades, chosen, made.grades)
-        return Under(values=values, grades=grades)
+        return Under(values=values, told=lambda: grades)
 
     def _made(self, metric: str, plan: Plan, rows: pa.Array) -> Under:
         import pyarrow as pa
@@ -79,6 +89,8 @@ class Converted:
             told = pa.scalar(plan.grade.value)
         else:
             column, told = pa.nulls(len(rows), pa.float64()), pa.scalar(plan.grade.value)
+        if not column.null_count:
+            return Under(values=column, told=lambda: pa.repeat(told, len(rows)))
         odd = pc.and_(pc.is_null(column), self._has_anything(metric, plan, rows))
         grades = pc.if_else(pc.is_valid(column), told, pa.scalar(Grade.MISSING.value))
         picked = rows.filter(odd).to_pylist()
@@ -86,7 +98,7 @@ class Converted:
             cells = [self.view.cell(row, metric) for row in picked]
             words = [cell.grade.value if cell else Grade.MISSING.value for cell in cells]
             grades = pc.replace_with_mask(grades, odd, pa.array(words, pa.string()))
-        return Under(values=column, grades=grades)
+        return Under(values=column, told=lambda: grades)
 
     def _has_anything(self, metric: str, plan: Plan, rows: pa.Array) -> pa.Array:
         """Whether a run recorded any name that matters to a plan."""
@@ -94,5 +106,5 @@ class Converted:
 
         known = {metric, *plan.sources, *((plan.fallback,) if plan.fallback else ())}
         known |= {plan.source.name} if plan.source else set()
-        flags = [pc.is_valid(self.recorded.values(METRICS, name).at(rows)[1]) for name in sorted(known)]
+        flags = [pc.is_valid(self.recorded.at(METRICS, name, rows)[1]) for name in sorted(known)]
         return functools.reduce(pc.or_, flags)

@@ -66,7 +66,21 @@ class Recorded:
     @cached_property
     def all_rows(self) -> pa.Array:
         """The rows that stand for runs, as int32."""
-        return int32(self.runs.rows)
+        return int32(self.runs.rows) if self.runs.superseded else self.whole
+
+    @cached_property
+    def whole(self) -> pa.Array:
+        """All rows of the index, as int32. Asked for these very rows, whole columns are given without a copy."""
+        import pyarrow as pa
+
+        return pa.arange(0, len(self.runs.index)).cast(pa.int32())
+
+    def at(self, group: str, name: str, rows: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
+        """Numbers, kinds and texts of some rows; null where a row has no value."""
+        values = self.values(group, name)
+        if values.dense and rows is self.whole:
+            return values.numbers, values.kinds, values.texts
+        return values.at(rows)
 
     def field(self, name: str, rows: pa.Array) -> pa.Array:
         """A column of the index; times as timestamps in microseconds, UTC. Nothing is null."""
@@ -94,16 +108,16 @@ class Recorded:
 
     def typed(self, group: str, name: str, rows: pa.Array) -> pa.Array:
         """A param, metric or tag in the type of its column."""
-        values = self.values(group, name)
-        numbers, kinds, texts = values.at(rows)
-        return _column(numbers, kinds, texts, values)
+        return _column(*self.at(group, name, rows), self.values(group, name))
 
     def numbers(self, group: str, name: str, rows: pa.Array) -> pa.Array:
         """What is a number; null where there is anything else, or nothing."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        numbers, kinds, _texts = self.values(group, name).at(rows)
+        numbers, kinds, _texts = self.at(group, name, rows)
+        if (pc.max(kinds).as_py() or 0) <= max(_NUMBERS):  # the common case
+            return numbers
         is_number = pc.is_in(kinds, value_set=pa.array(sorted(_NUMBERS), pa.int8()))
         return pc.if_else(is_number, numbers, pa.scalar(None, pa.float64()))
 
@@ -116,7 +130,7 @@ class Recorded:
         """The values of a column whose text stands for other kinds (numbers among text, lists), else None."""
         if not self._as_text(group, name):
             return None
-        parts = (part.to_pylist() for part in self.values(group, name).at(rows))
+        parts = (part.to_pylist() for part in self.at(group, name, rows))
         return [_native(*part) for part in zip(*parts, strict=True)]
 
     def _as_text(self, group: str, name: str) -> bool:
