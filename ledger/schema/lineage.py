@@ -116,6 +116,10 @@ class Lineage:
         """Whether any operation ends at it."""
         return definition.did in self._ended
 
+    def converts_to(self, definition: Definition) -> bool:
+        """Whether any operation makes values under it; a `redefine` makes none."""
+        return definition.did in self._made
+
     def dropped(self, definition: Definition) -> Break | None:
         """The `drop` that ended a definition."""
         return self._drops.get(definition.did)
@@ -156,6 +160,12 @@ class Lineage:
     @cached_property
     def _ended(self) -> frozenset[str]:
         return frozenset(edge.target for edge, _ in self._edges if edge.target is not None)
+
+    @cached_property
+    def _made(self) -> frozenset[str]:
+        return frozenset(
+            edge.target for edge, _ in self._edges if edge.op not in ("redefine", "drop") and edge.target
+        )
 
     @cached_property
     def _derived(self) -> frozenset[str]:

@@ -316,7 +316,7 @@ def _proposals(after: Schema, operations: Sequence[Words], known: Known) -> Iter
     by_target = {str(words["to"]): words for words in operations if "to" in words}
     for name, new in after.metrics.items():
         words = by_target.get(name)
-        if words is None and known.lineage.leads_to(new):
+        if words is None and known.lineage.converts_to(new):
             continue
         if words is not None and words["op"] == "same" and "todo" in words:
             yield from _rescaled(new, known)

@@ -34,6 +34,8 @@ class _Identity:
     holds: str
     units: tuple[str | None, ...] | None = None
     """Units that an input may have; None: any."""
+    one_unit: bool = False
+    """Whether inputs must have the unit of the result, as far as both say one."""
 
 
 _DERIVED: tuple[_Identity, ...] = (
@@ -42,6 +44,7 @@ _DERIVED: tuple[_Identity, ...] = (
         inputs={"p": ("precision", "ppv"), "r": ("recall", "sensitivity", "tpr")},
         words={"expr": "2*p*r/(p+r)", "exactness": "exact", "on_div0": 0},
         holds="precision and recall are of one class, or averaged over the same counts (binary, micro)",
+        one_unit=True,
     ),
     _Identity(
         of=("perplexity", "ppl"),
@@ -68,11 +71,18 @@ def proposals(new: Definition, find: Find) -> Iterator[Proposal]:
     """What a metric's values could be computed from, as far as runs recorded it."""
     for identity in _DERIVED:
         found = _inputs(new.name, identity, find)
-        if found and (identity.units is None or all(one.unit in identity.units for one in found.values())):
+        if found and _units_fit(identity, new, found):
             inputs: Json = {alias: one.name for alias, one in found.items()}
             words: dict[str, Json] = {"op": "derive", "to": new.name, "inputs": inputs, **identity.words}
             yield Proposal(operation=words, inputs=tuple(found.values()), holds=identity.holds)
     yield from _complements(new, find)
+
+
+def _units_fit(identity: _Identity, new: Definition, found: Mapping[str, Definition]) -> bool:
+    known = {one.unit for one in found.values()}
+    if identity.one_unit and len({new.unit, *known} - {None}) > 1:
+        return False
+    return identity.units is None or known.issubset(identity.units)
 
 
 def _complements(new: Definition, find: Find) -> Iterator[Proposal]:

@@ -216,6 +216,7 @@ def find(*names: str, **units: str) -> Any:
         ("f1", find("precision"), None),
         ("ppl", find(loss="bit"), None),
         ("error", find(accuracy="%"), None),
+        ("f1", find(precision="%", recall="%"), None),
         ("offset1", find("precision", "recall"), None),
     ],
 )  # fmt: skip

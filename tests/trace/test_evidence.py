@@ -125,9 +125,10 @@ def test_a_redefinition_of_what_could_be_computed(project: Project) -> None:
     assert (one["metric"], one["file"]) == ("f1", paths[0].relative_to(project.repo.path).as_posix())
     assert "precision and recall, which runs recorded" in one["message"]
     assert "--take f1" in one["hint"]
-    paths[0].unlink()
-    project.migrate("--take", "f1")
+    (beside,) = project.migrate("--take", "f1")
+    assert beside != paths[0]
     assert found(project, "LS113") == []
+    assert project.rows("f1") == [("exact", 0.5)]
 
 
 def test_a_break_without_a_run_on_both_sides(project: Project) -> None:
