@@ -57,15 +57,24 @@ class Affine:
 
     @property
     def is_identity(self) -> bool:
-        return self == IDENTITY
+        return self._is_scale and not self.ln2 and self.scale == 1
+
+    @property
+    def _is_scale(self) -> bool:
+        """Whether there is no offset: nearly all units differ by a factor alone."""
+        return not self.offset_ln2 and self.offset.numerator == 0
 
     def compose(self, then: Affine) -> Affine:
         """`then` after this map: `a.compose(b)` is x ↦ b(a(x))."""
+        if self._is_scale and then._is_scale:
+            return Affine(scale=then.scale * self.scale, ln2=self.ln2 + then.ln2)
         moved = ((power + then.ln2, then.scale * term) for power, term in self._offsets())
         return _affine(then.scale * self.scale, self.ln2 + then.ln2, (*moved, *then._offsets()))
 
     def inverse(self) -> Affine:
         """The map that undoes this one: `a.compose(a.inverse())` is the identity."""
+        if self._is_scale:
+            return Affine(scale=1 / self.scale, ln2=-self.ln2)
         moved = ((power - self.ln2, -term / self.scale) for power, term in self._offsets())
         return _affine(1 / self.scale, -self.ln2, moved)
 

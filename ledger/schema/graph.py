@@ -131,25 +131,29 @@ class Graph:
     def _check(self, tree: Mapping[str, Sequence[Arc]]) -> tuple[tuple[Finding, ...], frozenset[str]]:
         """Compare each edge that closes a circle with the way round: the first contradiction of each frame."""
         maps: dict[str, Chain] = {}
+        joins = _Joins()
         agreeing: set[Iso] = set()
         faults: list[Finding] = []
         incoherent: set[str] = set()
         for edge, migration in self._closing:
             if edge in agreeing or self.frame(edge.source) in incoherent:
                 continue
-            if self._agrees(edge, maps, tree):
+            if self._agrees(Arc(edge, migration, False), maps, tree, joins):
                 agreeing.add(edge)
             else:
                 faults.append(self._incoherence(edge, migration, tree))
                 incoherent.add(self.frame(edge.source))
         return tuple(faults), frozenset(incoherent)
 
-    def _agrees(self, edge: Iso, maps: dict[str, Chain], tree: Mapping[str, Sequence[Arc]]) -> bool:
+    def _agrees(
+        self, arc: Arc, maps: dict[str, Chain], tree: Mapping[str, Sequence[Arc]], joins: _Joins
+    ) -> bool:
         """Whether an edge is what the tree says; `maps` grows by what had to be known for it."""
+        edge = arc.edge
         try:
             if edge.source not in maps:
-                maps |= _maps_from(self.frame(edge.source), tree)
-            return agree(joined((*maps[edge.source], edge.link)), maps[edge.target])
+                maps |= _maps_from(self.frame(edge.source), tree, joins)
+            return agree(joins.after(maps[edge.source], arc), maps[edge.target])
         except UnwieldyError:
             return False
 
@@ -174,7 +178,23 @@ def _shown(links: Iterable[Link]) -> str:
         return "more digits than can be followed"
 
 
-def _maps_from(root: str, tree: Mapping[str, Sequence[Arc]]) -> dict[str, Chain]:
+class _Joins:
+    """Compositions that were made before, by what they were made of: metrics that change together share them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, bool], tuple[Chain, Link, Chain]] = {}
+        """By identity, so each keeps alive what it was made of."""
+
+    def after(self, chain: Chain, arc: Arc) -> Chain:
+        """A chain and then an arc. Raises UnwieldyError."""
+        link = arc.edge.link
+        key = (id(chain), id(link), arc.backward)
+        if key not in self._known:
+            self._known[key] = (chain, link, joined((*chain, *arc.chain)))
+        return self._known[key][2]
+
+
+def _maps_from(root: str, tree: Mapping[str, Sequence[Arc]], joins: _Joins) -> dict[str, Chain]:
     """From `root` to every definition of its frame, along the tree."""
     maps: dict[str, Chain] = {root: ()}
     waiting = [root]
@@ -182,7 +202,7 @@ def _maps_from(root: str, tree: Mapping[str, Sequence[Arc]]) -> dict[str, Chain]
         did = waiting.pop()
         for arc in tree.get(did, ()):
             if arc.end not in maps:
-                maps[arc.end] = joined((*maps[did], *arc.chain))
+                maps[arc.end] = joins.after(maps[did], arc)
                 waiting.append(arc.end)
     return maps
 

@@ -99,7 +99,8 @@ def _rename(op: Operation) -> Edge:
 
 
 def _same_but(kind: str, old: Lock, new: Lock) -> None:
-    changed = [key for key in sorted({*old, *new} - _MAY_DIFFER[kind]) if old.get(key) != new.get(key)]
+    free = _MAY_DIFFER[kind]
+    changed = sorted(key for key in {**old, **new} if key not in free and old.get(key) != new.get(key))
     if changed:
         hint = "use `convert`" if changed == ["unit"] else "use `redefine`, or `same` with a reason"
         raise OperationError(
@@ -108,9 +109,10 @@ def _same_but(kind: str, old: Lock, new: Lock) -> None:
 
 
 def _convert(op: Operation) -> Edge:
-    old, new = op.locks()
+    source, target = op.source, op.target
+    old, new = op.before.locks[source], op.after.locks[target]
     _same_but("convert", old, new)
-    link = _unit_factor(op)
+    link = _factor(op, old, new)
     if link is None:
         side = op.before if "unit" not in old else op.after
         raise OperationError(
@@ -118,12 +120,15 @@ def _convert(op: Operation) -> Edge:
             f"convert needs both units, and `{side.title}` has none",
             hint="use `affine` with a scale, or `same`",
         )
-    return Iso(op="convert", source=op.source, target=op.target, link=link, reason=op.reason)
+    return Iso(op="convert", source=source, target=target, link=link, reason=op.reason)
 
 
 def _unit_factor(op: Operation) -> Affine | None:
+    return _factor(op, *op.locks())
+
+
+def _factor(op: Operation, old: Lock, new: Lock) -> Affine | None:
     """The map that the two declared units imply; None where one is not declared."""
-    old, new = op.locks()
     if not isinstance(before := old.get("unit"), str) or not isinstance(after := new.get("unit"), str):
         return None
     try:
