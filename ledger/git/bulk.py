@@ -83,11 +83,8 @@ def _entries(repository: Repository, commits: Collection[str], tip: str) -> dict
     One such place is the merge base: every common ancestor lies below it. Of several two are kept, which says that
     git has to be asked which is best.
     """
-    asked = "".join(f"{commit}\n" for commit in (*commits, f"^{tip}")).encode()
-    lines = repository.git("rev-list", "--topo-order", "--reverse", "--parents", "--stdin", stdin=asked)
     found: dict[str, frozenset[str]] = {}
-    for line in lines.decode().splitlines():  # parents first
-        commit, *parents = line.split()
+    for commit, parents in reversed(history.beyond(repository, commits, [tip]).items()):
         entries = _NONE.union(*(found.get(parent, {parent}) for parent in parents))
         found[commit] = entries if len(entries) <= 1 else frozenset(sorted(entries)[:2])
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import GitError, NotFoundError, UsageError
@@ -125,14 +126,15 @@ def merge_base(repository: Repository, one: str, other: str) -> str | None:
 
 def not_reached(repository: Repository, commits: Sequence[str], tips: Sequence[str]) -> list[str]:
     """Those of `commits` that none of `tips` reaches."""
-    beyond = {commit for commit, _ in _beyond(repository, commits, tips)}
-    return [commit for commit in commits if commit in beyond]
+    found = _beyond(repository, commits, tips)
+    return [commit for commit in commits if commit in found]
 
 
 def outermost(repository: Repository, commits: Sequence[str], tips: Sequence[str]) -> list[str]:
     """Those of `commits` that neither `tips` nor any other of `commits` reaches."""
-    wanted, covered, found = frozenset(commits), set(), []
-    for commit, parents in _beyond(repository, commits, tips):
+    wanted, found = frozenset(commits), []
+    covered: set[str] = set()
+    for commit, parents in beyond(repository, commits, tips).items():
         if commit in wanted and commit not in covered:
             found.append(commit)
         if commit in wanted or commit in covered:
@@ -140,15 +142,34 @@ def outermost(repository: Repository, commits: Sequence[str], tips: Sequence[str
     return found
 
 
+def beyond(repository: Repository, commits: Iterable[str], tips: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Everything that `commits` reach and `tips` don't, with its parents: no commit before one that builds on it."""
+    found = _beyond(repository, commits, tips)
+    children = Counter(parent for parents in found.values() for parent in parents)
+    ready = deque(commit for commit in found if not children[commit])
+    ordered = {}
+    while ready:
+        commit = ready.popleft()
+        ordered[commit] = found[commit]
+        for parent in found[commit]:
+            children[parent] -= 1
+            if not children[parent] and parent in found:
+                ready.append(parent)
+    return ordered
+
+
 def _beyond(
-    repository: Repository, commits: Sequence[str], tips: Sequence[str]
-) -> Iterator[tuple[str, list[str]]]:
-    """Everything that `commits` reach and `tips` don't, children first, with its parents."""
+    repository: Repository, commits: Iterable[str], tips: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """As `beyond`, in any order.
+
+    Not --topo-order: beside a commit-graph git then walks every commit that was made since that was written,
+    however few are asked for.
+    """
     lines = "".join(f"{word}\n" for word in (*commits, *(f"^{tip}" for tip in tips)))
-    output = repository.git("rev-list", "--topo-order", "--parents", "--stdin", stdin=lines.encode()).decode()
-    for line in output.splitlines():
-        commit, *parents = line.split()
-        yield commit, parents
+    output = repository.git("rev-list", "--parents", "--stdin", stdin=lines.encode()).decode()
+    rows = (line.split() for line in output.splitlines())
+    return {commit: tuple(parents) for commit, *parents in rows}
 
 
 def differing_paths(repository: Repository, pairs: Sequence[tuple[str, str]]) -> list[frozenset[str] | None]:
