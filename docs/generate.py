@@ -91,7 +91,8 @@ Made from the tables that the program itself works by (`make docs`). How they ar
 
 A migration relates definitions of one version of a schema to those of another. Its operations are simultaneous:
 names in `from` are those before, names in `to` those after. Operations that can be undone are, by the exact inverse,
-wherever an older definition is asked for.
+wherever an older definition is asked for. A param inside of others is named as a JSON pointer (`/optimizer/lr`) or as
+it is shown (`optimizer.lr`).
 """
 
 _SIGNS = (
@@ -118,7 +119,9 @@ def _meaning() -> str:
         lines.append(f"| `{name}` | {', '.join(kind.parts)} | {kind.grade} | {undone} | {kind.about} |")
     lines += [
         "\n## Lint codes\n",
-        "`ledger schema check` reports these; a code is never used again for anything else.\n",
+        "`ledger schema check` reports these; a code is never used again for anything else. A warning or a note that is",
+        'known is silenced where it belongs, with a reason: `"allow": ["LS108: only its speed changed"]` under `x-ledger`',
+        "of the metric.\n",
     ]
     lines += ["| code | name | severity | when |", "|---|---|---|---|"]
     lines += [f"| {code.code} | `{code.name}` | {code.severity} | {code.when} |" for code in CODES.values()]
