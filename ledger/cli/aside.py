@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
 
 def parenthesised(text: str, own: Definition | None, target_unit: str | None) -> str:
-    """`(0.842)`, with the unit where it is not that of the column: `(1500 ms)`; nothing for nothing."""
-    unit = own.unit if own and own.unit not in (None, target_unit, "1") else ""
+    """`(0.842)`, with the unit where it is not that of the column: `(1500 ms)`, `(0.842 [1])`; nothing for nothing."""
+    unit = own.unit if own and own.unit != (target_unit or "1") else None
+    if unit == "1":
+        unit = "[1]"
     return f"({text} {unit})" if unit and text else f"({text})" if text else ""
 
 

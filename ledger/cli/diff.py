@@ -59,6 +59,7 @@ def diff(
         app.chunks(printer.markdown())
     else:
         app.lines(printer.lines())
+    viewing.tell(app, view, (pair.name for pair in found.metrics))
     app.warn_of_faults(view.runs.index.faults)
     viewing.require(lambda: set(apart.of_comparison(view, found)))
 

@@ -103,8 +103,10 @@ def runs(
     printer = _Printer(app, view, found, asked)
     _PRINTERS[form](printer)
     printer.footer()
+    names = chosen(found.columns, asked)
+    viewing.tell(app, view, (name.removeprefix("metrics.") for name in names if name.startswith("metrics.")))
     app.warn_of_faults(view.runs.index.faults)
-    viewing.require(lambda: set(apart.of_listing(found, chosen(found.columns, asked))))
+    viewing.require(lambda: set(apart.of_listing(found, names)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def show(
             printer = _Printer(app, found, with_records=with_records)
             app.lines(printer.part(part) if part else printer.whole())
         left_out = apart.of_run(view, found.metrics)
+        viewing.tell(app, view, found.metrics)
     app.warn_of_faults(view.runs.index.faults)
     viewing.require(lambda: set(left_out))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.model import Grade
 from ledger.schema import columns as plan_columns
 from ledger.store.segment import METRICS
+from ledger.trace import targets
 from ledger.trace.columns import GRADE, RECORDED, Columns
 
 if TYPE_CHECKING:
@@ -49,9 +50,18 @@ def _any(found: Found, metric: str, rows: pa.Array) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    odd = pa.array(sorted(grade.value for grade in grades(found.columns.view)), pa.string())
-    column = found.columns.column(f"{GRADE}.{metric}", rows)
-    return bool(pc.any(pc.is_in(column, value_set=odd)).as_py())
+    view = found.columns.view
+    odd = pa.array(sorted(grade.value for grade in grades(view)), pa.string())
+    apart = pc.is_in(found.columns.column(f"{GRADE}.{metric}", rows), value_set=odd)
+    moved = pa.array(sorted(targets.moved(view, metric)), pa.int32())
+    return bool(pc.any(pc.and_not(apart, pc.is_in(_codes(view, rows), value_set=moved))).as_py())
+
+
+def _codes(view: View, rows: pa.Array) -> pa.Array:
+    """The numbers of the schemas that runs were recorded under."""
+    import pyarrow as pa
+
+    return pa.array([view.schema_codes[row] for row in rows.to_pylist()], pa.int32())
 
 
 def asides(columns: Columns, metric: str, rows: pa.Array) -> tuple[pa.Array, list[Definition | None]]:
@@ -63,7 +73,7 @@ def asides(columns: Columns, metric: str, rows: pa.Array) -> tuple[pa.Array, lis
     import pyarrow.compute as pc
 
     view = columns.view
-    codes = pa.array([view.schema_codes[row] for row in rows.to_pylist()], pa.int32())
+    codes = _codes(view, rows)
     values = _numbers(recorded(columns, metric, rows))
     plans = view.plans(metric)
     for code in pc.unique(codes).to_pylist():
@@ -87,7 +97,7 @@ def recorded(columns: Columns, metric: str, rows: pa.Array) -> pa.Array:
     others = {plan.source.name for plan in plans if plan.own and plan.source and plan.source.name != metric}
     if not others or pa.types.is_string(found.type):
         return found
-    codes = pa.array([columns.view.schema_codes[row] for row in rows.to_pylist()], pa.int32())
+    codes = _codes(columns.view, rows)
     for name in sorted(others):
         mine = [
             code for code, plan in enumerate(plans) if plan.own and plan.source and plan.source.name == name

@@ -16,6 +16,7 @@ from ledger.schema.definition import Definition
 from ledger.store import codec
 from ledger.store.load import Place, record_at
 from ledger.store.segment import METRICS, TIME_COLUMNS, flatten
+from ledger.trace import targets
 from ledger.trace.attach import Attacher, Attachment
 from ledger.trace.find import one_run, records_of, row_of
 from ledger.trace.runset import ABSENT, Conflict, Field, same
@@ -101,8 +102,10 @@ def detail(view: View, prefix: str) -> Detail:
 
 
 def metrics(view: View, row: int) -> dict[str, MetricDetail]:
-    """The metrics of a run, each under the definition that its name has now."""
-    recorded = {name for group, name in view.runs.run_fields(row) if group == METRICS}
+    """The metrics of a run, each under the definition that its name has now; old names only where none took over."""
+    code = view.schema_codes[row]
+    names = {name for group, name in view.runs.run_fields(row) if group == METRICS}
+    recorded = {name for name in names if code not in targets.moved(view, name)}
     declared = {name for schema in view.schemas.values() for name in schema.metrics} - recorded
     cells = {name: view.cell(row, name) or MISSING for name in sorted(recorded | declared)}
     return {

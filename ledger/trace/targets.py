@@ -67,10 +67,21 @@ def forward(view: View, metric: str) -> Renamed | None:
 
     A name always means what it means at the target: only one that nothing declares any more is looked up.
     """
-    if view.wanted is not None or any(metric in schema.metrics for schema in view.schemas.values()):
+    if view.wanted is not None and _wanted(view, metric, view.wanted) is not None:
+        return None
+    if any(metric in schema.metrics for schema in view.schemas.values()):
         return None
     known = view.lineage.forward_names(metric)
     return next((renamed for renamed in known if view.target(renamed.name).declared), None)
+
+
+def moved(view: View, metric: str) -> frozenset[int]:
+    """Numbers of the recorded schemas whose values of an old name are shown under the name that took over from it."""
+    renamed = forward(view, metric)
+    if renamed is None:
+        return frozenset()
+    plans = enumerate(view.plans(renamed.name))
+    return frozenset(code for code, plan in plans if metric in plan.sources)
 
 
 def forward_hint(metric: str, renamed: Renamed) -> str:

@@ -1,0 +1,187 @@
+"""--as, --at, --approx and --strict: one meaning in every command that shows values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from conftest import Ledger, Repo
+from projects import Project
+
+import ledger as api
+
+F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
+PERCENT = {**F1, "unit": "%"}
+WEIGHTED = {**F1, "how": {"average": "weighted"}}
+LOSS: dict[str, Any] = {"unit": "nat", "direction": "lower"}
+
+
+@pytest.fixture
+def project(repo: Repo, ledger: Ledger) -> Project:
+    return Project(repo, ledger)
+
+
+@pytest.fixture
+def year(project: Project) -> tuple[Project, str, str]:
+    """F1 in percent and a loss; then a fraction, and the loss renamed; then another F1 in the work tree."""
+    project.declare("1", {"f1": PERCENT, "loss": LOSS})
+    project.commit("percent")
+    old = project.record(f1=84.2, loss=0.5)
+    project.declare("2", {"f1": F1, "train_loss": LOSS})
+    project.migrate("--rename", "loss=train_loss")
+    project.commit("fraction")
+    new = project.record(f1=0.9, train_loss=0.4)
+    return project, old, new
+
+
+def test_the_same_version_everywhere(year: tuple[Project, str, str], ledger: Ledger) -> None:
+    project, old, new = year
+    words = ("--as", "1")
+    assert project.rows("f1", *words) == [("exact", 90.0), ("identical", 84.2)]
+    rows = {row["run_id"]: row["metrics.f1"] for row in ledger.json("runs", *words)}
+    assert rows == {old: 84.2, new: 90.0}
+    assert ledger.json("show", new, *words)["metrics"]["f1"]["value"] == 90.0
+    (pair,) = [pair for pair in ledger.json("diff", old, new, *words)["metrics"] if pair["name"] == "f1"]
+    assert (pair["unit"], pair["delta"]) == ("%", 90.0 - 84.2)
+    assert ledger.json("explain", new, "f1", *words)["value"] == 90.0
+    ledger("export", "--format", "json", *words, "out")
+    exported = json.loads((project.repo.path / "out/runs.json").read_text())
+    assert {row["run_id"]: row["metrics.f1"] for row in exported} == rows
+    table = api.runs(as_="1", sort="f1")
+    assert table["metrics.f1"].to_pylist() == [84.2, 90.0]
+    assert table.schema.field("metrics.f1").type == pa.float64()
+
+
+def test_filter_and_order_are_in_the_version_asked_for(
+    year: tuple[Project, str, str], ledger: Ledger
+) -> None:
+    _, old, new = year
+    assert ledger("runs", "--where", "f1 > 85", "--as", "1", "--ids").split() == [new]
+    assert ledger("runs", "--where", "f1 > 85", "--ids") == ""
+    assert ledger("runs", "--where", "f1 < 85", "--sort", "f1", "--as", "1", "--ids").split() == [old]
+    assert api.runs("f1 > 85", as_="1")["run_id"].to_pylist() == [new]
+
+
+def test_the_definitions_of_a_revision(year: tuple[Project, str, str], repo: Repo, ledger: Ledger) -> None:
+    _, old, new = year
+    words = ("--at", repo.git("rev-parse", "HEAD^"))
+    rows = {row["run_id"]: (row["metrics.f1"], row["grade.f1"]) for row in ledger.json("runs", *words)}
+    assert rows == {old: (84.2, "identical"), new: (None, "incomparable")}, "no migration was there then"
+    assert ledger.json("show", new, *words)["metrics"]["f1"]["value"] is None
+    assert ledger.json("diff", old, new, *words)["metrics"][0]["delta"] is None
+    assert api.runs(at=words[1])["metrics.f1"].to_pylist() == [None, 84.2]
+    for command in (("runs",), ("show", old), ("diff", old, new), ("export", "out")):
+        ledger(*command, "--at", "nowhere", code=1)
+
+
+def test_a_version_that_nothing_has(year: tuple[Project, str, str], ledger: Ledger) -> None:
+    _, old, new = year
+    for command in (("runs",), ("show", old), ("diff", old, new), ("export", "out")):
+        ledger(*command, "--as", "9", code=1)
+        assert "versions: 1, 2" in ledger.err
+
+
+def test_metrics_without_that_version_are_shown_as_now_and_named(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": PERCENT})
+    project.commit("percent")
+    project.record(f1=84.2)
+    project.declare("2", {"f1": F1, "loss": LOSS})
+    project.migrate()
+    project.commit("fraction")
+    run = project.record(f1=0.9, loss=0.5)
+    for command in (("runs",), ("show", run)):
+        ledger(*command, "--as", "1")
+        assert "hint: --as 1: as defined now: loss" in ledger.err
+        ledger(*command)
+        assert "as defined now" not in ledger.err
+
+
+def strict(ledger: Ledger, old: str, new: str, code: int) -> None:
+    for command in (
+        ("log", "--metric", "f1"),
+        ("runs",),
+        ("runs", "--columns", "f1"),
+        ("show", old),
+        ("diff", old, new),
+        ("export", "--force", "out"),
+        ("explain", old, "f1"),
+    ):
+        ledger(*command, "--strict", code=code)
+        assert ("not every value can be compared: f1" in ledger.err) is bool(code), command
+
+
+def test_strict_is_content_where_all_compares(year: tuple[Project, str, str], ledger: Ledger) -> None:
+    """A renamed metric is one metric: its old name is nothing that was left out."""
+    _, old, new = year
+    strict(ledger, old, new, code=0)
+    shown = ledger("show", old, "--metrics")
+    assert [line.split()[0] for line in shown.splitlines()] == ["f1", "train_loss"]
+    assert [pair["name"] for pair in ledger.json("diff", old, new)["metrics"]] == ["f1", "train_loss"]
+
+
+def test_strict_names_what_was_left_out(year: tuple[Project, str, str], ledger: Ledger) -> None:
+    project, old, new = year
+    project.declare("3", {"f1": WEIGHTED, "train_loss": LOSS})
+    project.migrate(reason="another average")
+    project.commit("weighted")
+    project.record(f1=0.8, train_loss=0.3)
+    strict(ledger, old, new, code=5)
+    ledger("runs", "--columns", "train_loss", "--strict")
+    ledger("runs", "--columns", "train_loss", "--sort", "-f1", "-n", "1", "--strict", code=5)
+    ledger("runs", "--columns", "train_loss", "--where", "f1 > 0.1", "--strict", code=5)
+    ledger("runs", "--columns", "f1", "-n", "1", "--strict")
+    ledger("show", old, "--as", "1", "--strict")
+    assert ledger.json("runs", "--where", "f1 > 0.1")[0]["metrics.f1"] == 0.8
+
+
+def test_strict_passes_over_what_is_merely_missing(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": F1, "loss": LOSS})
+    project.commit("v1")
+    one, other = project.record(f1=0.5), project.record(loss=0.5)
+    ledger("runs", "--where", "f1 > 0.1", "--strict")
+    assert "1 run left out" in ledger.err
+    ledger("diff", one, other, "--strict")
+
+
+def test_approximate_values_count_in_every_command(project: Project, ledger: Ledger) -> None:
+    parts = {"precision": F1, "recall": F1}
+    project.declare("1", parts)
+    project.commit("parts")
+    old = project.record(precision=0.5, recall=1)
+    project.declare("2", {**parts, "f1": F1})
+    (path,) = project.migrate("--take", "f1")
+    body = json.loads(path.read_text())
+    body.pop("id", None)
+    body["metrics"][0] |= {"exactness": "approximate", "reason": "rounded inputs"}
+    path.write_text(json.dumps(body))
+    project.commit("f1")
+    new = project.record(precision=1, recall=1, f1=0.5)
+    f1 = 0.6666666666666666
+    assert ledger("runs", "--where", "f1 > 0.6", "--ids") == ""
+    assert ledger("runs", "--where", "f1 > 0.6", "--ids", "--approx").split() == [old]
+    assert ledger("runs", "--sort", "-f1", "--ids").split() == [new, old]
+    assert ledger("runs", "--sort", "-f1", "--ids", "--approx").split() == [old, new]
+    assert ledger.json("show", old)["metrics"]["f1"]["value"] is None
+    assert ledger.json("show", old, "--approx")["metrics"]["f1"]["value"] == f1
+    assert ledger.json("diff", old, new, "--approx")["metrics"][0]["delta"] == 0.5 - f1
+    assert api.runs(sort="-f1", approx=True)["metrics.f1"].to_pylist() == [f1, 0.5]
+    for command in (("log", "--metric", "f1"), ("runs",), ("show", old), ("diff", old, new)):
+        assert "(0.6666" in " ".join(ledger(*command).split()), command
+        assert "≈" in ledger(*command), command
+        assert "(0.6666" not in ledger(*command, "--approx"), command
+        ledger(*command, "--strict", code=5)
+        ledger(*command, "--strict", "--approx")
+
+
+def test_a_value_in_another_unit_than_its_column_says_so(
+    year: tuple[Project, str, str], ledger: Ledger
+) -> None:
+    project, *_ = year
+    project.declare("3", {"f1": WEIGHTED, "train_loss": LOSS})
+    project.migrate(reason="another average")
+    project.commit("weighted")
+    project.record(f1=0.8, train_loss=0.3)
+    for command in (("runs",), ("log", "--metric", "f1")):
+        assert "(0.8 [1]) ‖" in " ".join(ledger(*command, "--as", "1").split()), command
