@@ -183,15 +183,23 @@ class RunSet:
     def _link(self, row: int) -> Link:
         """What orders the records of a run, without the other columns: there may be an edit of every run."""
         start, part = self._place(row)
-        said = {name: part.rows.column(name)[row - start].as_py() for name in _LINKS}
-        merges = (said["merges"] or "").split()
+        said = {name: part.rows.column(name)[row - start].as_py() for name in self._link_columns[start]}
+        base, merges, settles = said.get("base"), said.get("merges"), said.get("settles")
         return Link(
             row=row,
             record=said["record"],
-            recorded=said["recorded"] or 0,
-            parents=(said["base"], *merges) if said["base"] else (),
-            settles=_settled(said["settles"]),
+            recorded=said.get("recorded") or 0,
+            parents=(base, *(merges or "").split()) if base else (),
+            settles=_settled(settles) if settles else (),
         )
+
+    @cached_property
+    def _link_columns(self) -> dict[int, tuple[str, ...]]:
+        """For each segment, by its first row, the columns of `_LINKS` in which anything stands."""
+        return {
+            start: tuple(name for name in _LINKS if part.rows.column(name).null_count < len(part))
+            for start, part in self.index.starts()
+        }
 
     def fields(self, row: int) -> dict[Field, Json]:
         """Everything that one record says and that an edit can change."""
@@ -231,8 +239,9 @@ _LINKS = ("record", "base", "merges", "settles", "recorded")
 _NOTHING: Any = ...
 
 
-def _settled(text: str | None) -> tuple[Field, ...]:
+def _settled(text: str) -> tuple[Field, ...]:
     """Fields from their names as `run.json` has them; what is no name is passed over."""
-    names = json.loads(text) if text else ()
+    found = json.loads(text)
+    names = found if isinstance(found, list) else ()
     parts = (name.partition(".") for name in names if isinstance(name, str))
     return tuple((group, name) for group, _, name in parts)

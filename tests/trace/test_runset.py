@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Repo
+from store.plumbing import change, run_json
 
 import ledger
 from ledger.config import Workspace, open_workspace
@@ -206,3 +207,12 @@ def test_one_run_recorded_twice_is_one_run_while_it_waits(repo: Repo) -> None:
     seal_and_chain(workspace(), [replace(one, run=replace(one.run, record="ab" * 16))])
     assert len(runs().index) == 2
     assert len(runs().rows) == 1
+
+
+@pytest.mark.parametrize("settles", ["metrics.f1", 5, [7, "f1", ["metrics.f1"]], {"metrics.f1": 1}])
+def test_settles_that_name_no_fields_settle_nothing(repo: Repo, edit: Edit, settles: object) -> None:
+    base = first(f1=0.5)
+    tips = [edit(base, metrics={"f1": value}) for value in (0.6, 0.7)]
+    edit(tips[1], merges=(tips[0].run.record,))
+    change(repo, {"run.json": run_json(repo, settles=settles)})
+    assert [conflict.values for conflict in runs().conflicts] == [(0.7, 0.6)]
