@@ -210,13 +210,22 @@ def _invalid(what: str, message: str, hint: str = "", line: int | None = 1) -> M
     return MigrationError(what, [finding("MIGRATION_INVALID", message, hint=hint, file=what, line=line)])
 
 
-def _listed(body: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(part, JSON path, operation) of whatever looks like an operation."""
+_Place = tuple[str, int]
+"""Part, and number of an operation in it."""
+
+
+def _listed(body: Mapping[str, Any]) -> Iterator[tuple[_Place, dict[str, Any]]]:
+    """Whatever looks like an operation, and where it stands."""
     for part in _PARTS:
         listed = body.get(part)
         for index, words in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(words, dict):
-                yield part, f"$.{part}[{index}]", words
+                yield (part, index), words
+
+
+def _path(place: _Place) -> str:
+    """As a JSON path."""
+    return f"$.{place[0]}[{place[1]}]"
 
 
 def _name(words: Mapping[str, Any]) -> str:
@@ -226,33 +235,33 @@ def _name(words: Mapping[str, Any]) -> str:
 
 
 def _open_questions(body: Mapping[str, Any]) -> Iterator[_Wrong]:
-    for path, words in (("$", body), *((path, words) for _, path, words in _listed(body))):
-        if "todo" in words:
-            yield _Wrong(
-                name="TODO_UNRESOLVED",
-                message=f"still to do: {words['todo']}",
-                path=f"{path}.todo",
-                hint="decide, and remove `todo`",
-                metric=_name(words) if words is not body else "",
-            )
+    asked = ((_path(place), words) for place, words in _listed(body) if "todo" in words)
+    for path, words in (*([("$", body)] if "todo" in body else []), *asked):
+        yield _Wrong(
+            name="TODO_UNRESOLVED",
+            message=f"still to do: {words['todo']}",
+            path=f"{path}.todo",
+            hint="decide, and remove `todo`",
+            metric=_name(words) if words is not body else "",
+        )
 
 
 def _unsaid(body: Mapping[str, Any]) -> Iterator[_Wrong]:
-    for part, path, words in _listed(body):
+    for place, words in _listed(body):
         kind, reason = words.get("op"), words.get("reason")
         if kind == "redefine" and not (isinstance(reason, str) and reason.strip()):
             yield _Wrong(
                 name="REDEFINE_NO_REASON",
                 message=f"redefine of {_name(words)} without a reason",
-                path=path,
+                path=_path(place),
                 hint='say why the values do not compare: "reason": "..."',
                 metric=_name(words),
             )
-        if kind == "default" and part == "metrics":
+        if kind == "default" and place[0] == "metrics":
             yield _Wrong(
                 name="METRIC_DEFAULT_ASSUMED",
                 message=f"default for the metric {_name(words)}: nobody measured it",
-                path=path,
+                path=_path(place),
                 hint="leave it missing",
                 metric=_name(words),
             )
@@ -303,12 +312,12 @@ def _edges(body: Mapping[str, Any], conversion: Conversion) -> tuple[list[Edge],
         part: [Side(title, body[title].get(part, {}), body["defs"]) for title in ("from", "to")]
         for part in _PARTS
     }
-    for part, path, words in _listed(body):
-        before, after = sides[part]
+    for place, words in _listed(body):
+        before, after = sides[place[0]]
         try:
             edges.append(OPERATIONS[words["op"]].lower(Operation(words, before, after, conversion)))
         except OperationError as error:
-            wrongs.append(_of_operation(error, words, path))
+            wrongs.append(_of_operation(error, words, _path(place)))
     return edges, wrongs
 
 
@@ -323,14 +332,14 @@ def _of_operation(error: OperationError, words: Mapping[str, Any], path: str) ->
 
 
 def _duplicates(body: Mapping[str, Any]) -> Iterator[_Wrong]:
-    seen: dict[tuple[str, str], str] = {}
-    for part, path, words in _listed(body):
-        first = seen.setdefault((part, words["to"]), path) if "to" in words else path
-        if first != path:
+    seen: dict[tuple[str, str], _Place] = {}
+    for place, words in _listed(body):
+        first = seen.setdefault((place[0], words["to"]), place) if "to" in words else place
+        if first != place:
             yield _Wrong(
                 name="OP_DUPLICATE_TARGET",
-                message=f"a second operation makes {words['to']}, the first is {first}",
-                path=path,
+                message=f"a second operation makes {words['to']}, the first is {_path(first)}",
+                path=_path(place),
                 hint="one name that took over from several is a `coalesce`",
                 metric=words["to"],
             )
@@ -353,7 +362,7 @@ def _id(body: Mapping[str, Any], edges: Sequence[Edge]) -> str:
 
 def _content(body: Mapping[str, Any], edges: Sequence[Edge]) -> Json:
     """What a migration does, with ids in place of names and in an order of its own."""
-    listed = (words for _, _, words in _listed(body))
+    listed = (words for _, words in _listed(body))
     lowered = [_lowered(words, edge) for words, edge in zip(listed, edges, strict=True)]
     return ["migration", FORMAT, sorted(lowered, key=_by_target)]  # type: ignore[arg-type]
 

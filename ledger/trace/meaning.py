@@ -133,6 +133,8 @@ def _files_at(workspace: Workspace, revisions: Sequence[str]) -> dict[str, bytes
             facts, _, name = entry.partition("\t")
             if name.endswith(".json") and facts.startswith("100") and len(PurePosixPath(name).parts) == 2:  # noqa: PLR2004
                 blobs[f"{MIGRATIONS}/{name}"] = facts.split()[2]
+    if not blobs:
+        return {}
     sizes = objects.sizes(repository, list(blobs.values()))
     small = {
         path: blob
