@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ledger.config import Workspace, open_workspace
-from ledger.record import lost
-from ledger.record.begin import Begin, begin
+from ledger.errors import ContentionError, InputError, NotFoundError
+from ledger.model import new_id
+from ledger.record import lost, ranks
+from ledger.record.begin import Begin, Begun, begin, inert
+from ledger.record.begin import attach as attach_to
+from ledger.record.conclude import earlier
 from ledger.record.live import OnError, Run
+from ledger.record.ranks import Rank
 
 __all__ = ["Run", "start"]
 
+ATTACH_SECONDS = 60.0
+"""How long a rank waits for the run that rank 0 is to start."""
+_ID = re.compile(r"[0-9a-f]{32}")
 _workspaces: dict[tuple[Path, str | None], Workspace] = {}
 
 
@@ -25,27 +37,122 @@ def start(
     name: str | None = None,
     note: str | None = None,
     parent: str | None = None,
+    resume: str | None = None,
+    attach: str | None = None,
     schema: str | None = None,
     on_error: OnError = "warn",
     ranges: OnError = "warn",
     repository: str | os.PathLike[str] | None = None,
 ) -> Run:
-    """Start a run, and return it: use it in a `with` block, or call its `finish`."""
+    """Start a run. Use it in a `with` block, or call its `finish`; else it ends with the program.
+
+    Code, environment and schema are those of now. Of many processes (torchrun, Slurm, MPI) rank 0 records, and the
+    others get an inert run, unless they attach: `LEDGER_RUN` in the environment, or `attach`, names the run that all
+    log into, each with its rank as context. Where no such run goes on, rank 0 starts it, and the others wait for it.
+
+    Args:
+        experiment: else LEDGER_EXPERIMENT, else the branch.
+        params: settings; more may come later.
+        tags: name → text.
+        name: what people call the run.
+        note: text.
+        parent: the full id of the run that this one belongs to; such a run never attaches to LEDGER_RUN.
+        resume: the id (or its first digits) of a recorded run that goes on here, as a further attempt.
+        attach: the full id of a run that another process has started.
+        schema: name of the schema to validate against; else the configured one, or the only one there is.
+        on_error: what a full disk and the like do: `warn` once and keep the data in memory, or `raise`.
+        ranges: what a value outside of the schema's `minimum` and `maximum` does while the run goes on.
+        repository: a folder inside the repository; else the current folder.
+
+    Raises:
+        RefusedError: there is no commit, or nothing says which experiment it is.
+        NotFoundError: no such run to resume or to attach to.
+        ContentionError: the run to resume still goes on.
+        RepositoryError, ConfigError, InputError, StorageError.
+
+    """
     workspace = _workspace(repository)
     lost.settle(workspace)
-    begun = begin(
-        workspace,
-        Begin(
-            experiment=experiment,
-            params=params or {},
-            tags=tags or {},
-            name=name,
-            note=note,
-            parent=parent,
-            schema=schema,
-        ),
+    asked = Begin(
+        experiment=experiment,
+        params=params or {},
+        tags=tags or {},
+        name=name,
+        note=note,
+        parent=parent,
+        schema=schema,
     )
+    begun = _begun(workspace, asked, attach, resume, ranks.detect(workspace.environ))
     return Run(begun, on_error=on_error, ranges=ranges)
+
+
+def _begun(
+    workspace: Workspace, asked: Begin, attach: str | None, resume: str | None, rank: Rank | None
+) -> Begun:
+    shared = attach or (None if asked.parent or resume else workspace.environ.get("LEDGER_RUN"))
+    number = rank.number if rank else 0
+    if shared:
+        return _shared(workspace, asked, shared, number, must_run=bool(attach))
+    if number:
+        return inert(workspace, new_id(), asked)
+    return begin(workspace, _resumed(workspace, asked, resume) if resume else asked)
+
+
+def _shared(workspace: Workspace, asked: Begin, run_id: str, rank: int, *, must_run: bool) -> Begun:
+    """Attach to a run; where it does not go on yet, rank 0 starts it and the others wait."""
+    if not _ID.fullmatch(run_id):
+        raise InputError(f"{run_id!r} is no full run id", hint="LEDGER_RUN and attach= take 32 hex digits")
+    found = _attached(workspace, asked, run_id, rank)
+    end = time.monotonic() + ATTACH_SECONDS
+    while found is None and rank and time.monotonic() < end:
+        time.sleep(0.05)
+        found = _attached(workspace, asked, run_id, rank)
+    if found is not None:
+        return found
+    if rank:
+        sys.stderr.write(f"ledger: no run {run_id[:8]} goes on here: what rank {rank} logs is not kept\n")
+        return inert(workspace, run_id, asked)
+    if must_run or _is_recorded(workspace, run_id):
+        raise NotFoundError(f"no run {run_id[:8]} goes on", hint="ledger.start(resume=...) goes on with one")
+    return begin(workspace, replace(asked, id=run_id))
+
+
+def _attached(workspace: Workspace, asked: Begin, run_id: str, rank: int) -> Begun | None:
+    return attach_to(workspace, run_id, rank=rank, params=asked.params, tags=asked.tags)
+
+
+def _is_recorded(workspace: Workspace, run_id: str) -> bool:
+    from ledger.store import index
+
+    return bool(index.load(workspace.repository).exact("run", run_id))
+
+
+def _resumed(workspace: Workspace, asked: Begin, prefix: str) -> Begin:
+    """A further attempt of a recorded run. Raises NotFoundError, AmbiguousError, ContentionError."""
+    from ledger.store import history
+    from ledger.store.history.live import last_attempt
+    from ledger.trace.find import one_run
+    from ledger.trace.tips import start_of
+    from ledger.trace.view import open_view
+
+    live = [one for one in lost.journals(workspace) if one.run.startswith(prefix.lower())]
+    if live:
+        raise ContentionError(
+            f"run {live[0].run[:8]} still goes on (process {live[0].pid} on {live[0].host})",
+            hint="log into it with LEDGER_RUN, or wait until it ends",
+        )
+    runs = open_view(workspace).runs
+    run_id = one_run(runs, prefix)
+    record = earlier(workspace, start_of(runs, run_id).place.record)
+    attempt = last_attempt(history.decode(record.history)) + 1 if record.history else 2
+    return replace(
+        asked,
+        id=run_id,
+        base=record.run.record,
+        attempt=attempt,
+        experiment=record.run.experiment,
+        name=asked.name or record.run.name,
+    )
 
 
 def _workspace(repository: str | os.PathLike[str] | None) -> Workspace:

@@ -93,6 +93,71 @@ def begin(workspace: Workspace, asked: Begin) -> Begun:
     return _with_writer(begun, workspace, Name(begun.id, begun.record), first)
 
 
+def attach(
+    workspace: Workspace, run_id: str, *, rank: int = 0, params: Mapping[str, Any], tags: Mapping[str, str]
+) -> Begun | None:
+    """Log into a run that another process owns, through a journal of one's own; None where no such run goes on.
+
+    What a further process says of the run as a whole is added to it where nobody has said it before; its
+    rank, but for 0, is context of each of its observations.
+    """
+    for path, name in journal.listed(workspace.repository).items():
+        if name.run == run_id and not name.writer:
+            return _attached(workspace, path, name, rank, params, tags)
+    return None
+
+
+def _attached(
+    workspace: Workspace,
+    path: Path,
+    main: Name,
+    rank: int,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> Begun | None:
+    try:
+        owner = journal.head(path)
+    except FileNotFoundError:
+        return None
+    begun = Begun(
+        id=main.run,
+        record=main.record,
+        experiment=str(owner["experiment"]),
+        started=workspace.now(),
+        workspace=workspace,
+        name=owner.get("name"),
+        attempt=int(owner.get("attempt", 1)),
+        params=params_of(params).values,
+        context={"rank": rank} if rank else {},
+        schema=load_schema(workspace, owner.get("schema")),
+        attached=True,
+    )
+    head = {
+        "format": JOURNAL_FORMAT,
+        "run": main.run,
+        "record": main.record,
+        "params": dict(begun.params),
+        "tags": {clean_name(name, "tag"): str(value) for name, value in tags.items()},
+        "who": liveness.who(),
+    }
+    name = Name(main.run, main.record, f"{rank:06}-{new_id()[:12]}")
+    try:
+        writer = Writer.create(path.parent, name, [journal.json_frame(HEAD, head)])
+    except OSError as error:
+        raise StorageError(f"{path.parent}: {error.strerror or error}") from error
+    if not path.exists():  # it ended while we came
+        journal.removed([writer.path])
+        writer.close()
+        return None
+    return replace(begun, writer=writer)
+
+
+def inert(workspace: Workspace, run_id: str, asked: Begin) -> Begun:
+    """A run that another process records: what is logged here goes nowhere."""
+    params = params_of(asked.params).values
+    return Begun(id=run_id, experiment=asked.experiment or "", started=workspace.now(), params=params)
+
+
 def _with_writer(begun: Begun, workspace: Workspace, name: Name, first: Sequence[bytes]) -> Begun:
     problems = []
     for folder in journal.folders(workspace.repository):

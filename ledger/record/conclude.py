@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ledger.config import Workspace
-from ledger.errors import LedgerError, RefusedError
+from ledger.errors import LedgerError, NotFoundError, RefusedError
 from ledger.git import worktree
-from ledger.model import Code, Status, utc_text, utc_time
-from ledger.record import fold, secrets
+from ledger.model import Artifact, Code, Metric, Record, Status, utc_text, utc_time
+from ledger.record import fold, liveness, secrets
 from ledger.record.begin import Begun
 from ledger.record.code import Captured
 from ledger.record.fold import Folded
@@ -22,7 +23,11 @@ from ledger.record.run import Draft, Recorded, load_schema, record
 from ledger.record.summaries import summaries
 from ledger.store import journal
 from ledger.store.journal import END, parsed
+from ledger.store.points import Key, Series
 
+PATIENCE_SECONDS, IMPATIENCE_SECONDS = 10.0, 1.0
+"""How long a run that ends, well or not, waits for the other processes that log into it."""
+_POLL_SECONDS = 0.05
 MAX_EVENTS_BYTES = 32 << 20
 """Of `events.jsonl`: what comes after is counted."""
 
@@ -45,6 +50,7 @@ def finished(
     for change in _code_changes(workspace, begun):
         say(change)
     path = outlet.writer.path
+    _await_parts(path, PATIENCE_SECONDS if status is Status.FINISHED else IMPATIENCE_SECONDS)
     done = concluded(workspace, path, tail=tail)
     outlet.writer.close()
     for warning in done.warnings:
@@ -93,43 +99,94 @@ def parts_of(main: Path) -> list[Path]:
     return found
 
 
+def _await_parts(main: Path, seconds: float) -> None:
+    """Let attached processes end first, as long as they live."""
+    end = time.monotonic() + seconds
+    while any(map(_goes_on, parts_of(main))) and time.monotonic() < end:
+        time.sleep(_POLL_SECONDS)
+
+
+def _goes_on(part: Path) -> bool:
+    with suppress(OSError, LedgerError, LookupError):
+        if not any(block.kind == END for block in journal.read(part)):
+            return liveness.alive(journal.head(part)["who"], part.stat().st_mtime)
+    return False
+
+
 def drafted(workspace: Workspace, folded: Folded, end: Mapping[str, Any]) -> Draft:
     """The run that a journal tells of."""
     from ledger.store import history
-    from ledger.store.history.live import from_series
+    from ledger.store.history.live import from_series, to_series
 
     head = folded.head
     schema = load_schema(workspace, head.get("schema"))
-    metrics, unsure = summaries(folded.series, folded.summary, schema)
+    before = earlier(workspace, head["base"]) if head.get("base") else None
+    table = from_series(folded.series, int(head.get("attempt", 1))) if folded.series else None
+    series: Mapping[Key, Series] = folded.series
+    if before is not None and before.history:
+        known = history.decode(before.history)
+        series = to_series(history.latest(history.joined([known, *([table] if table else [])])))
+        table = history.joined([known, *([table] if table else [])])
+    metrics, unsure = summaries(series, _given(before, series, folded.summary), schema)
     notes = [_event("warning", f"no summary of {name}: it stands in several contexts") for name in unsure]
     if end.get("dropped"):
         notes.append(
             _event("error", f"{end['dropped']:,} values were dropped: the disk was full for too long")
         )
     started, finished = utc_time(head["started"]), utc_time(end["finished"])
+    duration = (finished - started).total_seconds()
     return Draft(
         id=head["run"],
         record=head["record"],
-        params=folded.params,
+        base=before.run.record if before else None,
+        params={**(before.params if before else {}), **folded.params},
         metrics=metrics,
-        history=history.encode(from_series(folded.series)) if folded.series else {},
-        events=events([*folded.events, *notes]),
+        history=history.encode(table) if table is not None else {},
+        events=((before.events if before else None) or b"") + (events([*folded.events, *notes]) or b"")
+        or None,
         experiment=head["experiment"],
-        name=head.get("name"),
+        name=head.get("name") or (before.run.name if before else None),
         status=Status(end["status"]),
-        started=started,
+        started=utc_time(before.run.started) if before and before.run.started else started,
         finished=finished,
-        duration=round((finished - started).total_seconds(), 6),
-        parent=head.get("parent"),
-        note=folded.note,
+        duration=round(duration + ((before.run.duration if before else None) or 0.0), 6),
+        parent=head.get("parent") or (before.run.parent if before else None),
+        note=folded.note or (before.run.note if before else None),
         reason=end.get("reason"),
-        tags=folded.tags,
+        tags={**(before.run.tags if before else {}), **folded.tags},
         command=tuple(head.get("command") or ()),
         environment=head.get("environment") or {},
-        artifacts=tuple(folded.artifacts),
+        artifacts=_artifacts(before, folded),
         captured=_captured(head, folded.pack),
         schema=head.get("schema"),
     )
+
+
+def earlier(workspace: Workspace, record_id: str) -> Record:
+    """A record that is sealed or chained here. Raises NotFoundError, FormatError."""
+    from ledger.store import index
+    from ledger.store.load import Place, record_at
+
+    for part in index.load(workspace.repository).segments:
+        for row in part.exact("record", record_id):
+            ref, commit = (part.column(name)[row] for name in ("ref", "commit"))
+            return record_at(workspace.repository, Place(record=record_id, ref=ref, commit=commit or ""))
+    raise NotFoundError(f"the record {record_id[:12]}, from which a run goes on, is not here")
+
+
+def _given(
+    before: Record | None, series: Mapping[Key, Series], now: Mapping[str, Metric]
+) -> Mapping[str, Metric]:
+    """Values set by hand: those of earlier attempts stand where no series is there to make one of."""
+    there = {metric for metric, _ in series}
+    kept = {name: value for name, value in (before.metrics if before else {}).items() if name not in there}
+    return {**kept, **now}
+
+
+def _artifacts(before: Record | None, folded: Folded) -> tuple[Artifact, ...]:
+    made = {(one.role, one.name) for one in folded.artifacts}
+    kept = [one for one in (before.run.artifacts if before else ()) if (one.role, one.name) not in made]
+    return (*kept, *folded.artifacts)
 
 
 def _captured(head: Mapping[str, Any], pack: bytes) -> Captured:

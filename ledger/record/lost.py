@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,33 @@ class Settled:
 def journals(workspace: Workspace) -> list[Journal]:
     """Every run that is not recorded yet, the oldest first."""
     listed = journal.listed(workspace.repository)
-    found = [_look(path, name) for path, name in listed.items() if not name.writer]
+    parts = [(path, name) for path, name in listed.items() if name.writer]
+    found = [
+        _look(path, name, [part for part, other in parts if other.main == name.main])
+        for path, name in listed.items()
+        if not name.writer
+    ]
     return sorted((one for one in found if one is not None), key=lambda one: (one.started, one.run))
 
 
-def _look(path: Path, name: journal.Name) -> Journal | None:
+def _look(path: Path, name: journal.Name, parts: Sequence[Path]) -> Journal | None:
+    """It lives as long as any process that writes to it does. None for one that was recorded meanwhile."""
     try:
-        head = journal.head(path)
-        return _described(path, head, path.stat().st_mtime)
+        found = _described(path, journal.head(path), path.stat().st_mtime)
+        return found if found.alive else _with_parts(found, parts)
     except FileNotFoundError:
-        return None  # recorded meanwhile
+        return None
     except (FormatError, OSError, LookupError, TypeError, ValueError) as error:
         return Journal(path=path, run=name.run, record=name.record, fault=str(error))
+
+
+def _with_parts(found: Journal, parts: Sequence[Path]) -> Journal:
+    alive, written = False, found.written
+    for part in parts:
+        moment = part.stat().st_mtime
+        alive = alive or liveness.alive(journal.head(part)["who"], moment)
+        written = max(written, moment)
+    return replace(found, alive=alive, written=written)
 
 
 def _described(path: Path, head: dict[str, Any], written: float) -> Journal:

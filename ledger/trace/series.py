@@ -99,7 +99,7 @@ def of_run(view: View, row: int) -> SeriesTable | None:
 
 def _decoded(parts: dict[str, bytes], place: Place) -> SeriesTable:
     try:
-        return history.decode(parts)
+        return history.latest(history.decode(parts))
     except FormatError as error:
         where = place.commit[:12] or f"sealed record {place.record[:12]}"
         raise FormatError(f"{where}: {error.message}", hint=error.hint) from error

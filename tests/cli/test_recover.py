@@ -51,6 +51,7 @@ def test_the_document(repo: Repo, ledger: Ledger) -> None:
         "chained": 1,
         "waiting": 0,
         "indexed": 1,
+        "lost": 0,
         "faults": [],
     }
 

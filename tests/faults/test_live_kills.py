@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,20 +82,28 @@ def _kill_many(repo: Repo, key: str, folder: Path, count: int, codes: Counter[in
     try:
         while kills < count:
             number += 1
+            told = folder / f"{key}-{number}"
+            process = trainers.start(key, _STEPS, told)
+            if number % 5:  # else it may well die before it is announced
+                while not (told.exists() and told.stat().st_size) and _runs(process):
+                    time.sleep(0.001)
             clock = Clock()
-            process = trainers.start(key, _STEPS, folder / f"{key}-{number}")
-            time.sleep(chance.uniform(0, 1.2 * usual))
+            time.sleep(chance.uniform(0, 1.1 * usual))
             kill_group(process)
             code = trainers.wait()
             codes[code] += 1
             if code == -signal.SIGKILL:
                 kills += 1
+                usual *= 1.05
             else:
                 assert code == 0
-                usual = max(0.7 * usual, 0.5 * clock.seconds)
-            usual *= 1.03
+                usual = max(0.7 * usual, 0.8 * clock.seconds)
     finally:
         trainers.close()
+
+
+def _runs(process: int) -> bool:
+    return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[:1]
 
 
 def _told(folder: Path) -> dict[str, tuple[int, bool]]:
@@ -156,28 +165,27 @@ with ledger.start(name="alive") as run:
 """
 
 
-def _alive(repo: Repo) -> tuple[subprocess.Popen[str], str]:
-    """A run that goes on all the time."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _ALIVE],
-        cwd=repo.path,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    return process, process.stdout.readline().strip()
+@pytest.fixture
+def alive(repo: Repo) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A run that goes on all the time, and its id."""
+    words = [sys.executable, "-c", _ALIVE]
+    with subprocess.Popen(
+        words, cwd=repo.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        yield process, process.stdout.readline().strip()
+        process.kill()
 
 
 @pytest.mark.parametrize(
     ("count", "at_once"), [(KILLS_ALONE, 1), (KILLS_TOGETHER, TOGETHER)], ids=["alone", "eight at once"]
 )
 def test_killed_runs_stand_once_with_all_that_was_flushed(
-    repo: Repo, tmp_path: Path, count: int, at_once: int
+    repo: Repo, tmp_path: Path, alive: tuple[subprocess.Popen[str], str], count: int, at_once: int
 ) -> None:
+    living, living_id = alive
     clock, folder = Clock(), tmp_path / "told"
     folder.mkdir()
-    alive, alive_id = _alive(repo)
     codes: Counter[int] = Counter()
     stop = threading.Event()
     recoveries: list[subprocess.CompletedProcess[str]] = []
@@ -199,17 +207,18 @@ def test_killed_runs_stand_once_with_all_that_was_flushed(
     for thread in recoverers:
         thread.join()
     for done in recoveries:
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: others have sealed meanwhile
+        assert "Traceback" not in done.stderr
     recovered = ledger(repo, "recover")
     assert recovered.returncode == 0, recovered.stdout + recovered.stderr
-    assert alive_id not in chained_runs(repo), "a run that is alive was recovered"
+    assert living_id not in chained_runs(repo), "a run that is alive was recovered"
     assert codes[-signal.SIGKILL] >= count // at_once * at_once
 
-    out, _ = alive.communicate("go on\n", timeout=60)
-    assert alive.returncode == 0, out
+    out, _ = living.communicate("go on\n", timeout=60)
+    assert living.returncode == 0, out
     recover(repo)
     statuses, observations = _assert_whole(repo, folder)
-    status, points = _recorded(repo)[alive_id]
+    status, points = _recorded(repo)[living_id]
     assert (status, points.total()) == ("finished", 10)
     assert_sound(repo)
     assert statuses["lost"]

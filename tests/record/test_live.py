@@ -11,6 +11,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import pytest
 from conftest import Ledger, Repo
 
 import ledger as ledger_package
-from ledger import start
-from ledger.errors import GateError, InputError
+from ledger import Run, start
+from ledger.errors import ContentionError, GateError, InputError, NotFoundError
+from ledger.store import history
 
 pytestmark = pytest.mark.usefixtures("repo")
 
@@ -412,3 +414,109 @@ def test_a_repository_that_cannot_be_written_keeps_no_run_from_starting(repo: Re
 def test_the_package_gives_the_names() -> None:
     assert ledger_package.start is start
     assert "Run" in ledger_package.__all__
+
+
+def test_a_run_goes_on_as_a_further_attempt(schema: Repo, ledger: Ledger) -> None:
+    with suppress(ZeroDivisionError), start(params={"lr": 0.1}, tags={"a": "1"}, name="long") as first:
+        _train(first, range(3), "first")
+        raise ZeroDivisionError
+    with start(resume=first.id[:8], params={"batch": 8}) as second:
+        _train(second, range(2, 5), "second")
+        assert (second.id, second.attempt, second.name) == (first.id, 2, "long")
+    with start(resume=first.id) as third:
+        third.log(f1=0.1, step=9)
+        assert third.attempt == 3
+    [run] = ledger.json("runs")
+    assert (run["run_id"], run["status"], run["tags.a"]) == (first.id, "finished", "1")
+    assert (run["params.lr"], run["params.batch"], run["metrics.f1"], run["metrics.loss"]) == (
+        0.1,
+        8,
+        0.5,
+        -1,
+    )
+    found = points(ledger, first.id)
+    assert [step for name, step, _ in found if name == "loss"] == [0, 1, 2, 3, 4], "the last attempt counts"
+    assert found.count(("loss", 2, -2.0)) == 0
+    assert len(ledger.json("show", first.id)["records"]) == 3
+    assert [event["message"] for event in events(schema)][:3] == ["first", "ZeroDivisionError", "second"]
+    whole = history.decode(
+        {"history.parquet": subprocess.check_output(["git", "show", "refs/runs/main:history.parquet"])}
+    )
+    assert whole.column("attempt").to_pylist().count(2) == 4, "both stay"
+    ledger("verify")
+
+
+def _train(run: Run, steps: range, word: str) -> None:
+    for step in steps:
+        run.log(loss=step if word == "second" else -step + 0.0, step=step)
+    run.log(f1=0.5, step=steps[-1])
+    run.event(word)
+
+
+def test_a_run_that_goes_on_is_not_resumed(ledger: Ledger) -> None:
+    with start() as run:
+        with pytest.raises(ContentionError, match="still goes on"):
+            start(resume=run.id[:6])
+        run.log(loss=1.0)
+    assert len(ledger.json("runs")) == 1
+
+
+_RANK = "with ledger.start(params={'rank': int(os.environ['RANK'])}) as run:\n    run.log(loss=1.0 + int(os.environ['RANK']), step=1)"
+
+
+def test_of_many_processes_rank_0_records(repo: Repo, ledger: Ledger) -> None:
+    for rank in range(3):
+        done = program(repo, _RANK, RANK=str(rank), WORLD_SIZE="3")
+        assert (done.returncode, done.stderr) == (0, "")
+    [run] = ledger.json("runs")
+    assert (run["params.rank"], run["metrics.loss"]) == (0, 1.0)
+
+
+def test_ranks_that_attach_log_into_one_run(repo: Repo, ledger: Ledger) -> None:
+    run = "ab" * 16
+    words = [sys.executable, "-c", f"import ledger, os\n{_RANK}\n    run.event('here')"]
+    processes = [
+        subprocess.Popen(
+            words,
+            cwd=repo.path,
+            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "3", "LEDGER_RUN": run},
+        )
+        for rank in (2, 1, 0)
+    ]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    found = ledger.json("show", run, "--history")
+    contexts = {one["context"]: one["value"] for one in found}
+    ranks = {text for text in contexts if text}
+    assert contexts[None] == 1.0
+    assert ranks <= {'{"rank": 1}', '{"rank": 2}'}
+    assert metrics(ledger, run) == {"loss": 1.0}
+    assert shown(ledger, run)["params"]["rank"] == 0
+
+
+def test_a_process_attaches_to_a_run_of_another(repo: Repo, ledger: Ledger) -> None:
+    with start(params={"lr": 1}) as run:
+        body = "with ledger.start(params={'lr': 2, 'seed': 7}) as run: run.log(f1=0.5, step=3); run.tag('b', '2')"
+        done = program(repo, body, LEDGER_RUN=run.id)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert program(repo, body.replace("run.tag", "os._exit(9); "), LEDGER_RUN=run.id).returncode == 9
+        assert len(journals(repo)) == 3
+        run.log(loss=1.0)
+    assert journals(repo) == []
+    found = shown(ledger, run.id)
+    assert (found["params"], found["run"]["tags"]) == ({"lr": 1, "seed": 7}, {"b": "2"})
+    assert points(ledger, run.id)[:2] == [("loss", None, 1.0), ("f1", 3, 0.5)]
+
+
+def test_a_run_within_another_is_one_of_its_own(repo: Repo, ledger: Ledger) -> None:
+    with start() as run:
+        body = f"with ledger.start(parent={run.id!r}) as run: run.log(f1=0.5)"
+        assert program(repo, body, LEDGER_RUN=run.id).returncode == 0
+    parents = {one["run_id"]: one["parent"] for one in ledger.json("runs")}
+    assert parents.pop(run.id) is None
+    assert list(parents.values()) == [run.id]
+
+
+@pytest.mark.parametrize("wrong", ["abc", "ab" * 16])
+def test_what_cannot_be_attached_to_is_said(wrong: str) -> None:
+    with pytest.raises((InputError, NotFoundError)):
+        start(attach=wrong)

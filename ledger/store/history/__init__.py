@@ -6,6 +6,7 @@ between there is one long Arrow table (`table.py` says what it looks like). pyar
 
 from ledger.store.history.codec import MAX_PART, decode, encode
 from ledger.store.history.gate import MAX_ROWS
+from ledger.store.history.live import latest
 from ledger.store.history.source import MAX_FILE, from_values, read
 from ledger.store.history.table import joined, last_values, series_names
 
@@ -18,6 +19,7 @@ __all__ = [
     "from_values",
     "joined",
     "last_values",
+    "latest",
     "read",
     "series_names",
 ]

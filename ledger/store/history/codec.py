@@ -80,6 +80,7 @@ def _written(table: pa.Table) -> bytes:
             "step": "DELTA_BINARY_PACKED",
             "time": "DELTA_BINARY_PACKED",
             "value": "BYTE_STREAM_SPLIT",
+            **({"attempt": "DELTA_BINARY_PACKED"} if "attempt" in table.column_names else {}),
         },
         write_statistics=True,
         store_schema=False,

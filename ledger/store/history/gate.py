@@ -63,7 +63,14 @@ _NAME = ColumnForm(
 _TEXT = replace(_NAME, repetition=1)
 _WHOLE = ColumnForm(physical=_INT64, encodings=frozenset({_DELTA, _PLAIN}))
 _REAL = ColumnForm(physical=_DOUBLE, encodings=frozenset({_BYTE_STREAM_SPLIT, _PLAIN}))
-COLUMNS = {"metric": _NAME, "step": _WHOLE, "time": _WHOLE, "value": _REAL, "context": _TEXT}
+COLUMNS = {
+    "metric": _NAME,
+    "step": _WHOLE,
+    "time": _WHOLE,
+    "value": _REAL,
+    "context": _TEXT,
+    "attempt": _WHOLE,
+}
 REQUIRED = ("metric", "value")
 
 # the fields of parquet.thrift that are looked at

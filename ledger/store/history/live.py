@@ -9,13 +9,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from ledger.store.history.table import shaped
-from ledger.store.points import NO_STEP_BYTES, NO_VALUE_BYTES, Key, Series
+from ledger.store.points import NO_STEP, NO_STEP_BYTES, NO_VALUE, NO_VALUE_BYTES, Key, Series
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def from_series(series: Mapping[Key, Series]) -> pa.Table:
+def from_series(series: Mapping[Key, Series], attempt: int = 1) -> pa.Table:
     """One row a point, metric by metric in the order of their first points, so that a metric's rows stand together."""
     import pyarrow as pa
 
@@ -34,7 +34,56 @@ def from_series(series: Mapping[Key, Series]) -> pa.Table:
     if contexts:
         codes = [contexts.get(context) if context is not None else None for _, context in order]
         columns["context"] = _texts(codes, counts, list(contexts))
+    if attempt > 1:
+        columns["attempt"] = _joined([array("q", [attempt]) * sum(counts)], pa.int64())
     return shaped(columns)
+
+
+def to_series(table: pa.Table) -> dict[Key, Series]:
+    """The points of a table, series by series in the order of their first points."""
+    found: dict[Key, Series] = {}
+    for batch in table.to_batches(max_chunksize=65_536):
+        rows = batch.to_pydict()
+        none = [None] * batch.num_rows
+        times = batch.column("time").cast("int64").to_pylist()
+        columns = (rows["metric"], rows.get("context", none), rows["step"], times, rows["value"])
+        for metric, context, step, time, value in zip(*columns, strict=True):
+            series = found.setdefault((metric, context), Series())
+            series.steps.append(NO_STEP if step is None else step)
+            series.times.append(time or 0)
+            series.values.append(NO_VALUE if value is None else value)
+    return found
+
+
+def last_attempt(table: pa.Table) -> int:
+    """The number of the attempt that logged last; 1 where nobody counted."""
+    import pyarrow.compute as pc
+
+    if "attempt" not in table.column_names:
+        return 1
+    return int(pc.max(table.column("attempt")).as_py() or 1)
+
+
+def latest(table: pa.Table) -> pa.Table:
+    """Without points that a later attempt logged again: of one metric, context and step the last attempt counts.
+
+    A table that one attempt made is returned as it is: where the same step came twice in it, both stay.
+    """
+    if "attempt" not in table.column_names:
+        return table
+    import pyarrow as pa
+
+    rows = table.select(["metric", "step", "attempt"]).to_pydict()
+    contexts = (
+        table.column("context").to_pylist() if "context" in table.column_names else [None] * table.num_rows
+    )
+    keys = list(zip(rows["metric"], contexts, rows["step"], strict=True))
+    attempts = [attempt or 1 for attempt in rows["attempt"]]
+    last: dict[Any, int] = {}
+    for key, attempt in zip(keys, attempts, strict=True):
+        last[key] = max(attempt, last.get(key, 1))
+    kept = [key[2] is None or attempt == last[key] for key, attempt in zip(keys, attempts, strict=True)]
+    return table.filter(pa.array(kept, pa.bool_()))
 
 
 def _texts(codes: list[Any], counts: list[int], texts: list[str]) -> Any:

@@ -1,7 +1,7 @@
 """The one long table of series.
 
 Columns: `metric` (dictionary of string), `step` (int64), `time` (timestamp in microseconds, UTC), `value` (float64)
-and, where a source has it, `context` (dictionary of string), with rows in the order of the source. A null value is
+and, where a source has it, `context` (dictionary of string) and `attempt` (int64; null is 1), with rows in the order of the source. A null value is
 one that was computed without a result, NaN is a value like any other, a null step or time is unknown.
 """
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK = 65_536
+OPTIONAL = ("context", "attempt")
 MAX_CONTEXT = 4096
 """Characters of a context."""
 ADVICE = "thin it out (every tenth step), or record the file itself as an artifact (--output)"
@@ -36,17 +37,18 @@ def schema() -> pa.Schema:
             pa.field("time", pa.timestamp("us", tz="UTC")),
             pa.field("value", pa.float64()),
             pa.field("context", text),
+            pa.field("attempt", pa.int64()),
         ]
     )
 
 
 def shaped(columns: Mapping[str, Any]) -> pa.Table:
-    """Bring arrays into the schema; `context` is there only if something is in it, other columns may be null."""
+    """Bring arrays into the schema; optional columns are there only if something is in them, others may be null."""
     import pyarrow as pa
 
-    context = columns.get("context")
-    has_context = context is not None and context.null_count < len(context)
-    fields = [field for field in schema() if field.name != "context" or has_context]
+    given = {name: columns[name] for name in OPTIONAL if columns.get(name) is not None}
+    absent = {name for name in OPTIONAL if name not in given or given[name].null_count == len(given[name])}
+    fields = [field for field in schema() if field.name not in absent]
     rows = len(columns["metric"])
     arrays = [columns.get(field.name, pa.nulls(rows, field.type)) for field in fields]
     return pa.table(
