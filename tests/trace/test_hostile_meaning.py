@@ -45,17 +45,22 @@ READING: Mapping[str, Sequence[str]] = {
     "verify": [],
     "schema show": [],
     "schema check": [],
+    "schema check for GitHub": ["--format", "github"],
+    "schema show then": ["--at", "HEAD~1"],
+    "schema migrate from a version": ["--from", "d1:", "--output", "-"],
     "schema diff": [],
     "schema matrix": ["f1"],
     "schema history": ["f1"],
     "schema migrate": ["--output", "-"],
 }
 """Reading commands; the words of a second variant of a command stand behind its name."""
-WITHOUT_JSON = {"schema migrate", "export"}
+WITHOUT_JSON = {"schema migrate", "schema migrate from a version", "schema check for GitHub", "export"}
 
 
 def schema(**words: Any) -> dict[str, Any]:
-    f1 = {"type": "number", "description": HOSTILE, "x-ledger": {"unit": "1", **words}}
+    on = {"dataset": HOSTILE, "digest": f"sha256:{HOSTILE}"}
+    own = {"unit": "1", "on": on, "series": HOSTILE, "allow": [f"LS105: {HOSTILE}"], **words}
+    f1 = {"type": "number", "description": HOSTILE, "x-ledger": own}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -118,9 +123,11 @@ def _record(stranger: Repo, ledger: Ledger, body: dict[str, Any] | None, value: 
         stranger.write(".ledger/schemas/main.json", json.dumps(body))
         stranger.git("add", "-A")
         stranger.git("commit", "-q", "-m", f"define {HOSTILE}", f"--author={RED}Mallory <m@example.com>")
+    stranger.write("curves.csv", f"step,{BIDI}x\n1,2\n")
     ledger(
-        "record", "-m", f"f1={value}", "-m", "loss=1", "-p", f"p={HOSTILE}", "--note", HOSTILE, "-e", "main"
-    )
+        "record", "-m", f"f1={value}", "-m", "loss=1", "-p", f"p={HOSTILE}", "--note", HOSTILE, "-e", "main",
+        "--dataset", f"{BIDI}x=evil.py", "--history", "curves.csv",
+    )  # fmt: skip
 
 
 def _signed(stranger: Repo) -> None:
