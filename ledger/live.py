@@ -25,6 +25,7 @@ __all__ = ["Run", "start"]
 
 ATTACH_SECONDS = 60.0
 """How long a rank waits for the run that rank 0 is to start."""
+_POLL_SECONDS = 0.1
 _ID = re.compile(r"[0-9a-f]{32}")
 _workspaces: dict[tuple[Path, str | None], Workspace] = {}
 
@@ -104,8 +105,8 @@ def _shared(workspace: Workspace, asked: Begin, run_id: str, rank: int, *, must_
         raise InputError(f"{run_id!r} is no full run id", hint="LEDGER_RUN and attach= take 32 hex digits")
     found = _attached(workspace, asked, run_id, rank)
     end = time.monotonic() + ATTACH_SECONDS
-    while found is None and rank and time.monotonic() < end:
-        time.sleep(0.05)
+    while found is None and rank and time.monotonic() < end and not _is_recorded(workspace, run_id):
+        time.sleep(_POLL_SECONDS)
         found = _attached(workspace, asked, run_id, rank)
     if found is not None:
         return found

@@ -472,12 +472,21 @@ def test_of_many_processes_rank_0_records(repo: Repo, ledger: Ledger) -> None:
     assert (run["params.rank"], run["metrics.loss"]) == (0, 1.0)
 
 
+_TOGETHER = """
+import ledger, os, time
+rank = int(os.environ["RANK"])
+with ledger.start(params={"rank": rank}) as run:
+    run.log(loss=1.0 + rank, step=1)
+    while len(os.listdir(".git/ledger/journal")) < 3 and not rank:
+        time.sleep(0.01)
+"""
+
+
 def test_ranks_that_attach_log_into_one_run(repo: Repo, ledger: Ledger) -> None:
     run = "ab" * 16
-    words = [sys.executable, "-c", f"import ledger, os\n{_RANK}\n    run.event('here')"]
     processes = [
         subprocess.Popen(
-            words,
+            [sys.executable, "-c", _TOGETHER],
             cwd=repo.path,
             env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "3", "LEDGER_RUN": run},
         )
@@ -485,12 +494,22 @@ def test_ranks_that_attach_log_into_one_run(repo: Repo, ledger: Ledger) -> None:
     ]
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
     found = ledger.json("show", run, "--history")
-    contexts = {one["context"]: one["value"] for one in found}
-    ranks = {text for text in contexts if text}
-    assert contexts[None] == 1.0
-    assert ranks <= {'{"rank": 1}', '{"rank": 2}'}
+    assert {one["context"]: one["value"] for one in found} == {
+        None: 1.0,
+        '{"rank": 1}': 2.0,
+        '{"rank": 2}': 3.0,
+    }
     assert metrics(ledger, run) == {"loss": 1.0}
     assert shown(ledger, run)["params"]["rank"] == 0
+
+
+def test_a_rank_that_comes_too_late_does_not_wait(repo: Repo, ledger: Ledger) -> None:
+    run = "ab" * 16
+    assert program(repo, _RANK, RANK="0", WORLD_SIZE="2", LEDGER_RUN=run).returncode == 0
+    late = program(repo, _RANK, RANK="1", WORLD_SIZE="2", LEDGER_RUN=run)
+    assert late.returncode == 0
+    assert "what rank 1 logs is not kept" in late.stderr
+    assert len(ledger.json("show", run, "--history")) == 1
 
 
 def test_a_process_attaches_to_a_run_of_another(repo: Repo, ledger: Ledger) -> None:
