@@ -15,7 +15,8 @@ from ledger.git.process import LockedError, Repository
 from ledger.model import StoreFault
 from ledger.store import aftercare, keeping, lock
 from ledger.store.slug import CODE, PINS, RUNS, remote_part
-from ledger.store.spool import Sealed, Spool, read
+from ledger.store.spool import Sealed, Spool
+from ledger.store.unreadable import Unreadable
 
 MAX_BATCH_BYTES = 128 << 20
 _ATTEMPTS = 12
@@ -155,9 +156,10 @@ def _require_known(ref: str, records: Sequence[Sealed], mended: aftercare.Mended
 
 def _batches(drain_: _Drain, stuck: set[Path]) -> Iterable[_Batch]:
     batch, size = _Batch(), 0
+    sealed = Unreadable(drain_.repository.folder)
     for path in drain_.spool.pending():
         try:
-            batch.files[path] = drain_.known.get(path) or read(path)
+            batch.files[path] = drain_.known.get(path) or sealed.read(path)
             size += path.stat().st_size
         except FileNotFoundError:
             batch.files.pop(path, None)

@@ -13,7 +13,8 @@ from ledger.git import objects, refs
 from ledger.git.process import Repository
 from ledger.model import Json, Metric, Record
 from ledger.store import aftercare, codec
-from ledger.store.spool import Sealed, Spool, read
+from ledger.store.spool import Sealed, Spool
+from ledger.store.unreadable import Unreadable
 
 _AT_ONCE = 500
 
@@ -67,10 +68,11 @@ def _too_large(repository: Repository, entries: Sequence[objects.TreeEntry]) -> 
 
 def _sealed(repository: Repository, record_id: str) -> Sealed | None:
     pending = Spool.of(repository).pending()
+    sealed = Unreadable(repository.folder)
     # A sealed file of one record carries its id in its name: look there first.
     for path in sorted(pending, key=lambda path: record_id not in path.name):
         with suppress(FormatError, FileNotFoundError):
-            for item in read(path):
+            for item in sealed.read(path):
                 if item.record == record_id:
                     return item
     return None

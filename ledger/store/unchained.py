@@ -17,7 +17,8 @@ from ledger.store.documents import WRONG, parsed, said
 from ledger.store.rows import Builder
 from ledger.store.segment import Segment
 from ledger.store.slug import RUNS
-from ledger.store.spool import Spool, read
+from ledger.store.spool import Spool
+from ledger.store.unreadable import Unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,12 @@ def waiting(repository: Repository) -> tuple[list[Waiting], list[StoreFault]]:
     """Sealed records that are not chained yet, and sealed files that can't be read."""
     found: list[Waiting] = []
     faults: list[StoreFault] = []
+    sealed = Unreadable(repository.folder)
     for path in Spool.of(repository).pending():
         try:
-            found += [Waiting(path=path, ref=RUNS + item.slug, files=item.files) for item in read(path)]
+            found += [
+                Waiting(path=path, ref=RUNS + item.slug, files=item.files) for item in sealed.read(path)
+            ]
         except FileNotFoundError:
             continue  # chained meanwhile
         except FormatError as error:
