@@ -7,18 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ledger.errors import GitError, RefMovedError
-from ledger.git import refs, remote
+from ledger.git import remote
 from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
 from ledger.share import inbox
 from ledger.share.chainlog import records_of
 from ledger.share.check import Claim, check
-from ledger.share.session import Session, pin, pins, tracked, tracking, writer
+from ledger.share.session import LINKS, LINKS_FROM, Session, local, pin, tracking, writer
 from ledger.store.slug import CODE, INBOX, RUNS, is_slug, remote_part
-
-LINKS = "refs/ledger/links"
-LINKS_FROM = "refs/ledger/links-from/"
-"""`<remote>`: the links of a remote as they were fetched, unchecked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +112,8 @@ class _Fetch:
         self.repository = session.repository
         self.name = name
         self.wanted = wanted
-        self.pins = pins(self.repository, name)
-        self.boxes = {ref: tip.id for ref, tip in refs.tips(self.repository, INBOX).items()}
+        self.local = local(self.repository, name)
+        self.pins, self.boxes = self.local.pins, self.local.inboxes
         self.seen = look(session, name)
         self.result = Fetched(seen=self.seen)
 
@@ -132,7 +128,7 @@ class _Fetch:
         mine = {slug: tip for slug, tip in self._differing().items() if tip in self.wanted.ours}
         tips = {**{claim.slug: claim.tip for claim in chains if claim.ref in sound}, **mine}
         self._move(tips, {claim.ref: claim.tip for claim in boxes if claim.ref in sound}, links)
-        self._drop_folded()
+        self._drop_folded({**self.pins, **tips})
         return self.result
 
     def _differing(self) -> dict[str, str]:
@@ -163,13 +159,11 @@ class _Fetch:
         ]
 
     def _new_links(self) -> str | None:
-        ref = LINKS_FROM + remote_part(self.name)
-        known = refs.tips(self.repository, ref).get(ref) if self.seen.links else None
-        return self.seen.links if self.seen.links and (known is None or known.id != self.seen.links) else None
+        return self.seen.links if self.seen.links != self.local.links else None
 
     def _bring(self, wanted: Collection[str]) -> None:
         self.session.told(f"fetching from {self.name}")
-        have = {*self.pins.values(), *(tip.id for tip in refs.tips(self.repository, RUNS).values())}
+        have = {*self.pins.values(), *(tip.id for tip in self.local.runs.values() if tip.kind == "commit")}
         remote.fetch(self.repository, self.name, sorted(wanted), have=have, keep=self.session.keep)
 
     def _judged(self, claims: Collection[Claim]) -> Collection[str]:
@@ -219,7 +213,7 @@ class _Fetch:
     def _forgetting(self, slug: str) -> list[RefUpdate]:
         zeros = self.repository.zeros
         found = {pin(self.name, slug): self.pins[slug]}
-        old = tracked(self.repository, self.name).get(slug)
+        old = self.local.tracked.get(slug)
         if old:
             found[tracking(self.name, slug)] = old
         return [RefUpdate(ref=ref, new=zeros, old=tip) for ref, tip in found.items()]
@@ -232,24 +226,22 @@ class _Fetch:
             self._move_loose(tips, links)
 
     def _move_loose(self, tips: Mapping[str, str], links: str | None) -> None:
-        old = tracked(self.repository, self.name)
+        old = self.local.tracked
         new = {s: tip for s, tip in {**self._known_tips(), **tips}.items() if old.get(s) != tip}
         updates = [RefUpdate(ref=tracking(self.name, s), new=tip, old=old.get(s)) for s, tip in new.items()]
         if links:
             ref = LINKS_FROM + remote_part(self.name)
-            known = refs.tips(self.repository, ref).get(ref)
-            updates.append(RefUpdate(ref=ref, new=links, old=known.id if known else None))
+            updates.append(RefUpdate(ref=ref, new=links, old=self.local.links))
         self.session.move(updates, f"ledger: fetched from {self.name}")
 
     def _known_tips(self) -> dict[str, str]:
         """Pins that the remote still has: a tracking ref that was pruned stands again."""
         return {s: tip for s, tip in self.pins.items() if self.seen.runs.get(s) == tip}
 
-    def _drop_folded(self) -> None:
+    def _drop_folded(self, known: Mapping[str, str]) -> None:
         """Inboxes that the remote no longer has, and whose records stand on their chains."""
         if not self.wanted.boxes:
             return
-        known = pins(self.repository, self.name)
         for ref, tip in self.boxes.items():
             box = inbox.parse(ref)
             if box is None or ref in self.seen.inboxes or box.slug not in known:

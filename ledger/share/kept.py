@@ -11,10 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ledger.errors import FormatError, GitError
-from ledger.git import refs
 from ledger.git.process import Repository
 from ledger.share.chainlog import beyond, records_of
-from ledger.share.session import Session, chain_lock, pins
+from ledger.share.session import Local, Session, chain_lock, local
 from ledger.store import chain
 from ledger.store.slug import RUNS
 from ledger.store.spool import PUBLISHED, SUFFIX, Spool, contents, sync_folder
@@ -28,8 +27,8 @@ def restore(session: Session, name: str) -> int:
     held = _held(spool)
     if not held:
         return 0
-    known = pins(session.repository, name)
-    chains = _Chains(session.repository, _tips(session.repository), known)
+    here = local(session.repository, name)
+    chains = _Chains(session.repository, _tips(here), here.pins)
     gone = [path for path, records in held.items() if not chains.hold(records)]
     if not gone:
         return 0
@@ -47,11 +46,11 @@ def restore(session: Session, name: str) -> int:
 def mark(session: Session, name: str) -> None:
     """Mark the files whose records all stand on the remote."""
     held = _held(Spool.of(session.repository))
-    known = pins(session.repository, name)
-    if not held or not known:
+    if not held:
         return
-    ahead = _Chains(session.repository, _tips(session.repository), known)
-    there = _Chains(session.repository, known, {})
+    here = local(session.repository, name)
+    ahead = _Chains(session.repository, _tips(here), here.pins)
+    there = _Chains(session.repository, here.pins, {})
     for path, records in held.items():
         if not any(ahead.near(record) for record in records) and there.hold(records):
             with suppress(FileNotFoundError):
@@ -68,9 +67,8 @@ def _held(spool: Spool) -> dict[Path, list[tuple[str, str]]]:
     return found
 
 
-def _tips(repository: Repository) -> dict[str, str]:
-    found = refs.tips(repository, RUNS)
-    return {ref.removeprefix(RUNS): tip.id for ref, tip in found.items() if tip.kind == "commit"}
+def _tips(here: Local) -> dict[str, str]:
+    return {ref.removeprefix(RUNS): tip.id for ref, tip in here.runs.items() if tip.kind == "commit"}
 
 
 class _Chains:

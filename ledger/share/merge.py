@@ -16,13 +16,13 @@ from ledger.git.objects import GitObject
 from ledger.git.process import LockedError, Repository
 from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
-from ledger.share import inbox, quarantine
+from ledger.share import inbox
 from ledger.share.chainlog import Line, Link, beyond, records_of
 from ledger.share.fetch import Wanted
 from ledger.share.reparent import reparented
-from ledger.share.session import Session, chain_lock, pins
+from ledger.share.session import Session, chain_lock, local
 from ledger.store import aftercare, lock
-from ledger.store.slug import INBOX, RUNS, is_slug
+from ledger.store.slug import RUNS, is_slug
 
 _ATTEMPTS = 12
 
@@ -136,12 +136,14 @@ class _Work:
         self.repository = repository
         self.leave = task.leave
         self.faults: list[StoreFault] = []
-        self.pins = pins(repository, task.name)
+        self.local = local(repository, task.name)
+        self.pins = self.local.pins
         self.tips = self._chains()
         self.boxes = self._boxes() if task.fold else {}
         known = {*self.tips, *(s for s in self.pins if s not in self.leave), *self.boxes}
         self.slugs = sorted(slug for slug in known if task.wanted.includes(slug) and is_slug(slug))
-        self.quarantined = quarantine.records(repository)
+        held = beyond(repository, self.local.quarantine, [])
+        self.quarantined = frozenset(link.record for line in held.values() for link in line.links)
 
     def plans(self) -> list[_Plan]:
         ends = {slug: self.tips[slug] for slug in self.slugs if slug in self.tips}
@@ -153,7 +155,7 @@ class _Work:
 
     def _chains(self) -> dict[str, str]:
         chains = {}
-        for ref, tip in refs.tips(self.repository, RUNS).items():
+        for ref, tip in self.local.runs.items():
             slug = ref.removeprefix(RUNS)
             try:
                 aftercare.require_chain(ref, tip)
@@ -166,10 +168,10 @@ class _Work:
 
     def _boxes(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for ref, tip in refs.tips(self.repository, INBOX).items():
+        for ref, tip in self.local.inboxes.items():
             box = inbox.parse(ref)
-            if box is not None and tip.kind == "commit" and box.slug not in self.leave:
-                found.setdefault(box.slug, []).append(tip.id)
+            if box is not None and box.slug not in self.leave:
+                found.setdefault(box.slug, []).append(tip)
         return found
 
     def _apart(self, slug: str, line: Line) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from ledger.git import refs, remote
+from ledger.git import remote
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Fate, Wish
 from ledger.share.backoff import pauses
 from ledger.share.fetch import Seen, look
 from ledger.share.push import Options
 from ledger.share.report import Report
-from ledger.share.session import Session, pin, pins
+from ledger.share.session import Session, local, pin
 from ledger.store.slug import RUNS
 
 _ATTEMPTS = 5
@@ -20,8 +20,9 @@ _ATTEMPTS = 5
 def push_mirror(session: Session, name: str, home: str, options: Options) -> Report:
     """Bring a mirror up to the home remote, as that was last seen. Raises RemoteError."""
     report = Report(remote=name, dry_run=options.dry_run)
-    known = {s: tip for s, tip in pins(session.repository, home).items() if _wanted(options, s)}
-    for ref in refs.tips(session.repository, RUNS):
+    here = local(session.repository, home)
+    known = {s: tip for s, tip in here.pins.items() if _wanted(options, s)}
+    for ref in here.runs:
         slug = ref.removeprefix(RUNS)
         if slug not in known and _wanted(options, slug):
             report.of(slug).problem = f"not on {home} yet: ledger push {home}"
@@ -74,7 +75,7 @@ def _beyond(session: Session, tip: str, there: str | None) -> int | None:
 
 
 def _note(session: Session, name: str, seen: Seen, known: dict[str, str]) -> None:
-    before = pins(session.repository, name)
+    before = local(session.repository, name).pins
     tips = {s: tip for s, tip in seen.runs.items() if known.get(s) == tip and before.get(s) != tip}
     updates = [RefUpdate(ref=pin(name, s), new=tip, old=before.get(s)) for s, tip in tips.items()]
     session.move(updates, f"ledger: seen on {name}")

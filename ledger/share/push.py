@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.git import refs
@@ -12,13 +12,13 @@ from ledger.git.remote import Wish
 from ledger.share import inbox, kept, quarantine
 from ledger.share.backoff import pauses
 from ledger.share.chainlog import Link, records_of
-from ledger.share.fetch import Fetched, Wanted
+from ledger.share.fetch import Fetched, Wanted, look
 from ledger.share.merge import Merged
 from ledger.share.pull import pull_once
 from ledger.share.report import Report
 from ledger.share.sender import Sender
-from ledger.share.session import Session, pins, writer
-from ledger.store.slug import INBOX, RUNS
+from ledger.share.session import Session, local, writer
+from ledger.store.slug import RUNS
 
 _ATTEMPTS = 25
 
@@ -58,9 +58,10 @@ class _Push:
         fetched, merged = self._pulled()
         wishes = self._wishes(fetched, merged)
         waits = pauses(_ATTEMPTS, window_seconds=time.monotonic() - start)
+        crowded = bool(fetched.came)
         while wishes and not self.options.dry_run:
-            if self.sender.send(wishes, merged):
-                pause = next(waits, None)
+            if (crowded and self._overtaken(wishes)) or self.sender.send(wishes, merged):
+                crowded, pause = True, next(waits, None)
                 if pause is None:
                     self.report.trouble = f"{self.name}: others were first {_ATTEMPTS} times; try again"
                     break
@@ -81,6 +82,12 @@ class _Push:
     def _pulled(self) -> tuple[Fetched, dict[str, Merged]]:
         wanted = Wanted(slugs=self.options.slugs, ours=frozenset(self.sender.ours))
         return pull_once(self.session, self.name, wanted, self.report, fold=True)
+
+    def _overtaken(self, wishes: Sequence[Wish]) -> bool:
+        """Whether the remote moved while this clone merged: a look costs it less than a push that is too late."""
+        seen = look(self.session, self.name)
+        there = {**{RUNS + slug: tip for slug, tip in seen.runs.items()}, **seen.inboxes}
+        return any(there.get(wish.ref) != wish.old for wish in wishes)
 
     def _wishes(self, fetched: Fetched, merged: Mapping[str, Merged]) -> list[Wish]:
         found = []
@@ -126,21 +133,17 @@ class _Push:
 
     def _clear(self, fetched: Fetched) -> None:
         """Delete inboxes whose records were seen on their chains, each if it still is what was folded."""
-        known = pins(self.repository, self.name)
-        own = writer(self.repository)
-        local = {ref: tip.id for ref, tip in refs.tips(self.repository, INBOX).items()}
+        if not fetched.seen.inboxes:
+            return
+        here = local(self.repository, self.name)
+        own, known = writer(self.repository), here.pins
         folded = []
         for ref, tip in fetched.seen.inboxes.items():
             box = inbox.parse(ref)
-            if (
-                box
-                and local.get(ref) == tip
-                and box.slug in known
-                and not (box.writer == own and self.options.inbox)
-            ):
-                chain = records_of(self.repository, known[box.slug])
-                folded += (
-                    [Wish(ref=ref, new=None, old=tip)] if records_of(self.repository, tip) <= chain else []
-                )
+            mine = box is not None and box.writer == own and self.options.inbox
+            if box is None or mine or here.inboxes.get(ref) != tip or box.slug not in known:
+                continue
+            chain = records_of(self.repository, known[box.slug])
+            folded += [Wish(ref=ref, new=None, old=tip)] if records_of(self.repository, tip) <= chain else []
         if folded:
             self.sender.raw(folded)

@@ -20,11 +20,6 @@ def entries(repository: Repository) -> dict[str, list[Link]]:
     return {slug: line.links for slug, line in beyond(repository, tips, []).items()}
 
 
-def records(repository: Repository) -> frozenset[str]:
-    """Ids of all records in quarantine."""
-    return frozenset(link.record for links in entries(repository).values() for link in links if link.record)
-
-
 def add(session: Session, slug: str, links: Sequence[Link]) -> None:
     """Put records there; those that are there already stay."""
     there = entries(session.repository).get(slug, [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -10,16 +10,20 @@ from ledger.config import Workspace
 from ledger.errors import ConfigError, ContentionError, NotFoundError
 from ledger.git import refs, remote
 from ledger.git.process import LockedError, Repository
-from ledger.git.refs import RefUpdate
+from ledger.git.refs import RefUpdate, Tip
 from ledger.model import new_id
 from ledger.store import aftercare, lock
-from ledger.store.slug import PINS, TRACKING, remote_part
+from ledger.store.slug import INBOX, PINS, QUARANTINE, RUNS, TRACKING, remote_part
 from ledger.store.spool import Spool, write_durably
 
 _WAIT_SECONDS = 600.0
 _CHAIN_SECONDS = 60.0
 _WRITER_DIGITS = 16
 _OWN = "refs/ledger/"
+
+LINKS = "refs/ledger/links"
+LINKS_FROM = "refs/ledger/links-from/"
+"""`<remote>`: the links of a remote as they were fetched, unchecked."""
 
 Told = Callable[[str], None]
 """Hears what is being done now, for a progress line."""
@@ -114,23 +118,41 @@ def tracking(name: str, slug: str) -> str:
     return f"{TRACKING}{remote_part(name)}/{slug}"
 
 
-def pins(repository: Repository, name: str) -> dict[str, str]:
-    """The last checked tips of a remote's chains, by slug."""
-    return _below(repository, f"{PINS}{remote_part(name)}/")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """The refs of this clone that sharing is about, at one moment: ids by slug, or by ref."""
+
+    runs: Mapping[str, Tip]
+    """By ref, whatever they are: not every one has to be a chain."""
+    pins: Mapping[str, str]
+    """The last checked tips of the remote's chains."""
+    tracked: Mapping[str, str]
+    """Where the remote's chains were when anybody last fetched them."""
+    inboxes: Mapping[str, str]
+    """By ref."""
+    quarantine: Mapping[str, str]
+    links: str | None
+    """The remote's links as they were fetched."""
 
 
-def tracked(repository: Repository, name: str) -> dict[str, str]:
-    """Where the remote's chains were when anybody last fetched them, by slug."""
-    return _below(repository, f"{TRACKING}{remote_part(name)}/")
+def local(repository: Repository, name: str) -> Local:
+    """One git process."""
+    links = LINKS_FROM + remote_part(name)
+    pinned, fetched = f"{PINS}{remote_part(name)}/", f"{TRACKING}{remote_part(name)}/"
+    found = refs.tips(repository, RUNS, INBOX, QUARANTINE, pinned, fetched, links)
+    ids = {ref: tip.id for ref, tip in found.items() if tip.kind == "commit" and not tip.symbolic}
+    return Local(
+        runs={ref: tip for ref, tip in found.items() if ref.startswith(RUNS)},
+        pins=_below(ids, pinned),
+        tracked=_below(ids, fetched),
+        inboxes={ref: tip for ref, tip in ids.items() if ref.startswith(INBOX)},
+        quarantine=_below(ids, QUARANTINE),
+        links=ids.get(links),
+    )
 
 
-def _below(repository: Repository, prefix: str) -> dict[str, str]:
-    found = refs.tips(repository, prefix)
-    return {
-        ref.removeprefix(prefix): tip.id
-        for ref, tip in found.items()
-        if tip.kind == "commit" and not tip.symbolic
-    }
+def _below(ids: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {ref.removeprefix(prefix): tip for ref, tip in ids.items() if ref.startswith(prefix)}
 
 
 def writer(repository: Repository) -> str:
