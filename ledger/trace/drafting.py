@@ -99,7 +99,7 @@ class Draft:
 
 def _todo_early(words: Words) -> Words:
     """With `todo` behind `op`: its line can be deleted, and what is left is still JSON."""
-    first = {key: words[key] for key in ("op", "todo") if key in words}
+    first: Words = {key: words[key] for key in ("op", "todo") if key in words}
     return {**first, **words}
 
 
