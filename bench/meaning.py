@@ -19,11 +19,9 @@ from bench.clock import Pair, by_turns, command, environment, seconds
 from bench.line import Line
 from ledger import canonical
 from ledger.config import Workspace, open_workspace
-from ledger.schema import columns as plan_columns
 from ledger.schema import document, migration
 from ledger.schema.document import Schema
 from ledger.schema.lineage import Lineage
-from ledger.schema.plan import Plan
 from ledger.store import segment
 from ledger.store.index import Index
 from ledger.store.segment import Builder, Segment
@@ -117,9 +115,12 @@ def _column(workspace: Workspace, index: Index, meaning: Meaning) -> Any:
 
 
 def _million(folder: Path, size: int) -> Index:
+    return _index(folder, size, canonical.dumps(_version([_TIME], 0)), [_TIME])
+
+
+def _index(folder: Path, size: int, schema: bytes, metrics: Sequence[str]) -> Index:
     """An index as a reader finds it: full segments, mapped from files."""
     source = random.Random(1)
-    data = canonical.dumps(_version([_TIME], 0))
     segments = []
     for start in range(0, size, _SEGMENT):
         builder = Builder()
@@ -130,18 +131,18 @@ def _million(folder: Path, size: int) -> Index:
                 commit="",
                 run={"record": name, "id": name, "experiment": "main"},
                 params={},
-                metrics={_TIME: source.random()},
+                metrics={name: source.random() for name in metrics},
                 schema="recorded",
                 history=False,
             )
         segment.write(builder, folder, f"{start}")
         segments.append(Segment(folder, f"{start}"))
-    return Index(segments, schemas={"recorded": data})
+    return Index(segments, schemas={"recorded": schema})
 
 
 def _history(folder: Path, size: int, rounds: int) -> Iterator[Line]:
     yield _unit_change(folder, size, rounds)
-    yield _f1(size, rounds)
+    yield _f1(folder / "f1", size, rounds)
 
 
 def _unit_change(folder: Path, size: int, rounds: int) -> Line:
@@ -162,28 +163,40 @@ def _unit_change(folder: Path, size: int, rounds: int) -> Line:
     return _milliseconds(f"history of {size:,} points, a unit change", found, 15)
 
 
-def _f1(size: int, rounds: int) -> Line:
-    plan = _f1_plan()
-    columns = {"precision": _doubles(size, 1), "recall": _doubles(size, 2)}
-    found = _median(lambda: plan_columns.evaluate(plan, columns, size), rounds)
+def _f1(folder: Path, size: int, rounds: int) -> Line:
+    """As many points of F1, from as many of precision and of recall as a live run logs them: step by step."""
+    import pyarrow as pa
+
+    workspace, index, meaning = _workspace(folder), *_made_f1(folder)
+    names = pa.array(["precision", "recall"]).dictionary_encode().take(pa.array([0, 1] * size))
+    steps = pa.array([number // 2 for number in range(2 * size)], pa.int64())
+    times = pa.nulls(2 * size, pa.timestamp("us", tz="UTC"))
+    table = pa.table({"metric": names, "step": steps, "time": times, "value": _doubles(2 * size, 1)})
+
+    def shown() -> Any:
+        view = View(workspace, RunSet(index), meaning)
+        return readings.shown(readings.readings(view, 0), table)
+
+    assert shown().num_rows == 3 * size
+    found = _median(shown, rounds)
     return _milliseconds(f"history of {size:,} points, F1 from precision and recall", found, 60)
 
 
-def _f1_plan() -> Plan:
-    old, new = (_parsed(_schema(names, {"unit": "1"})) for names in (("precision", "recall"), ("f1",)))
+def _made_f1(folder: Path) -> tuple[Index, Meaning]:
+    """One run that recorded precision and recall, and the migration that makes F1 of them."""
+    parts = ("precision", "recall")
+    old, new = (_schema(names, {"unit": "1"}) for names in (parts, (*parts, "f1")))
     operation: dict[str, Any] = {
         "op": "derive", "to": "f1", "inputs": {"p": "precision", "r": "recall"},
         "expr": "2 * p * r / (p + r)", "exactness": "exact",
     }  # fmt: skip
+    sides = [{"metrics": _parsed(schema).metrics} for schema in (old, new)]
     body = migration.draft(
-        schema="bench",
-        summary="f1",
-        before={"metrics": old.metrics},
-        after={"metrics": new.metrics},
-        operations={"metrics": [operation]},
+        schema="bench", summary="f1", before=sides[0], after=sides[1], operations={"metrics": [operation]}
     )
     loaded = migration.load({"f1.json": canonical.dumps(body)}).migrations
-    return Lineage.build((), loaded).plan(old.metrics, new.metrics["f1"])
+    index = _index(folder, 1, canonical.dumps(old), parts)
+    return index, Meaning(schemas={"bench": _parsed(new)}, migrations=loaded)
 
 
 def _doubles(size: int, seed: int) -> Any:
