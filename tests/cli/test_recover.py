@@ -47,6 +47,7 @@ def test_the_document(repo: Repo, ledger: Ledger) -> None:
     repo.git("update-ref", "-d", REF)
     assert ledger.json("recover", "--index") == {
         "predecessor": None,
+        "lost": 0,
         "restored": 1,
         "chained": 1,
         "waiting": 0,
