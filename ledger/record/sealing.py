@@ -55,7 +55,7 @@ def _sealed_once(workspace: Workspace, whole: Sequence[Sealed], name: str) -> Fa
     spool = Spool.of(repository)
     path = spool.seal(whole, name=name)
     try:
-        drained = chain.drain(repository, known={path: whole})
+        drained = chain.drain(repository, home=workspace.config.remote or "origin", known={path: whole})
     except LedgerError as error:  # durable all the same: the next command chains it
         return _waiting(path, error.message)
     except OSError as error:
