@@ -9,6 +9,7 @@ the words of its definition. `strict` refuses names that the document does not d
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,6 +41,7 @@ document, the name is empty for all of a part, and a name may be one that no fil
 _PARTS: Mapping[str, Role] = {"params": "param", "metrics": "metric"}
 _UPGRADE = "upgrade ledger"
 _SHORT = len("s1:") + 12
+_DIGITS = re.compile(r"[0-9a-f]{4,64}")
 _MAX_INNER, _MAX_LEVELS = 5_000, 8
 """Params inside of params: a schema may refer to itself without end."""
 
@@ -73,6 +75,15 @@ class Schema:
         """How a version is named: `3@9a07d2c1e655`, since two branches may both have a version 3."""
         return f"{self.version or ''}@{self.short.removeprefix('s1:')}"
 
+    def is_called(self, text: str) -> bool:
+        """Whether a text names this version: `3`, `3@9a07d2c1`, `@9a07d2c1` or `s1:9a07d2c1`, with 4 digits or more."""
+        if text == self.version:
+            return True
+        label, at, digits = text.rpartition("@")
+        wanted = digits if at else digits.removeprefix("s1:")
+        fits = label in ("", self.version) and (at or text.startswith("s1:"))
+        return bool(fits and _DIGITS.fullmatch(wanted) and self.id[3:].startswith(wanted))
+
 
 def parse(data: bytes, *, name: str, what: str) -> Schema:
     """Read a schema file that runs are to be checked against; `what` names the file in messages.
@@ -80,7 +91,9 @@ def parse(data: bytes, *, name: str, what: str) -> Schema:
     Raises ConfigError that lists every fault.
     """
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{what}: larger than {MAX_BYTES:,} bytes", hint="each run carries its schema: split it")
+        raise ConfigError(
+            f"{what}: larger than {MAX_BYTES:,} bytes", hint="each run carries its schema: split it"
+        )
     try:
         body = _body(data, what)
         canonical_data = canonical.dumps(body)

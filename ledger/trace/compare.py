@@ -12,6 +12,7 @@ from ledger.model import Json, Metric
 from ledger.schema.definition import Definition
 from ledger.store.segment import flatten
 from ledger.trace.detail import Detail
+from ledger.trace.params import of_run
 from ledger.trace.runset import ABSENT, same
 from ledger.trace.view import MISSING, Cell, View
 
@@ -84,7 +85,7 @@ def compare(view: View, a: Detail, b: Detail) -> Comparison:
     return Comparison(
         a=a,
         b=b,
-        params=_pairs(flatten(dict(a.params)), flatten(dict(b.params))),
+        params=_pairs(*(of_run(view, run.row, run.params) for run in (a, b))),
         metrics=tuple(_metric(view, name, a, b) for name in sorted(a.metrics.keys() | b.metrics.keys())),
         code=_code(view, a.run, b.run),
         environment=_pairs(_environment(a.run), _environment(b.run)),
@@ -101,7 +102,7 @@ def _pairs(one: Mapping[str, Json], other: Mapping[str, Json]) -> tuple[Pair, ..
 def _metric(view: View, name: str, a: Detail, b: Detail) -> MetricPair:
     target = view.target(name)
     one, other = (run.metrics[name].cell if name in run.metrics else MISSING for run in (a, b))
-    reason = _why_not(target, one, other, a, b)
+    reason = _why_not(view, target, (one, a), (other, b))
     pair = MetricPair(name=name, a=one, b=other, target=target, reason=reason)
     if reason or one.value is None or other.value is None:
         return pair
@@ -110,14 +111,14 @@ def _metric(view: View, name: str, a: Detail, b: Detail) -> MetricPair:
     return MetricPair(name=name, a=one, b=other, target=target, delta=delta, better=better)
 
 
-def _why_not(target: Definition, one: Cell, other: Cell, a: Detail, b: Detail) -> str:
+def _why_not(view: View, target: Definition, *sides: tuple[Cell, Detail]) -> str:
     """Why a difference would say nothing; empty where it says something."""
-    for cell, run in ((one, a), (other, b)):
+    for cell, run in sides:
         if not cell.comparable or cell.value is None:
             return f"{run.id[:8]}: {cell.reason or cell.grade.value}"
         if not math.isfinite(cell.value):
             return f"{run.id[:8]}: not finite"
-    params = flatten(dict(a.params)), flatten(dict(b.params))
+    params = [of_run(view, run.row, run.params) for _, run in sides] if target.partition else []
     for name in target.partition:
         if not same(*(values.get(name, ABSENT) for values in params)):
             return f"measured with another {name}: values compare only within one"

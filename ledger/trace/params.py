@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ledger.model import Grade, Json
-from ledger.store.segment import PARAMS
+from ledger.store.segment import PARAMS, flatten
 from ledger.trace.runset import ABSENT
 
 if TYPE_CHECKING:
@@ -27,6 +27,17 @@ def through(view: View) -> View:
         fields.get("role") == "param" for one in view.meaning.migrations for fields in one.defs.values()
     )
     return replace(view, runs=replace(view.runs, params=Params(view).overrides)) if touches else view
+
+
+def of_run(view: View, row: int, recorded: Mapping[str, Json]) -> dict[str, Json]:
+    """All params of a run by their dotted names, through migrations; `recorded` is nested as it was recorded."""
+    flat = flatten(dict(recorded))
+    if view.runs.params is None:
+        return flat
+    declared = {name for schema in view.schemas.values() for name in schema.params}
+    changed = {name: view.runs.params(name) for name in {*flat, *declared}}
+    shown = {**flat, **{name: rows[row] for name, rows in changed.items() if row in rows}}
+    return {name: value for name, value in shown.items() if value is not ABSENT}
 
 
 @dataclass(frozen=True)

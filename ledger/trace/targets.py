@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ledger.errors import NotFoundError, UsageError
@@ -97,7 +97,9 @@ def _wanted(view: View, metric: str, wanted: str) -> Definition | None:
     known = [(label, one) for label, one in _known(view) if one.role == "metric"]
     for names in ({metric}, _names(view, metric) - {metric}):
         mine = [(label, one) for label, one in known if one.name in names]
-        by_label = {one.did: one for label, one in mine if label == wanted}
+        by_label = {one.did: one for label, one in mine if label == wanted} or _in_version(
+            view, names, wanted
+        )
         found = by_label or {one.did: one for _, one in mine if _matches(one, wanted)}
         if len(found) == 1:
             return next(iter(found.values()))
@@ -105,6 +107,14 @@ def _wanted(view: View, metric: str, wanted: str) -> Definition | None:
             hint = f"name one by its id: {_listed(mine)}"
             raise UsageError(f"--as {wanted}: {len(found)} definitions of {metric}", hint=hint)
     return None
+
+
+def _in_version(view: View, names: Collection[str], wanted: str) -> dict[str, Definition]:
+    """By id, in the schemas that a label with digits (`3@9a07d2c1`) or an id (`s1:9a07d2c1`) names."""
+    schemas = (
+        one for one in (*view.schemas.values(), *view.recorded_schemas) if one and one.is_called(wanted)
+    )
+    return {one.did: one for schema in schemas for one in schema.metrics.values() if one.name in names}
 
 
 def _names(view: View, metric: str) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ledger.errors import AmbiguousError, NotFoundError
@@ -11,8 +10,6 @@ from ledger.schema.document import Schema
 from ledger.trace import evolution
 from ledger.trace.meaning import SCHEMAS
 from ledger.trace.view import View
-
-_DIGITS = re.compile(r"[0-9a-f]{4,64}")
 
 
 def called(view: View, name: str, text: str) -> Schema | None:
@@ -33,20 +30,11 @@ def called(view: View, name: str, text: str) -> Schema | None:
 
 def _matching(view: View, name: str, text: str) -> dict[str, Schema]:
     """By id; the schema of the work tree only if no other has this name."""
-    found = {one.id: one for one in _known(view, name) if _is_called(one, text)}
+    found = {one.id: one for one in _known(view, name) if one.is_called(text)}
     current = view.schemas.get(name)
     if current and len(found) > 1:
         found.pop(current.id, None)
     return found
-
-
-def _is_called(schema: Schema, text: str) -> bool:
-    if text == schema.version:
-        return True
-    label, at, digits = text.rpartition("@")
-    wanted = digits if at else digits.removeprefix("s1:")
-    fits = label in ("", schema.version) and (at or text.startswith("s1:"))
-    return bool(fits and _DIGITS.fullmatch(wanted) and schema.id[3:].startswith(wanted))
 
 
 def _known(view: View, name: str) -> Iterator[Schema]:

@@ -80,6 +80,10 @@ def test_older_versions_and_revisions_can_be_asked_for(
     assert project.rows("f1", before) == [("identical", 87.3)]
     did = ledger.json("schema", "matrix", "f1")["definitions"][1]["did"]
     assert project.rows("f1", "--as", did[:9]) == project.rows("f1", "--as", "1")
+    (then,) = ledger.json("schema", "show", "--at", before)
+    for version in (f"1@{then['id'][3:9]}", f"@{then['id'][3:]}", then["id"]):
+        assert project.rows("f1", "--as", version) == project.rows("f1", "--as", "1")
+    ledger("log", "--metric", "f1", "--as", f"2@{then['id'][3:9]}", code=1)
     ledger("log", "--metric", "f1", "--as", "9", code=1)
     assert "known: " in ledger.err
     assert f"1 d1:{did[3:15]}" in ledger.err

@@ -83,6 +83,8 @@ def test_a_param_that_moved_into_others_is_one_column(project: Project, ledger: 
     order = ledger.json("runs", "--sort", "params.optimizer.learning_rate")
     assert {one["run_id"] for one in order} == {first, second, third}
     assert ledger.json("show", first)["params"] == {"lr": 0.1, "batch": "32"}, "what was recorded stays"
+    both = {one["name"]: (one["a"], one["b"]) for one in ledger.json("diff", first, third)["params"]}
+    assert both == {"optimizer.learning_rate": (0.1, 0.3), "batch": (32, 64)}
     text = ledger("runs", "--columns", "params.optimizer.learning_rate")
     assert "0.1" in text
 
