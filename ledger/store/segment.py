@@ -170,6 +170,7 @@ class Segment:
     def __init__(self, folder: Path, stem: str) -> None:
         self.stem = stem
         self._folder = folder
+        self._slices: dict[tuple[str, str], Slice | None] = {}
 
     def open(self) -> None:
         """Map both files. Raises OSError, or ValueError where one is damaged."""
@@ -213,6 +214,13 @@ class Segment:
         return (self._rows.numbers(name, "i"), self._rows.texts(name)) if len(self) else ([], [])
 
     def slice(self, group: str, name: str) -> Slice | None:
+        """The values of one name; None where no record has any. Looked up once, since single runs are asked for often."""
+        key = (group, name)
+        if key not in self._slices:
+            self._slices[key] = self._slice(group, name)
+        return self._slices[key]
+
+    def _slice(self, group: str, name: str) -> Slice | None:
         place = self.places[group].get(name)
         if place is None:
             return None

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, islice, repeat
 from typing import TypeAlias
 
 from ledger import canonical
@@ -28,6 +28,7 @@ from ledger.store.segment import FLOAT, INTEGER, METRICS, Segment, Slice
 from ledger.trace import meaning, params, targets
 from ledger.trace.meaning import Meaning
 from ledger.trace.runset import ABSENT, RunSet
+from ledger.trace.stretches import stretches
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,18 +295,26 @@ def _bulk(
     if part.texts is not None or part.kinds.translate(None, _NUMBERS):
         return None
     one = len(codes) == 1
-    of_row = codes if one else [codes[row] for row in part.rows]
+    of_row = codes if one or len(codes) == len(part.rows) else [codes[row] for row in part.rows]
     present = {code: lines[code] for code in set(of_row)}
     maps = {code: line[1] for code, line in present.items() if line is not None and line[0] == source}
     if len(maps) != len(present):
         return None
     if not any(maps.values()):
         return part.numbers
-    converted = {found: _converted(found, part.numbers) for found in set(maps.values())}
     if one:
-        return _checked(next(iter(converted.values())), part.numbers)
-    by_code = {code: converted[found] for code, found in maps.items()}
+        return _checked(_converted(maps[codes[0]], part.numbers), part.numbers)
+    pieces = list(islice(stretches(of_row), _MANY + 1))
+    if len(pieces) <= _MANY:
+        each = (_converted(maps[code], part.numbers[rows.start : rows.stop]) for code, rows in pieces)
+        return _checked(list(chain.from_iterable(each)), part.numbers)
+    converted = {steps: _converted(steps, part.numbers) for steps in set(maps.values())}
+    by_code = {code: converted[steps] for code, steps in maps.items()}
     return _checked([by_code[code][place] for place, code in enumerate(of_row)], part.numbers)
+
+
+_MANY = 256
+"""Where schemas take turns more often than this, each map goes over everything instead."""
 
 
 _OPERATIONS = {"multiply": operator.mul, "divide": operator.truediv, "add": operator.add}
@@ -320,6 +329,8 @@ def _converted(steps: _Steps, numbers: Sequence[float]) -> Sequence[float]:
 
 def _checked(converted: Sequence[float], recorded: Sequence[float]) -> Sequence[float] | None:
     """None where a finite value left the range of doubles: those are told one by one."""
+    if math.isfinite(sum(converted)):
+        return converted
     odd = [i for i, number in enumerate(converted) if not math.isfinite(number)]
     return None if any(math.isfinite(recorded[i]) for i in odd) else converted
 

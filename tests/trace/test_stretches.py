@@ -1,0 +1,20 @@
+"""Stretches of one code cover everything, in order."""
+
+from __future__ import annotations
+
+from itertools import groupby, pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.trace.stretches import stretches
+
+
+@given(st.lists(st.integers(0, 3)))
+def test_stretches_are_the_groups_of_neighbours(codes: list[int]) -> None:
+    for given_codes in (codes, sorted(codes)):
+        found = list(stretches(given_codes))
+        assert [(code, len(places)) for code, places in found] == [
+            (code, len(list(group))) for code, group in groupby(given_codes)
+        ]
+        assert all(one.stop == other.start for (_, one), (_, other) in pairwise(found))
