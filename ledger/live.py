@@ -25,7 +25,7 @@ __all__ = ["Run", "start"]
 
 ATTACH_SECONDS = 60.0
 """How long a rank waits for the run that rank 0 is to start."""
-_POLL_SECONDS = 0.1
+_POLL_SECONDS, _LOOK_SECONDS = 0.1, 2.0
 _ID = re.compile(r"[0-9a-f]{32}")
 _workspaces: dict[tuple[Path, str | None], Workspace] = {}
 
@@ -104,10 +104,8 @@ def _shared(workspace: Workspace, asked: Begin, run_id: str, rank: int, *, must_
     if not _ID.fullmatch(run_id):
         raise InputError(f"{run_id!r} is no full run id", hint="LEDGER_RUN and attach= take 32 hex digits")
     found = _attached(workspace, asked, run_id, rank)
-    end = time.monotonic() + ATTACH_SECONDS
-    while found is None and rank and time.monotonic() < end and not _is_recorded(workspace, run_id):
-        time.sleep(_POLL_SECONDS)
-        found = _attached(workspace, asked, run_id, rank)
+    if found is None and rank:
+        found = _awaited(workspace, asked, run_id, rank)
     if found is not None:
         return found
     if rank:
@@ -116,6 +114,23 @@ def _shared(workspace: Workspace, asked: Begin, run_id: str, rank: int, *, must_
     if must_run or _is_recorded(workspace, run_id):
         raise NotFoundError(f"no run {run_id[:8]} goes on", hint="ledger.start(resume=...) goes on with one")
     return begin(workspace, replace(asked, id=run_id))
+
+
+def _awaited(workspace: Workspace, asked: Begin, run_id: str, rank: int) -> Begun | None:
+    """The run once it goes on; None where it is over, or does not come."""
+    began = looked = time.monotonic()
+    if _is_recorded(workspace, run_id):
+        return None
+    while (now := time.monotonic()) - began < ATTACH_SECONDS:
+        found = _attached(workspace, asked, run_id, rank)
+        if found is not None:
+            return found
+        if now - looked > _LOOK_SECONDS:
+            if _is_recorded(workspace, run_id):
+                return None
+            looked = now
+        time.sleep(_POLL_SECONDS)
+    return None
 
 
 def _attached(workspace: Workspace, asked: Begin, run_id: str, rank: int) -> Begun | None:

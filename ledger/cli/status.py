@@ -12,6 +12,7 @@ from ledger.cli.app import App, json_option
 from ledger.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ledger.cli.running import Running
     from ledger.git.worktree import WorkTree
     from ledger.model import StoreFault
     from ledger.schema.document import Schema
@@ -32,6 +33,7 @@ Examples:
 @click.pass_obj
 def status(app: App, /, *, as_json: bool) -> None:
     """Say what is recorded, what the next run would be tied to, what waits and what is in the way."""
+    from ledger.cli.running import running
     from ledger.store import index as store_index
     from ledger.store.orphans import orphans
     from ledger.store.state import look
@@ -45,6 +47,7 @@ def status(app: App, /, *, as_json: bool) -> None:
         schemas=_schemas(app),
         where=str(repository.work_tree or repository.git_dir),
         orphans=tuple(orphans(repository)),
+        running=tuple(running(app.workspace)),
     )
     if as_json:
         app.json(_document(found))
@@ -61,6 +64,8 @@ class _Found:
     """The schema that the next run is checked against, or why there is none."""
     where: str
     orphans: tuple[Orphan, ...]
+    running: tuple[Running, ...]
+    """Runs that are not recorded yet."""
 
 
 def _tree(app: App) -> WorkTree | None:
@@ -126,6 +131,7 @@ def _document(found: _Found) -> dict[str, Any]:
             {"path": str(one.folder), "repository": one.repository, "files": one.files}
             for one in found.orphans
         ],
+        "running": [one.document() for one in found.running],
         "unreadable": [
             {"ref": one.ref, "commit": one.commit, "path": one.path, "what": one.what} for one in found.faults
         ],
@@ -154,6 +160,11 @@ def _lines(app: App, found: _Found) -> Iterator[str]:
     yield from map(escape, _heads(found))
     yield ""
     yield from _experiments(app, found)
+    if found.running:
+        from ledger.cli.running import table
+
+        yield ""
+        yield from table(app, found.running)
     yield from map(escape, _troubles(found))
 
 

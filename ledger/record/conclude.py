@@ -133,7 +133,10 @@ def drafted(workspace: Workspace, folded: Folded, end: Mapping[str, Any]) -> Dra
         notes.append(
             _event("error", f"{end['dropped']:,} values were dropped: the disk was full for too long")
         )
-    started, finished = utc_time(head["started"]), utc_time(end["finished"])
+    started = utc_time(head["started"])
+    finished = max(
+        utc_time(end["finished"]), started
+    )  # the time of a file is coarse, and clocks are set back
     duration = (finished - started).total_seconds()
     return Draft(
         id=head["run"],

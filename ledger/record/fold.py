@@ -13,7 +13,7 @@ from ledger.errors import FormatError
 from ledger.model import Artifact, Json, Metric
 from ledger.store import points
 from ledger.store.journal import END, HEAD, NOTE, POINTS, SNAPSHOT, Block, blocks, read
-from ledger.store.points import Key, Series
+from ledger.store.points import NO_STEP, Key, Series
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +44,27 @@ def fold(main: Path, parts: Sequence[Path] = (), tail: Sequence[bytes] = ()) -> 
     if not folded.head:
         raise FormatError(f"{main}: a journal without its head")
     return folded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run has come, as far as its journal says."""
+
+    points: int = 0
+    step: int | None = None
+    """The highest."""
+
+
+def progress(paths: Sequence[Path]) -> Progress:
+    """What the files of a journal hold so far. Raises FormatError, OSError."""
+    folded = Folded()
+    for path in paths:
+        for block in read(path):
+            if block.kind == POINTS:
+                _take(folded, block, path, owner=False)
+    count = sum(len(one.steps) for one in folded.series.values())
+    highest = max((max(one.steps) for one in folded.series.values()), default=NO_STEP)
+    return Progress(points=count, step=highest if highest != NO_STEP else None)
 
 
 def _take(folded: Folded, block: Block, path: Path, *, owner: bool) -> None:
