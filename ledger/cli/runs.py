@@ -283,6 +283,8 @@ class _Printer:
         """What is not shown and why, on standard error, where it disturbs no reader of the data."""
         for hint in self.found.hints:
             self.app.talk(hint)
+        for metric, params in self._parted():
+            self.app.talk(f"hint: {metric} compares only within one {' and '.join(params)}")
         if self.left_out:
             count = len(self.left_out)
             self.app.talk(f"+{count:,} {'column' if count == 1 else 'columns'} (--columns)")
@@ -291,6 +293,12 @@ class _Printer:
             self.app.talk(f"{shown:,} of {passed:,} runs shown (-n {shown})")
         if left_out:
             self.app.talk(f"{left_out:,} {'run' if left_out == 1 else 'runs'} left out: no comparable value")
+
+    def _parted(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        from ledger.trace.apart import parted
+
+        shown = [name for name in self._every_name() if name not in self.left_out]
+        yield from parted(self.found, dict.fromkeys((*shown, *self.found.keys)))
 
 
 def _short(name: str) -> str:

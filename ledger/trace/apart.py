@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ledger.model import Grade
 from ledger.schema import columns as plan_columns
-from ledger.store.segment import METRICS
+from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import targets
 from ledger.trace.columns import GRADE, RECORDED, Columns
 
@@ -62,6 +62,20 @@ def _codes(view: View, rows: pa.Array) -> pa.Array:
     import pyarrow as pa
 
     return pa.array([view.schema_codes[row] for row in rows.to_pylist()], pa.int32())
+
+
+def parted(found: Found, names: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Metrics among columns that compare only within one value of some params, which differ among the found runs."""
+    import pyarrow.compute as pc
+
+    for name in names:
+        group, _, metric = name.partition(".")
+        params = found.columns.view.target(metric).partition if group == METRICS else ()
+        if params:
+            valued = found.rows.filter(pc.is_valid(found.columns.column(name, found.rows)))
+            columns = (found.columns.column(f"{PARAMS}.{param}", valued) for param in params)
+            if any(len(pc.unique(column)) > 1 for column in columns):
+                yield metric, tuple(params)
 
 
 def asides(columns: Columns, metric: str, rows: pa.Array) -> tuple[pa.Array, list[Definition | None]]:

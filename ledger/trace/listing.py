@@ -155,7 +155,7 @@ def ranked(view: View, found: Found) -> list[str]:
     """Metrics and params of the found runs, what tells most first.
 
     The configured metrics, then those with a direction and those most often recorded; params that differ among the
-    runs before those that don't.
+    runs before those that don't. A param that a metric compares within stands beside that metric.
     """
     sample = found.rows.slice(0, _SAMPLE)
     known = {
@@ -177,7 +177,15 @@ def ranked(view: View, found: Found) -> list[str]:
     constant = [name for name in params if known[PARAMS][name][1] <= 1]
     lead = max(3, len(configured))
     order = [(METRICS, metrics[:lead]), (PARAMS, varying), (METRICS, metrics[lead:]), (PARAMS, constant)]
-    return [f"{group}.{name}" for group, names in order for name in names]
+    ordered = (f"{group}.{name}" for group, names in order for name in names)
+    return list(dict.fromkeys(one for name in ordered for one in (name, *_within(view, name))))
+
+
+def _within(view: View, name: str) -> Iterator[str]:
+    """The params that the values of a metric compare within."""
+    group, _, metric = name.partition(".")
+    if group == METRICS:
+        yield from (f"{PARAMS}.{param}" for param in view.target(metric).partition)
 
 
 def _candidates(view: View, group: str) -> list[str]:

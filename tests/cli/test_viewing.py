@@ -185,3 +185,20 @@ def test_a_value_in_another_unit_than_its_column_says_so(
     project.record(f1=0.8, train_loss=0.3)
     for command in (("runs",), ("log", "--metric", "f1")):
         assert "(0.8 [1]) ‖" in " ".join(ledger(*command, "--as", "1").split()), command
+
+
+def test_runs_show_what_a_metric_compares_within(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"lat": {"unit": "s", "direction": "lower", "on": {"machine": "param:machine"}}})
+    project.commit("v1")
+    for machine, lat in (("a", 4.0), ("b", 1.0)):
+        ledger("record", "-q", "-m", f"lat={lat}", "-p", f"machine={machine}", "-p", "a=1", "-p", "b=2")
+    header = ledger("runs").splitlines()[0].split()
+    assert header[-5:] == ["lat", "[s]", "machine", "a", "b"]
+    assert "hint: lat compares only within one machine" in ledger.err
+    ledger("runs", "--columns", "finished", "--sort", "lat")
+    assert "hint: lat compares only within one machine" in ledger.err
+    ledger("runs", "--where", "machine = 'a'")
+    assert "compares only" not in ledger.err
+    one, other = ledger("runs", "--ids").split()
+    assert ledger.json("diff", one, other)["metrics"][0]["delta"] is None
+    ledger("diff", one, other, "--strict", code=5)
