@@ -11,6 +11,7 @@ from ledger.errors import GitError
 from ledger.model import Json, Metric
 from ledger.schema.definition import Definition
 from ledger.store.segment import flatten
+from ledger.trace import targets
 from ledger.trace.detail import Detail
 from ledger.trace.params import of_run
 from ledger.trace.runset import ABSENT, same
@@ -101,7 +102,7 @@ def _pairs(one: Mapping[str, Json], other: Mapping[str, Json]) -> tuple[Pair, ..
 
 def _metric(view: View, name: str, a: Detail, b: Detail) -> MetricPair:
     target = view.target(name)
-    one, other = (run.metrics[name].cell if name in run.metrics else MISSING for run in (a, b))
+    one, other = (_cell(view, name, run) for run in (a, b))
     reason = _why_not(view, target, (one, a), (other, b))
     pair = MetricPair(name=name, a=one, b=other, target=target, reason=reason)
     if reason or one.value is None or other.value is None:
@@ -109,6 +110,14 @@ def _metric(view: View, name: str, a: Detail, b: Detail) -> MetricPair:
     delta = other.value - one.value
     better = (delta > 0) == (target.direction == "higher") if delta and target.direction else None
     return MetricPair(name=name, a=one, b=other, target=target, delta=delta, better=better)
+
+
+def _cell(view: View, name: str, run: Detail) -> Cell:
+    """What a run has under a name that one of the two is shown with; nothing where another name took over."""
+    if name in run.metrics:
+        return run.metrics[name].cell
+    moved = view.schema_codes[run.row] in targets.moved(view, name)
+    return MISSING if moved else view.cell(run.row, name) or MISSING
 
 
 def _why_not(view: View, target: Definition, *sides: tuple[Cell, Detail]) -> str:
