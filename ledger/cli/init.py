@@ -21,6 +21,7 @@ Examples:
   ledger init                                               settings only
   ledger init --starter classification                      with a schema: units, directions, definitions
   ledger init --metrics metrics.json --params params.yaml   with a schema drafted from your files
+  ledger init --remote origin                               plain git fetch brings runs along, into tracking refs
   ledger init --list                                        the starters
 
 What .ledger/config.toml may hold stands in it as comments. Nothing is overwritten, and nothing is committed.
@@ -39,6 +40,7 @@ What .ledger/config.toml may hold stands in it as comments. Nothing is overwritt
 )
 @click.option("--params", "param_files", multiple=True, metavar="FILE", help="And from its params.")
 @click.option("--name", metavar="NAME", help="What to call the schema; else the starter's name, or main.")
+@click.option("--remote", metavar="NAME", help="Have plain `git fetch` bring the runs of a remote along.")
 @click.option("--list", "list_starters", is_flag=True, help="List the starters.")
 @click.pass_obj
 def init(
@@ -49,6 +51,7 @@ def init(
     metric_files: tuple[str, ...],
     param_files: tuple[str, ...],
     name: str | None,
+    remote: str | None,
     list_starters: bool,
 ) -> None:
     """Set a repository up: .ledger/config.toml, and a first schema if you say what it is to come from."""
@@ -67,9 +70,22 @@ def init(
         raise UsageError(
             "--name names a schema, and there is none", hint="add --starter NAME or --metrics FILE"
         )
+    if remote is not None:
+        _set_up_remote(app, remote)
+        if not (starter or metric_files or param_files):
+            return
     setup.require_work_tree(app.workspace)
     plan = _plan(app, starter, metric_files, param_files, name)
     app.lines(_said(plan, setup.write(app.workspace, plan)))
+
+
+def _set_up_remote(app: App, name: str) -> None:
+    from ledger.share.remotes import set_up
+
+    done = set_up(app.workspace, name)
+    for line in done:
+        app.talk(f"git config {line}")
+    app.lines([f"runs live on {name}: ledger push, ledger pull" if done else f"{name} is set up already"])
 
 
 def _plan(

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pull": ("ledger.cli.pull", "Bring runs of the home remote here."),
     "fetch": ("ledger.cli.fetch", "Fetch runs without touching your own."),
     "status": ("ledger.cli.status", "What is recorded, what waits, what is in the way."),
+    "doctor": ("ledger.cli.doctor", "What endangers runs in this clone, and what to do."),
     "verify": ("ledger.cli.verify", "Read everything back and report every fault."),
     "recover": ("ledger.cli.recover", "Finish what killed processes left."),
 }

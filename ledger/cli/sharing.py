@@ -13,6 +13,7 @@ from ledger.cli.app import App, Command
 
 if TYPE_CHECKING:
     from ledger.model import StoreFault
+    from ledger.share.fetch import Rewound
     from ledger.share.report import Experiment, Report
 
 _SHOWN = 20
@@ -154,8 +155,8 @@ def _warnings(report: Report) -> Iterator[str]:
         yield f"{report.restored} records had gone from their refs, and were put back from their sealed files"
     if report.trouble:
         yield report.trouble
-    for one in report.rewound:
-        yield _rewound(report.remote, one.slug, one.pin, one.tip, one.lost)
+    for lost in report.rewound:
+        yield _rewound(report.remote, lost)
     for one in report.experiments.values():
         for link in one.quarantined[:_SHOWN]:
             yield (
@@ -169,10 +170,11 @@ def _warnings(report: Report) -> Iterator[str]:
         yield f"and {len(faults) - _SHOWN} more faults"
 
 
-def _rewound(remote: str, slug: str, pin: str, tip: str | None, lost: int | None) -> str:
-    what = f"was set back from {pin[:12]} to {tip[:12]}" if tip else f"is gone (it was at {pin[:12]})"
-    count = "" if lost is None else f", {lost} records are no longer there"
+def _rewound(remote: str, one: Rewound) -> str:
+    was = one.pin[:12]
+    what = f"was set back from {was} to {one.tip[:12]}" if one.tip else f"is gone (it was at {was})"
+    count = "" if one.lost is None else f", {one.lost} records are no longer there"
     return (
-        f"refs/runs/{slug} of {remote} {what}{count}; nothing is lost here. "
+        f"refs/runs/{one.slug} of {remote} {what}{count}; nothing is lost here. "
         "Ask who did it; `ledger pull --accept-rewind`, then `ledger push`, brings them back"
     )

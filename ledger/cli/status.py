@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ledger.git.worktree import WorkTree
     from ledger.model import StoreFault
     from ledger.schema.document import Schema
+    from ledger.share.standing import Standing
     from ledger.store.orphans import Orphan
     from ledger.store.state import State
 
@@ -34,6 +35,7 @@ Examples:
 def status(app: App, /, *, as_json: bool) -> None:
     """Say what is recorded, what the next run would be tied to, what waits and what is in the way."""
     from ledger.cli.running import running
+    from ledger.share.standing import standing
     from ledger.store import index as store_index
     from ledger.store.orphans import orphans
     from ledger.store.state import look
@@ -48,6 +50,7 @@ def status(app: App, /, *, as_json: bool) -> None:
         where=str(repository.work_tree or repository.git_dir),
         orphans=tuple(orphans(repository)),
         running=tuple(running(app.workspace)),
+        standing=standing(app.workspace),
     )
     if as_json:
         app.json(_document(found))
@@ -66,6 +69,7 @@ class _Found:
     orphans: tuple[Orphan, ...]
     running: tuple[Running, ...]
     """Runs that are not recorded yet."""
+    standing: Standing
 
 
 def _tree(app: App) -> WorkTree | None:
@@ -139,6 +143,26 @@ def _document(found: _Found) -> dict[str, Any]:
         if state.holder is None
         else {"host": state.holder.host, "pid": state.holder.pid, "alive": state.holder.alive},
         "index_bytes": state.index_bytes,
+        "remote": _remote_document(found.standing),
+    }
+
+
+def _remote_document(found: Standing) -> dict[str, Any] | None:
+    if found.remote is None and not found.problem:
+        return None
+    return {
+        "name": found.remote,
+        "problem": found.problem or None,
+        "experiments": [
+            {
+                "experiment": one.slug,
+                "unpublished": one.unpublished,
+                "behind": one.behind,
+                "quarantined": one.quarantined,
+                "inbox": one.inbox,
+            }
+            for one in found.experiments
+        ],
     }
 
 
@@ -179,6 +203,28 @@ def _heads(found: _Found) -> Iterator[str]:
     else:
         yield f"schema      {why}"
     yield f"index       {size(found.state.index_bytes)}"
+    yield from _remote(found.standing)
+
+
+def _remote(found: Standing) -> Iterator[str]:
+    if found.problem:
+        yield f"remote      {found.problem}"
+    elif found.shared:
+        yield f"remote      {found.remote}: {_remote_counts(found)}"
+
+
+_COUNTS = {
+    "unpublished": "{count:,} not published (ledger push)",
+    "behind": "{count:,} to take over (ledger pull)",
+    "inbox": "{count:,} in inboxes",
+    "quarantined": "{count:,} refused by the server (ledger push --retry)",
+}
+
+
+def _remote_counts(found: Standing) -> str:
+    """As far as the remote was last seen."""
+    parts = [text.format(count=found.total(what)) for what, text in _COUNTS.items() if found.total(what)]
+    return ", ".join(parts) or "up to date when it was last seen"
 
 
 def _code(tree: WorkTree) -> str:

@@ -56,6 +56,18 @@ def require(repository: Repository, name: str) -> str:
     return name
 
 
+def refspecs(repository: Repository, name: str, which: str) -> list[str]:
+    """What the configuration has git fetch from a remote, or push to it."""
+    output = repository.git("config", "-z", "--get-all", f"remote.{name}.{which}", accept=(0, 1))
+    return output.decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+
+def is_mirror(repository: Repository, name: str) -> bool:
+    """Whether `git push` makes the remote an image of this clone, deleting what is not here."""
+    words = ("config", "--type=bool", "--get", f"remote.{name}.mirror")
+    return repository.git(*words, accept=(0, 1, 128)).strip() == b"true"
+
+
 def look(
     repository: Repository, name: str, patterns: Sequence[str], *, keep: tuple[int, ...] = ()
 ) -> dict[str, str]:
