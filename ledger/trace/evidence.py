@@ -108,10 +108,10 @@ def _slipped(case: _Case) -> Iterator[Finding]:
 def _by_partition(view: View, one: Definition) -> Iterator[list[float]]:
     """Finite values that compare, newest first, of each partition."""
     found: dict[tuple[str, ...], list[tuple[int, int, float]]] = {}
-    finished, hidden = view.finished, view.runs.superseded
+    finished, hidden, partition = view.finished, view.runs.superseded, one.partition
     for row, value in _comparable(view, one.name):
         if row not in hidden and math.isfinite(value):
-            key = tuple(str(view.runs.value(row, PARAMS, param)) for param in one.partition)
+            key = tuple(str(view.runs.value(row, PARAMS, param)) for param in partition)
             found.setdefault(key, []).append((finished[row] or 0, row, value))
     for listed in found.values():
         yield [value for _, _, value in nlargest(_LOOKED_AT, listed)]

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from ledger.errors import ConfigError, GitError, LedgerError
 from ledger.git import history, objects
-from ledger.model import Artifact, Grade, Run, StoreFault
+from ledger.model import Artifact, Run, StoreFault
 from ledger.schema.codes import Finding, finding
 from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
@@ -19,6 +19,7 @@ from ledger.schema.fingerprint import Fingerprint
 from ledger.store import codec
 from ledger.store import history as points
 from ledger.store.load import Place, record_at
+from ledger.store.segment import METRICS
 from ledger.trace import drift, series
 from ledger.trace.meaning import SCHEMAS
 from ledger.trace.view import View
@@ -64,8 +65,26 @@ class _Case:
     @cached_property
     def rows(self) -> list[int]:
         """Runs with a value under this very definition, newest first."""
-        rows = [row for row, cell in self.view.metric(self.one.name) if cell.grade is Grade.IDENTICAL]
+        codes, recorded = self.view.schema_codes, self.view.recorded_schemas
+        under = {
+            code
+            for code, schema in enumerate(recorded)
+            if schema
+            and self.one.name in schema.metrics
+            and schema.metrics[self.one.name].did == self.one.did
+        }
+        values = self.view.runs.values(METRICS, self.one.name) if under else ()
+        rows = [row for row, _ in values if codes[row] in under]
         return sorted(rows, key=lambda row: (self.view.finished[row] or 0, row), reverse=True)
+
+    @cached_property
+    def codes(self) -> list[str]:
+        """The commits and snapshots that they measured with, each once, the newest first."""
+        commits, trees, dirty = map(
+            self.view.runs.column, ("code_commit", "code_snapshot_tree", "code_dirty")
+        )
+        found = (trees[row] if dirty[row] else commits[row] for row in self.rows)
+        return list(dict.fromkeys(code for code in found if code))
 
     @cached_property
     def documents(self) -> dict[int, Run]:
@@ -120,22 +139,11 @@ def _code(case: _Case) -> Iterator[Finding]:
 
 
 def _code_differs(case: _Case) -> bool:
-    name = case.one.name
-    if any(drift.marks(case.view, name, case.rows).values()):
-        return True
+    """Whether runs, and what is checked out now, have more than one implementation."""
     (head,) = history.identify(case.view.workspace.repository, ["HEAD^{commit}"])
-    newest = next((one for row in case.rows if (one := _code_of(case, row))), None)
-    if not head or not newest:
-        return False
-    found = drift.implementations(case.view, name, [head, newest])
-    both = [one for one in found.values() if isinstance(one, Fingerprint)]
-    return len({one.value for one in both}) > 1
-
-
-def _code_of(case: _Case, row: int) -> str | None:
-    column = "code_snapshot_tree" if case.view.runs.column("code_dirty")[row] else "code_commit"
-    found: str | None = case.view.runs.column(column)[row]
-    return found
+    ids = {*case.codes, *([head] if head else [])}
+    found = drift.implementations(case.view, case.one.name, ids) if case.codes else {}
+    return len({one.value for one in found.values() if isinstance(one, Fingerprint)}) > 1
 
 
 def _data(case: _Case) -> Iterator[Finding]:
@@ -192,8 +200,7 @@ def _imported(case: _Case) -> list[str]:
     """Packages that the newest known implementation imports, and that of the function in `how`."""
     fn = case.one.how.get("fn")
     names = {fn.split(".")[0]} if isinstance(fn, str) and "." in fn else set()
-    code = next((one for row in case.rows if (one := _code_of(case, row))), None)
-    if code:
+    for code in case.codes[:1]:
         try:
             found = drift.implementations(case.view, case.one.name, [code]).get(code)
         except ConfigError:
