@@ -18,6 +18,7 @@ from ledger.model import Author
 
 CONFIG_FORMAT = 1
 DEFAULT_SNAPSHOT_BYTES = 10 * 1024 * 1024
+DEFAULT_LOST_AFTER_HOURS = 24.0
 FOLDER = ".ledger"
 
 
@@ -38,6 +39,8 @@ class Config:
     author: Author = field(default_factory=Author)
     pager: str | None = None
     color: str = "auto"
+    lost_after_hours: float = DEFAULT_LOST_AFTER_HOURS
+    """A live run of another host without a sign of life for longer counts as lost."""
     remote: str | None = None
     """The home remote, where it is not `origin` or the only one."""
     push_code: str = "never"
@@ -106,6 +109,7 @@ def build(file: Mapping[str, Any], git: Mapping[str, str], environ: Mapping[str,
         author=_author(git, environ),
         pager=git.get("pager.ledger") or git.get("core.pager"),
         color=git.get("color.ledger") or git.get("color.ui") or "auto",
+        lost_after_hours=_hours(git.get("ledger.lostafterhours")),
         remote=git.get("ledger.remote") or None,
         push_code=git.get("ledger.pushcode", "never").lower(),
     )
@@ -132,6 +136,18 @@ def _integer(text: str | None, default: int) -> int:
             f"git config ledger.snapshotMaxBytes: not a size: {text}", hint="a number, with k, m or g"
         )
     return int(digits) * scale
+
+
+def _hours(text: str | None) -> float:
+    try:
+        hours = float(text or DEFAULT_LOST_AFTER_HOURS)
+    except ValueError:
+        hours = 0.0
+    if not hours > 0:
+        raise ConfigError(
+            f"git config ledger.lostAfterHours: not a number of hours: {text}", hint="such as 24"
+        )
+    return hours
 
 
 def _boolean(text: str | None, *, default: bool) -> bool:

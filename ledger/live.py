@@ -17,9 +17,9 @@ from ledger.model import new_id
 from ledger.record import lost, ranks
 from ledger.record.begin import Begin, Begun, begin, inert
 from ledger.record.begin import attach as attach_to
-from ledger.record.conclude import earlier
 from ledger.record.live import OnError, Run
 from ledger.record.ranks import Rank
+from ledger.record.retold import earlier
 
 __all__ = ["Run", "start"]
 

@@ -15,6 +15,7 @@ from ledger.model import Code, Json, new_id, utc_text
 from ledger.record import environment, liveness
 from ledger.record.code import Captured, capture, experiment_name, of_head
 from ledger.record.inputs import params_of
+from ledger.record.retold import schema_of
 from ledger.record.run import load_schema
 from ledger.schema.document import Schema
 from ledger.store import journal
@@ -129,7 +130,7 @@ def _attached(
         attempt=int(owner.get("attempt", 1)),
         params=params_of(params).values,
         context={"rank": rank} if rank else {},
-        schema=load_schema(workspace, owner.get("schema")),
+        schema=schema_of(owner),
         attached=True,
     )
     head = {
@@ -196,6 +197,7 @@ def _head(workspace: Workspace, asked: Begin, begun: Begun) -> dict[str, Any]:
         "params": dict(begun.params),
         "tags": tags,
         "schema": begun.schema.name if begun.schema else None,
+        "schema_json": begun.schema.data.decode() if begun.schema else None,
         "command": list(asked.command or (sys.argv if sys.argv != [""] else ())),
         "environment": facts,
         "author": asdict(config.author),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ledger.model import Artifact, Code, Json, Metric, Status
 from ledger.record.code import Captured
+from ledger.schema.document import Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class Draft:
     own_files: tuple[str, ...] = ()
     """Paths of the run's own inputs and outputs: they never make it dirty."""
     schema: str | None = None
+    frozen: Schema | None = None
+    """The schema as it was when the run started, in place of the one that `schema` names now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

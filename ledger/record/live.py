@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import atexit
 import os
-import signal
 import sys
 import threading
-import traceback
 from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,25 +16,24 @@ from typing import Any, Literal, Self
 
 from ledger.errors import GateError, InputError, LedgerError, StorageError
 from ledger.model import Artifact, Status
-from ledger.record import signals, values
+from ledger.record import ending, signals, values
 from ledger.record.begin import Begun
 from ledger.record.collected import Params, Summary
+from ledger.record.layouts import Layouts
 from ledger.record.outlet import Outlet
 from ledger.record.plain import plain
 from ledger.record.ranges import Ranges
 from ledger.record.run import Recorded
-from ledger.record.signals import Terminated, Watcher
+from ledger.record.signals import Watcher
 from ledger.store import points
 from ledger.store.journal import Writer
-from ledger.store.points import NO_STEP, Call, Layout
+from ledger.store.points import NO_STEP, Call
 from ledger.store.values import clean_name
 
 OnError = Literal["warn", "raise"]
 MAX_EVENT = 16_384
 """Characters of a message."""
-MAX_CONTEXT = 4096
 _MAX_STEP = values.MAX_STEP
-_TRACE_LINES = 30
 _POINTS_AT_ONCE = 65_536
 
 
@@ -63,10 +60,9 @@ class Run:
         """Values that stand for their metrics, in place of what the schema's rule makes of the series."""
         self._begun = begun
         self._watcher = Watcher()
-        self._own_context = dict(begun.context)
-        self._layouts: dict[tuple[str, ...], Layout] = {}
-        self._layouts_in: dict[str, dict[tuple[str, ...], Layout]] = {}
-        self._layouting = threading.Lock()
+        self._known = Layouts(begun.context, self._widened)
+        self._layouts = self._known.plain
+        self._layout = self._known.get
         self._warned: set[str] = set()
         self._finishing = threading.RLock()
         self._result: Recorded | None = None
@@ -248,10 +244,10 @@ class Run:
         with self._finishing:
             if self._outlet is None or self._done:
                 return self._result
-            ending = _status(status) if status else self._status_now()
+            how = _status(status) if status else self._status_now()
             try:
                 with self._watcher.guard.held_back():
-                    self._result = self._ended(self._outlet, ending, reason)
+                    self._result = self._ended(self._outlet, how, reason)
             finally:
                 signals.unwatch(self._watcher)
             return self._result
@@ -299,47 +295,20 @@ class Run:
             self.finish(status, reason=reason)
 
     def _blamed(self, error: BaseException) -> tuple[Status, str | None]:
-        """How a run ends by an exception, and why."""
-        if (
-            isinstance(error, SystemExit)
-            and not isinstance(error, Terminated)
-            and self._watcher.signal is None
-        ):
-            if error.code in (None, 0):
-                return Status.FINISHED, None
-            return Status.FAILED, f"exit code {error.code}"
-        if isinstance(error, (KeyboardInterrupt, SystemExit)) or self._watcher.signal is not None:
-            return Status.KILLED, _signal_name(self._watcher.signal)
-        lines = traceback.format_exception(error)
-        text = "".join(lines).splitlines()[-_TRACE_LINES:]
-        self._note(
-            {
-                "op": "event",
-                "time": time_ns() // 1000,
-                "level": "error",
-                "message": _one_line(error),
-                "fields": {"type": type(error).__name__, "traceback": text},
-            }
-        )
-        return Status.FAILED, _one_line(error)
+        how = ending.of(error, self._watcher.signal)
+        if how.event:
+            self._note({"op": "event", "time": time_ns() // 1000, **how.event})
+        return how.status, how.reason
 
     def _status_now(self) -> Status:
         return Status.KILLED if self._watcher.signal is not None and signals.dying() else Status.FINISHED
 
     # within -------------------------------------------------------------------------------------------------------
 
-    def _layout(self, names: tuple[str, ...], context: str | Mapping[str, Any] | None) -> Layout:
-        text = values.context(context, self._own_context)
-        known = self._layouts if context is None else self._layouts_in.setdefault(text or "", {})
-        layout = known.get(names)
-        if layout is None:
-            layout = _new_layout(names, text)
-            with self._layouting:
-                known[names] = layout
-                if self._outlet is not None:
-                    self._outlet.narrow(len(names))
-                    self._limit = self._outlet.limit
-        return layout
+    def _widened(self, width: int) -> None:
+        if self._outlet is not None:
+            self._outlet.narrow(width)
+            self._limit = self._outlet.limit
 
     def _spill(self) -> None:
         if self._outlet is not None:
@@ -415,18 +384,6 @@ def _outlet(writer: Writer | None, watcher: Watcher, failed: Callable[[OSError],
     return Outlet(writer, watcher, failed) if writer is not None else None
 
 
-def _new_layout(names: tuple[str, ...], context: str | None) -> Layout:
-    for name in names:
-        if not isinstance(name, str):
-            raise InputError(f"the name of a metric is text, not {name!r:.60}")
-    clean = tuple(clean_name(name, "log") for name in names)
-    if len(set(clean)) < len(clean):
-        raise InputError(f"two names that are the same letters: {', '.join(names)[:200]}")
-    if context is not None and len(context) > MAX_CONTEXT:
-        raise InputError(f"a context of {len(context):,} characters, the limit is {MAX_CONTEXT:,}")
-    return Layout(clean, context)
-
-
 def _shown(value: object) -> object:
     """A field of an event: numbers and texts as they are, anything else as JSON or as it prints."""
     if value is None or isinstance(value, (str, int, float)):
@@ -437,20 +394,11 @@ def _shown(value: object) -> object:
         return repr(value)[:MAX_EVENT]
 
 
-def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}"[:MAX_EVENT] if lines else type(error).__name__
-
-
 def _status(word: str) -> Status:
     try:
         return Status(word)
     except ValueError as error:
         raise InputError(f"status {word!r}", hint="finished, failed, killed or lost") from error
-
-
-def _signal_name(number: int | None) -> str:
-    return signal.Signals(number).name if number is not None else "KeyboardInterrupt"
 
 
 def _storage(error: OSError) -> StorageError:

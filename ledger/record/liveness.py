@@ -10,8 +10,6 @@ from typing import Any
 
 from ledger.store.lock import boot_id
 
-LOST_AFTER_HOURS = 24.0
-"""Without a sign of life from another host or container."""
 _PROC = Path("/proc")
 _GONE = frozenset("ZXx")
 """States of a process that has ended and is not yet reaped."""
@@ -30,7 +28,7 @@ def who() -> dict[str, Any]:
     }
 
 
-def alive(writer: Mapping[str, Any], heartbeat: float, *, lost_after_hours: float = LOST_AFTER_HOURS) -> bool:
+def alive(writer: Mapping[str, Any], heartbeat: float, *, lost_after_hours: float) -> bool:
     """Whether the process that a head names still lives. `heartbeat` is its journal's time, seconds since 1970."""
     if not _here(writer):
         return time.time() - heartbeat < lost_after_hours * 3600

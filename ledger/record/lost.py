@@ -51,36 +51,37 @@ class Settled:
 def journals(workspace: Workspace) -> list[Journal]:
     """Every run that is not recorded yet, the oldest first."""
     listed = journal.listed(workspace.repository)
+    hours = workspace.config.lost_after_hours
     parts = [(path, name) for path, name in listed.items() if name.writer]
     found = [
-        _look(path, name, [part for part, other in parts if other.main == name.main])
+        _look(path, name, [part for part, other in parts if other.main == name.main], hours)
         for path, name in listed.items()
         if not name.writer
     ]
     return sorted((one for one in found if one is not None), key=lambda one: (one.started, one.run))
 
 
-def _look(path: Path, name: journal.Name, parts: Sequence[Path]) -> Journal | None:
+def _look(path: Path, name: journal.Name, parts: Sequence[Path], hours: float) -> Journal | None:
     """It lives as long as any process that writes to it does. None for one that was recorded meanwhile."""
     try:
-        found = _described(path, journal.head(path), path.stat().st_mtime)
-        return found if found.alive else _with_parts(found, parts)
+        found = _described(path, journal.head(path), path.stat().st_mtime, hours)
+        return found if found.alive else _with_parts(found, parts, hours)
     except FileNotFoundError:
         return None
     except (FormatError, OSError, LookupError, TypeError, ValueError) as error:
         return Journal(path=path, run=name.run, record=name.record, fault=str(error))
 
 
-def _with_parts(found: Journal, parts: Sequence[Path]) -> Journal:
+def _with_parts(found: Journal, parts: Sequence[Path], hours: float) -> Journal:
     alive, written = False, found.written
     for part in parts:
         moment = part.stat().st_mtime
-        alive = alive or liveness.alive(journal.head(part)["who"], moment)
+        alive = alive or liveness.alive(journal.head(part)["who"], moment, lost_after_hours=hours)
         written = max(written, moment)
     return replace(found, alive=alive, written=written)
 
 
-def _described(path: Path, head: dict[str, Any], written: float) -> Journal:
+def _described(path: Path, head: dict[str, Any], written: float, hours: float) -> Journal:
     who = head["who"]
     return Journal(
         path=path,
@@ -92,7 +93,7 @@ def _described(path: Path, head: dict[str, Any], written: float) -> Journal:
         host=str(who["host"]),
         pid=int(who["pid"]),
         attempt=int(head.get("attempt", 1)),
-        alive=liveness.alive(who, written),
+        alive=liveness.alive(who, written, lost_after_hours=hours),
         written=written,
     )
 

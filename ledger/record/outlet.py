@@ -61,9 +61,11 @@ class Outlet:
         """Make blocks of what was logged."""
         with self._watcher.guard:
             batch = self.calls[:]
+            del self.calls[
+                : len(batch)
+            ]  # at once: what looks at a batch may log an event, and come back here
             for start in range(0, len(batch), self.limit):
                 self._add(batch[start : start + self.limit])
-            del self.calls[: len(batch)]
         self._relieve()
 
     def _add(self, batch: list[Call]) -> None:

@@ -50,7 +50,7 @@ class Session:
         captured = self._attempt(lambda: self._code(draft), faults, hints)
         code = captured.code if captured else None
         experiment = self._attempt(lambda: self._experiment(draft, code), faults, hints) or ""
-        schema = self._attempt(lambda: self._schema(draft.schema), faults, hints)
+        schema = self._attempt(lambda: draft.frozen or self._schema(draft.schema), faults, hints)
         if schema is not None:
             broken = _validate(schema, draft)
             faults += [str(fault) for fault in broken]

@@ -95,11 +95,11 @@ def unwatch(watcher: Watcher) -> None:
     """The run is finished. After the last one a signal that would have killed does so."""
     with suppress(ValueError):
         _watchers.remove(watcher)
-    if _watchers or not _is_main():
-        return
-    _restore()
-    if _fatal:
-        number = _fatal.pop()
+    if not _watchers:
+        _restore()
+    late, watcher.guard.deferred = watcher.guard.deferred, None
+    number = _fatal.pop() if _fatal and not _watchers else late
+    if number is not None:
         with suppress(OSError, ValueError):
             sys.stderr.flush()
         os.kill(os.getpid(), number)

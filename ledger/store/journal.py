@@ -214,6 +214,15 @@ class Writer:
         os.close(self._descriptor)
 
 
+def kept(paths: Sequence[Path]) -> None:
+    """Put the files of a journal aside: more is in them than could be recorded."""
+    for path in sorted(paths, key=lambda path: path.name.endswith(MAIN)):
+        folder = path.parent / "kept"
+        folder.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.rename(folder / path.name)
+
+
 def removed(paths: Sequence[Path]) -> None:
     """Remove the files of a journal that is recorded: the owner's last, so that its parts are never orphans."""
     for path in sorted(paths, key=lambda path: path.name.endswith(MAIN)):

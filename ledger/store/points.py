@@ -85,6 +85,15 @@ class Series:
     """Microseconds since 1970."""
     values: array[float] = field(default_factory=lambda: array("d"))
 
+    def every(self, count: int) -> Series:
+        """Each so manieth point, and the last."""
+        places = sorted({*range(0, len(self.steps), count), len(self.steps) - 1})
+        return Series(
+            array("q", [self.steps[place] for place in places]),
+            array("q", [self.times[place] for place in places]),
+            array("d", [self.values[place] for place in places]),
+        )
+
 
 Key = tuple[str, str | None]
 """Metric and context."""
@@ -97,6 +106,13 @@ def gather(payload: memoryview, into: dict[Key, Series]) -> None:
         series.steps.extend(steps)
         series.times.extend(times)
         series.values.extend(values)
+
+
+def thinned(series: Mapping[Key, Series], limit: int) -> tuple[Mapping[Key, Series], int]:
+    """Series that together have about `limit` points at most, and of how many points one is left (1: all)."""
+    total = sum(len(one.steps) for one in series.values())
+    share = -(-total // limit)
+    return ({key: one.every(share) for key, one in series.items()}, share) if share > 1 else (series, 1)
 
 
 def _columns(payload: memoryview) -> Iterator[tuple[Key, array[int], array[int], array[float]]]:

@@ -1,0 +1,159 @@
+"""The run that a journal tells of, as a draft: what it logged, on top of the earlier attempts that it goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ledger.config import Workspace
+from ledger.errors import NotFoundError
+from ledger.model import Artifact, Code, Metric, Record, Status, utc_time
+from ledger.record import events
+from ledger.record.code import Captured
+from ledger.record.draft import Draft
+from ledger.record.events import event
+from ledger.record.fold import Folded
+from ledger.record.summaries import summaries
+from ledger.schema import document
+from ledger.schema.document import Schema
+from ledger.store.points import Key, Series, thinned
+
+Table = Any
+"""Of Arrow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    draft: Draft
+    share: int = 1
+    """Of how many points one is left: a history has an upper limit. 1: all."""
+
+
+def retold(workspace: Workspace, folded: Folded, end: Mapping[str, Any]) -> Told:
+    """What is to be recorded. Raises NotFoundError where the attempt before is not here, ConfigError, FormatError."""
+    head = folded.head
+    before = earlier(workspace, head["base"]) if head.get("base") else None
+    schema = schema_of(head)
+    table, series, share = _series(folded, before)
+    metrics, unsure = summaries(series, _given(before, series, folded.summary), schema)
+    notes = [event("warning", f"no summary of {name}: it stands in several contexts") for name in unsure]
+    if end.get("dropped"):
+        notes.append(
+            event("error", f"{end['dropped']:,} values were dropped: the disk was full for too long")
+        )
+    if share > 1:
+        notes.append(event("warning", f"one of {share} points is kept: a history has an upper limit"))
+    draft = Draft(
+        id=head["run"],
+        record=head["record"],
+        experiment=head["experiment"],
+        status=Status(end["status"]),
+        reason=end.get("reason"),
+        params=folded.params,
+        metrics=metrics,
+        history=_encoded(table),
+        events=events.lines([*folded.events, *notes]) or None,
+        name=head.get("name"),
+        note=folded.note,
+        parent=head.get("parent"),
+        tags=folded.tags,
+        command=tuple(head.get("command") or ()),
+        environment=head.get("environment") or {},
+        artifacts=tuple(folded.artifacts),
+        captured=_captured(head, folded.pack),
+        frozen=schema,
+        **_times(head, end),
+    )
+    return Told(draft=_after(draft, before) if before else draft, share=share)
+
+
+def schema_of(head: Mapping[str, Any]) -> Schema | None:
+    """The schema as it was when the run started. Raises ConfigError."""
+    text = head.get("schema_json")
+    return (
+        document.parse(text.encode(), name=head["schema"], what=f"schema {head['schema']}") if text else None
+    )
+
+
+def _times(head: Mapping[str, Any], end: Mapping[str, Any]) -> dict[str, Any]:
+    """The time of a file is coarse, and clocks are set back: no run ends before it starts."""
+    started = utc_time(head["started"])
+    finished = max(utc_time(end["finished"]), started)
+    return {"started": started, "finished": finished, "duration": (finished - started).total_seconds()}
+
+
+def _captured(head: Mapping[str, Any], pack: bytes) -> Captured:
+    code = Code(**{**head["code"], "ignored": tuple(head["code"]["ignored"])})
+    return Captured(code=code, pack=pack, warnings=tuple(head.get("warnings") or ()))
+
+
+# series -----------------------------------------------------------------------------------------------------------
+
+
+def _series(folded: Folded, before: Record | None) -> tuple[Table | None, Mapping[Key, Series], int]:
+    """The table to keep, all that counts for summaries, and how much was thinned."""
+    from ledger.store import history
+    from ledger.store.history.live import from_series, to_series
+
+    known = history.decode(before.history) if before and before.history else None
+    room = history.MAX_ROWS - (known.num_rows if known is not None else 0)
+    kept, share = thinned(folded.series, max(room, 1))
+    table = from_series(kept, int(folded.head.get("attempt", 1))) if kept else None
+    if known is None:
+        return table, folded.series, share
+    whole = history.joined([known, *([table] if table is not None else [])])
+    return whole, to_series(history.latest(whole)), share
+
+
+def _encoded(table: Table | None) -> dict[str, bytes]:
+    from ledger.store import history
+
+    return history.encode(table) if table is not None else {}
+
+
+def _given(
+    before: Record | None, series: Mapping[Key, Series], now: Mapping[str, Metric]
+) -> Mapping[str, Metric]:
+    """Values set by hand: those of earlier attempts stand where no series is there to make one of."""
+    there = {metric for metric, _ in series}
+    kept = {name: value for name, value in (before.metrics if before else {}).items() if name not in there}
+    return {**kept, **now}
+
+
+# earlier attempts -------------------------------------------------------------------------------------------------
+
+
+def earlier(workspace: Workspace, record_id: str) -> Record:
+    """A record that is sealed or chained here. Raises NotFoundError, FormatError."""
+    from ledger.store import index
+    from ledger.store.load import Place, record_at
+
+    for part in index.load(workspace.repository).segments:
+        for row in part.exact("record", record_id):
+            ref, commit = (part.column(name)[row] for name in ("ref", "commit"))
+            return record_at(workspace.repository, Place(record=record_id, ref=ref, commit=commit or ""))
+    raise NotFoundError(f"the record {record_id[:12]}, from which a run goes on, is not here")
+
+
+def _after(draft: Draft, before: Record) -> Draft:
+    """A record holds the whole run: what earlier attempts said stands where this one says nothing else."""
+    run = before.run
+    return replace(
+        draft,
+        base=run.record,
+        params={**before.params, **draft.params},
+        tags={**run.tags, **draft.tags},
+        name=draft.name or run.name,
+        note=draft.note or run.note,
+        parent=draft.parent or run.parent,
+        events=(before.events or b"") + (draft.events or b"") or None,
+        artifacts=_artifacts(run.artifacts, draft.artifacts),
+        started=utc_time(run.started) if run.started else draft.started,
+        duration=round((run.duration or 0.0) + (draft.duration or 0.0), 6),
+    )
+
+
+def _artifacts(before: tuple[Artifact, ...], now: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+    made = {(one.role, one.name) for one in now}
+    return (*(one for one in before if (one.role, one.name) not in made), *now)
