@@ -103,7 +103,7 @@ def test_a_definition_that_only_another_branch_explains(project: Project, repo: 
     run = project.record(f1=0.9)
     repo.git("checkout", "-q", "main")
     text = ledger("explain", run, "f1")
-    assert "‖ f1 (0.9)" in text
+    assert "‖ f1 (0.9 [1])" in text
     assert "a migration on exp/b knows this definition: merge it" in text
 
 

@@ -195,7 +195,7 @@ def test_another_definition_is_marked_and_breaks_the_column(repo: Repo, ledger: 
     assert (line["newer"], line["older"]) == (new, old)
     assert "unit" in line["reason"]
     text = ledger("log", "--metric", "f1")
-    assert "(84.2)" in text
+    assert "(84.2 [1])" in text
     assert "1 run not comparable" in text
     ledger("log", "--metric", "f1", "--strict", code=5)
 
@@ -236,7 +236,7 @@ def test_control_characters_in_data_are_shown_escaped(repo: Repo, ledger: Ledger
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--metric", "f1_"), 2, "did you mean f1"),
+        (("--metric", "f1_"), 1, "did you mean f1"),
         ((), 2, "which metric?"),
         (("--metric", "f1", "nosuch"), 1, "no such revision: nosuch"),
         (("--metric", "f1", "--agg", "worst"), 2, "worst"),

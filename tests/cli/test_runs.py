@@ -120,7 +120,7 @@ def test_wrong_names_suggest_the_right_one(ledger: Ledger) -> None:
 def test_errors_are_documents_with_json(runs: list[str], ledger: Ledger) -> None:
     assert runs
     ledger("runs", "--json", "--where", "nobody > 1", code=1)
-    assert json.loads(ledger.err)["error"]["kind"] == "usage"
+    assert json.loads(ledger.err)["error"]["kind"] == "not-found"
 
 
 @pytest.mark.usefixtures("repo")

@@ -66,7 +66,7 @@ def test_what_was_dropped_says_why(repo: Repo, ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(
     ("prefix", "metric", "error"),
-    [("0000", "f1", NotFoundError), ("x", "f1", UsageError), (None, "nobody", UsageError)],
+    [("0000", "f1", NotFoundError), ("x", "f1", UsageError), (None, "nobody", NotFoundError)],
 )
 def test_what_is_not_there(
     repo: Repo, ledger: Ledger, prefix: str | None, metric: str, error: type[Exception]

@@ -215,13 +215,13 @@ def test_names_may_be_short_and_wrong_ones_are_told() -> None:
         "tags.s",
     ]
     assert chosen(found.columns, ("metrics.*",)) == ["run_id", "metrics.f1", "metrics.n"]
-    with pytest.raises(UsageError, match=r"--columns: there is no f2") as wrong:
+    with pytest.raises(NotFoundError, match=r"--columns: there is no f2") as wrong:
         chosen(found.columns, ("f2",))
     assert "metrics.f1" in wrong.value.hint
-    with pytest.raises(UsageError, match=r"--sort: there is no params.f1") as wrong:
+    with pytest.raises(NotFoundError, match=r"--sort: there is no params.f1") as wrong:
         listed(sort=("-params.f1",))
     assert "metrics.f1" in wrong.value.hint
-    with pytest.raises(UsageError, match=r"--where: there is no brnch"):
+    with pytest.raises(NotFoundError, match=r"--where: there is no brnch"):
         listed(where="brnch = 'main'")
 
 
@@ -255,7 +255,7 @@ def test_an_empty_ledger_is_an_empty_table_with_types() -> None:
     assert found.num_rows == 0
     assert tuple(found.column_names[: len(CONTRACT)]) == CONTRACT
     assert found.schema.field("finished").type == pa.timestamp("us", tz="UTC")
-    with pytest.raises(UsageError, match="there is no f1"):
+    with pytest.raises(NotFoundError, match="there is no f1"):
         ledger.runs("f1 > 1")
 
 

@@ -10,7 +10,7 @@ from conftest import Ledger, Repo
 from projects import Project
 
 from ledger.config import open_workspace
-from ledger.errors import UsageError
+from ledger.errors import NotFoundError
 from ledger.model import Grade
 from ledger.trace.matrix import matrix
 from ledger.trace.view import View, open_view
@@ -33,7 +33,7 @@ def test_versions_in_their_natural_order_the_current_one_first(repo: Repo, ledge
         (("10", "3"), True, 1), (("9",), False, 1), (("2",), False, 1),
     ]  # fmt: skip
     assert [row.label.split()[0] for row in found.rows[1:]] == ["9", "2"]
-    with pytest.raises(UsageError):
+    with pytest.raises(NotFoundError):
         matrix(view(repo), "nobody")
 
 
