@@ -64,20 +64,28 @@ OPERATIONS: dict[str, tuple[str, list[dict[str, Any]]]] = {
 }
 
 
-@pytest.mark.parametrize(("code", "operations"), OPERATIONS.values(), ids=OPERATIONS)
+EVERYDAY = {"a scale of zero", "a number of 400 digits", "an unknown operation"}
+
+
+@pytest.mark.parametrize(
+    ("code", "operations"),
+    [
+        pytest.param(*case, id=name, marks=[] if name in EVERYDAY else pytest.mark.slow)
+        for name, case in OPERATIONS.items()
+    ],
+)
 def test_an_operation_that_can_not_be(project: Project, code: str, operations: list[dict[str, Any]]) -> None:
     project.declare("2", {"f1": F1})
     (drafted,) = project.drafts()
     body = json.loads(drafted.read_text())
     drafted.unlink()
     del body["id"]
-    path = project.repo.write(MOVED, json.dumps({**body, "metrics": operations}, indent=1))
+    project.repo.write(MOVED, json.dumps({**body, "metrics": operations}, indent=1))
     found = named(project, code, MOVED)
     line = (project.repo.path / MOVED).read_text().splitlines()[found["line"] - 1]
     assert any(word in line for word in ("{", '"scale"', '"expr"', '"from"', '"op"')), line
     assert project.rows("f1") == [("incomparable", 50)]
     others_go_on(project)
-    del path
 
 
 def test_a_cycle_that_contradicts_itself(project: Project) -> None:
@@ -130,8 +138,11 @@ def test_conflicts_in_other_files(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("file", "code"),
-    [(MAIN, "LS306"), (MOVED, "LS412"), (UNITS, "LS215")],
-    ids=["schema", "migration", "units"],
+    [
+        pytest.param(MAIN, "LS306", id="schema"),
+        pytest.param(MOVED, "LS412", id="migration", marks=pytest.mark.slow),
+        pytest.param(UNITS, "LS215", id="units", marks=pytest.mark.slow),
+    ],
 )
 def test_a_file_of_100_megabytes_is_not_read(
     project: Project, file: str, code: str, monkeypatch: pytest.MonkeyPatch

@@ -26,6 +26,8 @@ def found(project: Project, code: str, *, exit_code: int = 0) -> list[dict[str, 
     """Findings of one code, checked to stand in the text and as annotations with the same file and line."""
     listed = json.loads(project.ledger("schema", "check", "--format", "json", code=exit_code))["findings"]
     mine = [one for one in listed if one["code"] == code]
+    if not mine:
+        return []
     text = project.ledger("schema", "check", "--format", "text", code=exit_code)
     github = project.ledger("schema", "check", "--format", "github", code=exit_code)
     for one in mine:
