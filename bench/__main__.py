@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import line, meaning, reading, recording
+from bench import line, live, meaning, reading, recording
 from bench.line import Line
 
 RESULTS = Path(__file__).parent / "results"
 _PARTS: dict[str, Callable[..., Iterator[Line]]] = {
     "recording": recording.lines,
+    "live": live.lines,
     "reading": reading.lines,
     "meaning": meaning.lines,
 }
