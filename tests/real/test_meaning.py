@@ -202,7 +202,7 @@ def test_an_asserted_sameness_takes_away_exactly_its_break(
     joined = set(changes(measured, redefined_django.commits, {before: newest[name]}))
     assert {where[0] for where in all_breaks - joined} == {name}
     assert (name in {where[0] for where in joined}) is (count > 2)
-    asked = {name, *sorted(newest)[:: 12 if count == 2 else 1]}
+    asked = {name, *sorted(newest)[:: 12 if count == 2 else 4]}
     found = traced(path, tuple(sorted(asked)))
     assert broken(found) == sorted(where for where in joined if where[0] in asked)
     exact = [row for row in found.rows if name in row.cells and row.cells[name].grade.value == "exact"]
