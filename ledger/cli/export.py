@@ -24,7 +24,8 @@ Examples:
 \b
 runs      one row a run: run_id, experiment, ..., params.*, metrics.*, tags.*, grade.*; metrics.* are null where
           a value does not compare, grade.* say why and recorded.* what it was
-history   one row a point: run_id, metric, step, time, value, context
+history   one row a point: run_id, metric, step, time, value, context; grade where any series was converted or
+          derived, and recorded where value is null since it does not compare
 Units, definitions and directions stand in the fields' metadata (ledger.unit, ledger.definition, ledger.direction).
 """
 
