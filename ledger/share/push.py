@@ -147,3 +147,5 @@ class _Push:
             folded += [Wish(ref=ref, new=None, old=tip)] if records_of(self.repository, tip) <= chain else []
         if folded:
             self.sender.raw(folded)
+            gone = [RefUpdate(ref=one.ref, new=self.repository.zeros, old=one.old) for one in folded]
+            self.session.move(gone, "ledger: folded")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ledger.errors import GitError
@@ -34,7 +34,11 @@ def differences(
         if before == after:
             continue
         if after is None:
-            return None, [], {}  # a ref was deleted: rare, and rebuilding is always right
+            try:
+                went += _alone(repository, str(before), new.values())
+            except GitError:
+                return None, [], {}
+            continue
         if before is None:
             commits, problem = _whole_chain(repository, ref, after)
             came += commits
@@ -53,6 +57,20 @@ def differences(
             else:
                 went.append(commit)
     return came, went, broken
+
+
+def _alone(repository: Repository, tip: str, others: Iterable[str]) -> list[str]:
+    """Commits of a deleted ref that no other ref reaches."""
+    asked = "".join(f"{word}\n" for word in (tip, *(f"^{other}" for other in others)))
+    return repository.git("rev-list", "--stdin", stdin=asked.encode()).decode().split()
+
+
+def placed(repository: Repository, refs: Mapping[str, str]) -> list[Commit]:
+    """Commits that are known to be on refs (commit → ref), with their trees. Raises GitError."""
+    asked = "".join(f"{commit}\n" for commit in refs).encode()
+    words = ("log", "--no-walk=unsorted", "--format=%H %T", "--stdin")
+    rows = (line.split(" ") for line in repository.git(*words, stdin=asked).decode().splitlines())
+    return [Commit(refs[commit], commit, tree) for commit, tree in rows] if refs else []
 
 
 def _whole_chain(repository: Repository, ref: str, tip: str) -> tuple[list[Commit], str]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
-from ledger.errors import FormatError, StorageError
+from ledger.errors import FormatError, GitError, StorageError
 from ledger.git.process import Repository
 from ledger.model import new_id
 from ledger.store import codec, segment
 from ledger.store import manifest as manifests
-from ledger.store.arrivals import Commit, differences
+from ledger.store.arrivals import Commit, differences, placed
 from ledger.store.documents import WRONG, Document, all_parsed, said, sound
 from ledger.store.manifest import Manifest
 from ledger.store.reading import Chunk, Tree, read_ahead
@@ -71,17 +71,25 @@ def _update(
     new, went, broken = differences(repository, old.tips, tips)
     if new is None:
         return _anew(repository, folder, old, tips, told, parts)
-    existing = [parts(stem) for stem in old.segments]
-    stems = list(old.segments)
-    gone = {*old.dropped, *_records_of(existing, went)}
+    segments = {stem: parts(stem) for stem in old.segments}
+    gone = {*old.dropped, *_records_of(list(segments.values()), went)}
+    # Rows name commits: where some were replaced (re-parented, folded in), what is left beside them is read anew.
+    stale = [stem for stem, part in segments.items() if _records_of([part], went)]
+    try:
+        left = placed(repository, _left([segments[stem] for stem in stale], went, gone))
+    except GitError:
+        return _anew(repository, folder, old, tips, told, parts)
+    existing = [part for stem, part in segments.items() if stem not in stale]
+    stems = [stem for stem in old.segments if stem not in stale]
+    fresh = len(stems)
     with _uncollected():
-        for builder in _built(repository, new, existing, gone, told):
+        for builder in _built(repository, [*left, *new], existing, gone, told):
             stem = new_id()
             segment.write(builder, folder, stem)
             stems.append(stem)
     if len(tips) > 1 and not gone.issubset(old.dropped):
         # Another ref may hold what this one lost, on the same commits or as a copy on others: rare, and then surely right.
-        for stem in stems[len(old.segments) :]:
+        for stem in stems[fresh:]:
             manifests.remove(folder, stem)
         return _anew(repository, folder, old, tips, told, parts)
     stems, merged = _merged(folder, stems, parts)
@@ -95,7 +103,7 @@ def _update(
         boots=old.boots,
     )
     manifests.publish(folder, manifest)
-    for stem in merged:
+    for stem in (*merged, *stale):
         manifests.remove(folder, stem)
     return manifest
 
@@ -124,6 +132,17 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _left(segments: Sequence[Segment], went: Sequence[str], gone: Collection[str]) -> dict[str, str]:
+    """Commit → ref of what is still there of some segments, and of what could not be read there."""
+    away = frozenset(went)
+    found = {fault["commit"]: fault["ref"] for part in segments for fault in part.facts["faults"]}
+    for part in segments:
+        columns = (part.column(name) for name in ("commit", "ref", "record"))
+        rows = zip(*columns, strict=True)
+        found.update((commit, ref) for commit, ref, record in rows if record not in gone)
+    return {commit: ref for commit, ref in found.items() if commit not in away}
 
 
 def _records_of(segments: Sequence[Segment], commits: Sequence[str]) -> set[str]:
@@ -235,6 +254,7 @@ def _add(
         again=known.has_run(run["id"]),
     )
     known.add(run["record"], run["id"])
+    gone.discard(run["record"])
 
 
 def _merged(folder: Path, stems: list[str], parts: _Parts) -> tuple[list[str], list[str]]:

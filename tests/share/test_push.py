@@ -148,3 +148,18 @@ def test_the_configuration_of_the_user_changes_nothing_and_is_not_changed(hub: H
     assert hub.repo.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main", REF]
     assert exists(one, "refs/heads/private")
     assert (one.path / ".git/config").read_bytes() == before
+
+
+def test_a_run_is_read_after_its_old_commit_is_gone(hub: Hub) -> None:
+    one, other = hub.clone("one"), hub.clone("other")
+    hub.record(one)
+    hub.push(one)
+    run = hub.record(other)
+    assert listed(hub, other) == {run: 1}
+    hub.push(other)
+    assert len(listed(hub, other)) == 2
+    other.git("reflog", "expire", "--expire=now", "--all")
+    other.git("gc", "-q", "--prune=now")
+    assert hub.ledger.json("-C", str(other.path), "show", run)["metrics"]["f1"]["value"] == 0.5
+    assert set(listed(hub, other)) == set(hub.runs())
+    assert hub.ledger.json("-C", str(other.path), "verify")["faults"] == []
