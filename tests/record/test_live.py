@@ -277,6 +277,7 @@ def test_a_value_out_of_the_schemas_range_is_said_while_the_run_goes_on(
         assert "f1 = 97: maximum 1, says the schema" in capsys.readouterr().err
         run.summary["f1"] = 0.97
     assert metrics(ledger, run.id) == {"f1": 0.97}
+    assert points(ledger, run.id) == [("f1", None, 97.0)]
 
 
 @pytest.mark.usefixtures("schema")
@@ -539,3 +540,37 @@ def test_a_run_within_another_is_one_of_its_own(repo: Repo, ledger: Ledger) -> N
 def test_what_cannot_be_attached_to_is_said(wrong: str) -> None:
     with pytest.raises((InputError, NotFoundError)):
         start(attach=wrong)
+
+
+def test_a_signal_while_the_run_is_being_recorded_waits_for_it(repo: Repo, ledger: Ledger) -> None:
+    body = """
+import signal, threading
+run = ledger.start()
+run.log_many("loss", None, [0.5] * 300_000)
+def send():
+    while not run._done:
+        time.sleep(0.0005)
+    for _ in range(20):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.002)
+threading.Thread(target=send, daemon=True).start()
+run.finish()
+time.sleep(60)
+"""
+    done = program(repo, body)
+    assert done.returncode == -signal.SIGTERM
+    [found] = ledger.json("runs")
+    assert (found["status"], found["metrics.loss"]) == ("finished", 0.5)
+    assert journals(repo) == []
+
+
+def test_the_schema_is_that_of_the_start(schema: Repo, ledger: Ledger) -> None:
+    with start() as run:
+        run.log(f1=0.5, speed=2.0)
+        changed = json.loads(json.dumps(SCHEMA).replace("mean", "max"))
+        schema.write(".ledger/schemas/task.json", json.dumps(changed))
+        run.log(f1=0.5, speed=4.0)
+    carried = json.loads(schema.git("show", "refs/runs/main:schema.json"))
+    assert carried["properties"]["metrics"]["properties"]["speed"]["x-ledger"]["summary"] == "mean"
+    assert json.loads(schema.git("show", "refs/runs/main:metrics.json"))["speed"] == 3.0
+    assert ledger.json("show", run.id)["run"]["status"] == "finished"

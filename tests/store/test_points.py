@@ -1,0 +1,83 @@
+"""Observations as columns: what goes in comes out, series by series, in its order."""
+
+from __future__ import annotations
+
+import math
+import struct
+from array import array
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.store import points
+from ledger.store.points import NO_STEP, NO_VALUE, Call, Key, Layout, Series, is_no_value
+
+_NAMES = st.lists(st.sampled_from(["loss", "acc", "val/f1@5", "ä"]), min_size=1, max_size=3, unique=True)
+_LAYOUTS = st.builds(Layout, _NAMES.map(tuple), st.sampled_from([None, "val", '{"rank": 1}']))
+_VALUES = st.floats(width=64) | st.just(NO_VALUE)
+_STEPS = st.integers(-(2**62), 2**62) | st.just(NO_STEP)
+
+
+@st.composite
+def _calls(draw: st.DrawFn) -> list[Call]:
+    layouts = draw(st.lists(_LAYOUTS, min_size=1, max_size=4))
+    return [
+        (layout, draw(_STEPS), draw(st.integers(0, 2**60)), [draw(_VALUES) for _ in layout.metrics])
+        for layout in draw(st.lists(st.sampled_from(layouts), min_size=1, max_size=20))
+    ]
+
+
+def _gathered(*blocks: list[bytes]) -> dict[Key, Series]:
+    found: dict[Key, Series] = {}
+    for pieces in blocks:
+        points.gather(memoryview(b"".join(pieces)), found)
+    return found
+
+
+def _bits(value: float) -> bytes:
+    return struct.pack("<d", value)
+
+
+@given(_calls(), st.integers(0, 20))
+def test_what_is_encoded_comes_back_in_order(calls: list[Call], cut: int) -> None:
+    wanted = defaultdict(list)
+    for layout, step, time, values in calls:
+        for metric, value in zip(layout.metrics, values, strict=True):
+            wanted[metric, layout.context].append((step, time, _bits(value)))
+    found = _gathered(*(points.encode(part) for part in (calls[:cut], calls[cut:]) if part))
+    assert found.keys() == wanted.keys()
+    for key, series in found.items():
+        rows = zip(series.steps, series.times, map(_bits, series.values), strict=True)
+        assert list(rows) == wanted[key]
+
+
+def test_a_series_at_once_is_one_of_many_calls() -> None:
+    layout = Layout(("loss",))
+    steps, times, values = array("q", [1, 2]), array("q", [10, 20]), array("d", [0.5, math.inf])
+    by_call = [(layout, step, time, [value]) for step, time, value in zip(steps, times, values, strict=True)]
+    assert points.encode_series(layout, steps, times, values) == points.encode(by_call)
+
+
+@pytest.mark.parametrize("cut", range(0, 90, 7))
+def test_a_block_that_is_too_short_is_refused(cut: int) -> None:
+    whole = b"".join(points.encode([(Layout(("loss", "acc")), 1, 2, [3.0, 4.0])] * 2))
+    with pytest.raises((ValueError, LookupError, struct.error)):
+        points.gather(memoryview(whole[:cut]), {})
+
+
+def test_an_absent_value_is_no_other_nan() -> None:
+    assert is_no_value(NO_VALUE)
+    assert not any(map(is_no_value, (math.nan, -math.nan, 0.0, math.inf)))
+
+
+def test_thinning_keeps_the_first_and_the_last() -> None:
+    series: dict[Key, Series] = {
+        ("a", None): Series(array("q", range(10)), array("q", range(10)), array("d", range(10)))
+    }
+    assert points.thinned(series, 10) == (series, 1)
+    kept, share = points.thinned(series, 4)
+    assert share == 3
+    assert list(kept["a", None].steps) == [0, 3, 6, 9]
+    assert list(points.thinned(series, 5)[0]["a", None].values) == [0, 2, 4, 6, 8, 9]
