@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, json_option, pairs
+from ledger.cli.given import artifacts, configured, parent, path_of, placed, run_options, series
 from ledger.errors import InputError, UsageError
 from ledger.model import Status
 
@@ -30,36 +31,7 @@ Once it has printed an id, the run is on disk for good; nothing that happens to 
 
 
 @click.command(epilog=_EPILOG)
-@click.option("-p", "--param", "param_words", multiple=True, metavar="NAME=VALUE", help="A param.")
-@click.option("-m", "--metric", "metric_words", multiple=True, metavar="NAME=VALUE", help="A metric.")
-@click.option(
-    "--params",
-    "param_files",
-    multiple=True,
-    metavar="[PREFIX=]FILE",
-    help="Params: JSON, YAML, TOML or CSV; - is standard input.",
-)
-@click.option(
-    "--metrics",
-    "metric_files",
-    multiple=True,
-    metavar="[PREFIX=]FILE",
-    help="Metrics: the same; PREFIX=FILE names them PREFIX/...",
-)
-@click.option(
-    "--history", multiple=True, metavar="[PREFIX=]FILE", help="Series: JSONL, CSV or Parquet, long or wide."
-)
-@click.option("--dataset", multiple=True, metavar="[NAME=]PATH", help="A data set: a path or a URI.")
-@click.option("--model", multiple=True, metavar="[NAME=]PATH", help="A model.")
-@click.option("--output", multiple=True, metavar="[NAME=]PATH", help="Any other file that came out.")
-@click.option(
-    "-e", "--experiment", metavar="NAME", help="The experiment; else LEDGER_EXPERIMENT, else the branch."
-)
-@click.option("--name", help="A name for the run.")
-@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="A tag.")
-@click.option("--note", help="A note.")
-@click.option("--parent", metavar="RUN", help="The run that this one belongs to.")
-@click.option("--seed", type=int, help="The random seed; the same as -p seed=N.")
+@run_options
 @click.option(
     "--status",
     type=click.Choice([s.value for s in Status if s is not Status.RUNNING]),
@@ -73,7 +45,6 @@ Once it has printed an id, the run is on disk for good; nothing that happens to 
 @click.option(
     "--code", metavar="REV", help="The code commit, for a run made elsewhere or before; else the work tree."
 )
-@click.option("--schema", metavar="NAME", help="The schema to validate against (.ledger/schemas/NAME.json).")
 @click.option(
     "--input-format", type=click.Choice(["json", "yaml", "toml", "csv"]), help="Format of standard input."
 )
@@ -134,17 +105,17 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
     )
     param_files, metric_files = given["param_files"], given["metric_files"]
     if not anything and not given.get("refused"):
-        param_files, metric_files = _configured(app, config.params), _configured(app, config.metrics)
+        param_files, metric_files = configured(app, config.params), configured(app, config.metrics)
     if sum(name.rpartition("=")[2] == "-" for name in (*param_files, *metric_files)) > 1:
         raise UsageError("standard input can be read once only", hint="put params or metrics into a file")
     words = [*given["param_words"], *([f"seed={given['seed']}"] if given["seed"] is not None else [])]
     stdin = sys.stdin.buffer
-    params = inputs.read_params(_placed(app, param_files), words, stdin=stdin, syntax=given["input_format"])
+    params = inputs.read_params(placed(app, param_files), words, stdin=stdin, syntax=given["input_format"])
     metrics = inputs.read_metrics(
-        _placed(app, metric_files), given["metric_words"], stdin=stdin, syntax=given["input_format"]
+        placed(app, metric_files), given["metric_words"], stdin=stdin, syntax=given["input_format"]
     )
     files = [source for source in (*param_files, *metric_files, *given["history"]) if source != "-"]
-    artifacts, outputs = _artifacts(app, given)
+    made, outputs = artifacts(app, given)
     return Draft(
         params=params.values,
         metrics=metrics.metrics(),
@@ -152,14 +123,14 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
             **{f"params.{name}": origin for name, origin in params.origins.items()},
             **{f"metrics.{name}": origin for name, origin in metrics.origins.items()},
         },
-        history=_history(app, given["history"]),
+        history=series(app, given["history"]),
         experiment=given["experiment"],
         name=given["name"],
         status=Status(given["status"]),
         started=_time(given["started"], "--started"),
         finished=_time(given["finished"], "--finished"),
         duration=given["duration"],
-        parent=_parent(app, given["parent"]),
+        parent=parent(app, given["parent"]),
         note=given["note"],
         tags=pairs(given["tags"], "--tag"),
         command=_command(given["command_line"]),
@@ -169,65 +140,11 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
             environ=app.workspace.environ,
             prefix=app.workspace.environ.get("VIRTUAL_ENV") or app.workspace.environ.get("CONDA_PREFIX"),
         ),
-        artifacts=artifacts,
+        artifacts=made,
         code=given["code"],
-        own_files=tuple(str(app.path(_path_of(app, source))) for source in (*files, *outputs)),
+        own_files=tuple(str(app.path(path_of(app, source))) for source in (*files, *outputs)),
         schema=given["schema"],
     )
-
-
-def _configured(app: App, patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """Files that the configuration names, as patterns from the top of the work tree."""
-    top = app.workspace.repository.work_tree
-    return tuple(str(path) for pattern in patterns if top for path in sorted(top.glob(pattern)))
-
-
-def _placed(app: App, sources: tuple[str, ...]) -> list[str]:
-    """Sources with their paths taken from the folder that the user meant."""
-    placed = []
-    for source in sources:
-        path = _path_of(app, source)
-        prefix = source[: len(source) - len(path)]
-        placed.append(
-            source if path == "-" else prefix + str(app.path(path)) if app.directory != Path.cwd() else source
-        )
-    return placed
-
-
-def _path_of(app: App, source: str) -> str:
-    """The path in `[PREFIX=]FILE`; a `=` in the name of a file that exists is part of it."""
-    from ledger.store.userfile import is_there
-
-    if "=" not in source or is_there(app.path(source)):
-        return source
-    return source.partition("=")[2]
-
-
-def _history(app: App, files: tuple[str, ...]) -> dict[str, bytes]:
-    if not files:
-        return {}
-    from ledger.store import history
-
-    paths = [_path_of(app, source) for source in files]
-    prefixes = [
-        source[: len(source) - len(path)].rstrip("=") for source, path in zip(files, paths, strict=True)
-    ]
-    tables = [
-        history.read(app.path(path), prefix=prefix) for path, prefix in zip(paths, prefixes, strict=True)
-    ]
-    return history.encode(history.joined(tables))
-
-
-def _artifacts(app: App, given: dict[str, Any]) -> tuple[tuple[Any, ...], list[str]]:
-    """Artifacts, and the paths of what the run made: its outputs never make it dirty."""
-    specs = [(role, spec) for role in ("dataset", "model", "output") for spec in given[role]]
-    if not specs:
-        return (), []
-    from ledger.record.artifacts import artifact
-
-    top = app.workspace.repository.work_tree
-    made = tuple(artifact(role, spec, root=top, directory=app.directory) for role, spec in specs)
-    return made, [_path_of(app, spec) for role, spec in specs if role != "dataset"]
 
 
 def _time(text: str | None, option: str) -> datetime | None:
@@ -238,14 +155,6 @@ def _time(text: str | None, option: str) -> datetime | None:
     except ValueError as error:
         raise InputError(f"{option} {text}: not a time", hint="2026-11-21T14:30:00+01:00") from error
     return moment.astimezone() if moment.tzinfo is None else moment
-
-
-def _parent(app: App, prefix: str | None) -> str | None:
-    if prefix is None:
-        return None
-    from ledger.trace.find import one_run
-
-    return one_run(app.view().runs, prefix)
 
 
 def _command(line: str | None) -> tuple[str, ...]:
