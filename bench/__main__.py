@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import line, live, meaning, reading, recording
+from bench import line, live, meaning, reading, recording, sharing
 from bench.line import Line
 
 RESULTS = Path(__file__).parent / "results"
@@ -20,6 +20,7 @@ _PARTS: dict[str, Callable[..., Iterator[Line]]] = {
     "live": live.lines,
     "reading": reading.lines,
     "meaning": meaning.lines,
+    "sharing": sharing.lines,
 }
 
 
