@@ -213,7 +213,7 @@ def _apart(graph: Graph, known: Known, have: Recorded, target: Definition) -> Pl
         assert same_name is not None  # noqa: S101 - a bare name that nothing declares is native
         reason = f"recorded as d1:{same_name.short}, which is not declared here"
         return _raw(graph, target, same_name, reason)
-    near = same_name or next((have.by_id[did] for did in around if did in have.by_id), None)
+    near = same_name or next((one for did in around if (one := _held(known, have, did))), None)
     if near is None:
         reason = f"recorded without a definition, wanted as d1:{target.short}"
         return _raw(graph, target, undeclared(target.name, target.role), reason)
@@ -232,6 +232,14 @@ def _apart(graph: Graph, known: Known, have: Recorded, target: Definition) -> Pl
         program=program,
         sources=(near.name,),
     )
+
+
+def _held(known: Known, have: Recorded, did: str) -> Definition | None:
+    """A definition that a schema declares, or a bare name that it leaves undeclared and a `same` speaks of."""
+    if did in have.by_id:
+        return have.by_id[did]
+    one = known(did)
+    return one if not one.declared and have.holds(one) else None
 
 
 def _raw(graph: Graph, target: Definition, source: Definition, reason: str) -> Plan:

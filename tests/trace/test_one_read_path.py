@@ -112,7 +112,7 @@ def test_nothing_ranks_that_does_not_compare(year: Project, ledger: Ledger) -> N
     assert year.repo.path.is_dir()
     rows = ledger.json("runs", "--sort", "-f1")
     assert rows[0]["metrics.f1"] == 0.91
-    assert [row["grade.f1"] for row in rows][2:] == ["incomparable"] * 3 + ["undeclared"]
+    assert [row["grade.f1"] for row in rows][2:] == ["incomparable"] * 4
     latencies = [row["metrics.latency"] for row in ledger.json("runs", "--sort", "latency")]
     assert latencies == [0.9, 1.0, 1.1, 1.2, 1.5, None]
     found = ledger.json("log", "--metric", "f1", "--all")
@@ -121,5 +121,5 @@ def test_nothing_ranks_that_does_not_compare(year: Project, ledger: Ledger) -> N
     assert ledger("runs", "--where", "f1 > 0.91", "--ids") == ""
     assert ledger("runs", "--where", "not f1 > 0.91", "--ids").count("\n") == 1, "nor does NaN pass"
     text = " ".join(ledger("runs", "--columns", "f1,latency").split())
-    for aside in ("(92.5 %) ‖ 0.9 →", "(0.86) ‖", "(0.84) ‖", "(0.79) ?"):
+    for aside in ("(92.5 %) ‖ 0.9 →", "(0.86) ‖", "(0.84) ‖", "(0.79) ‖"):
         assert aside in text, aside

@@ -144,3 +144,20 @@ def test_exported_values_of_another_frame_are_as_they_were_recorded(ledger: Ledg
     assert table["metrics.f1"].to_pylist() == [0.9, None, None]
     assert table["recorded.f1"].to_pylist() == [0.9, 0.86, 84.2]
     assert api.runs(sort="-f1")["metrics.f1"].to_pylist()[0] == 0.9
+
+
+def test_an_asserted_bare_name_stands_in_the_frame_that_it_was_joined_to(
+    project: Project, ledger: Ledger
+) -> None:
+    """Said to be what version 1 has, it is no unknown any more: what parts it from now is the break, with its reason."""
+    old = project.record(f1=84.2)
+    project.declare("1", {"f1": PERCENT})
+    project.migrate(reason="evaluate.py did not change")
+    project.commit("percent")
+    assert project.rows("f1", "--all")[-1] == ("exact", 84.2)
+    project.declare("2", {"f1": WEIGHTED})
+    project.migrate(reason="another average")
+    cell = ledger.json("show", old)["metrics"]["f1"]
+    assert (cell["grade"], cell["recorded"], cell["own"]["unit"]) == ("incomparable", 84.2, "%")
+    assert "another average" in cell["reason"]
+    assert "(84.2 %) ‖" in squeezed(ledger("runs"))
