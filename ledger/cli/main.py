@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fetch": ("ledger.cli.fetch", "Fetch runs without touching your own."),
     "status": ("ledger.cli.status", "What is recorded, what waits, what is in the way."),
     "doctor": ("ledger.cli.doctor", "What endangers runs in this clone, and what to do."),
+    "server-check": ("ledger.cli.server_check", "Judge a push on the server: what its hooks call."),
     "verify": ("ledger.cli.verify", "Read everything back and report every fault."),
     "recover": ("ledger.cli.recover", "Finish what killed processes left."),
 }
@@ -56,7 +57,9 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(
+            importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_")
+        )
         return command
 
     def resolve_command(

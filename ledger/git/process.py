@@ -11,7 +11,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Protocol, cast
 
@@ -170,10 +170,12 @@ class Repository:
         """A git process to talk to (`cat-file --batch`); it is gone when the block ends, whatever happens."""
         import git
 
-        unset = [word for name in sorted(set(os.environ) & set(LOCAL_VARIABLES)) for word in ("-u", name)]
+        foreign = (set(os.environ) & set(LOCAL_VARIABLES)) - set(self.environ)
+        unset = [word for name in sorted(foreign) for word in ("-u", name)]
+        own = {name: self.environ[name] for name in LOCAL_VARIABLES if name in self.environ}
         argv = [*(["env", *unset] if unset else []), *self._argv(), *words]
         process = git.Git(str(self._cwd())).execute(
-            argv, as_process=True, istream=subprocess.PIPE, env=dict(_FIXED), universal_newlines=False
+            argv, as_process=True, istream=subprocess.PIPE, env={**_FIXED, **own}, universal_newlines=False
         )
         try:
             yield cast("Process", process)
@@ -217,6 +219,19 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
         shallow=shallow == "true",
         environ=clean,
     )
+
+
+def quarantined(repository: Repository, environ: Mapping[str, str]) -> Repository:
+    """The repository as a pre-receive hook sees it: with the objects of the push, which git keeps apart until then.
+
+    Only where git itself says so, and only these two variables: everywhere else they are meant for another command.
+    """
+    apart = environ.get("GIT_QUARANTINE_PATH")
+    if not apart or environ.get("GIT_OBJECT_DIRECTORY") != apart:
+        return repository
+    names = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
+    seen = {name: environ[name] for name in names if name in environ}
+    return replace(repository, environ={**repository.environ, **seen})
 
 
 def _refused(error: GitError, start: Path) -> RepositoryError:

@@ -15,7 +15,7 @@ HOOKS = Path(__file__).resolve().parents[2] / "hooks"
 PROGRAM = Path(sys.executable).with_name("ledger")
 
 
-@pytest.fixture(params=["update", "pre-receive"])
+@pytest.fixture(params=["update", pytest.param("pre-receive", marks=pytest.mark.slow)])
 def guarded(hub: Hub, request: pytest.FixtureRequest) -> Hub:
     """With one of the hooks, and ledger on the server."""
     _install(hub, request.param)
@@ -136,8 +136,8 @@ def test_a_symlink_and_a_merge_are_no_runs(hub: Hub) -> None:
 
 def test_a_record_that_breaks_its_schema_is_set_aside_and_the_others_arrive(guarded: Hub) -> None:
     one = guarded.clone("one")
-    guarded.ledger("-C", str(one.path), "init", "--schema", "classification")
-    sound = guarded.record(one)
+    guarded.ledger("-C", str(one.path), "init", "--starter", "classification")
+    sound = guarded.record(one, "-m", "accuracy=0.5", "-m", "loss=1")
     bad = _tree(one, {"metrics.json": '{\n  "f1": 7\n}\n'})
     one.git("update-ref", REF, _commit(one, bad, tip(one)))
     assert "breaks the run's schema" in _refused(one, f"{REF}:{REF}")
