@@ -12,6 +12,7 @@ from pathlib import Path
 from ledger.config import Workspace
 from ledger.errors import FormatError, LedgerError
 from ledger.git import refs, remote
+from ledger.share import code
 from ledger.share.session import home, local
 from ledger.store import aftercare, lock
 from ledger.store.slug import RUNS
@@ -23,7 +24,6 @@ _LOOSE_LIMIT = 6_700
 """git's own gc.auto."""
 _VERSION = re.compile(rb"git version (\d+)\.(\d+)")
 _OURS = ("refs/runs/x", "refs/ledger/x", "refs/ledger/pins/x/x")
-_CODE = ("never", "auto", "always")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,11 +156,11 @@ def _waiting(workspace: Workspace) -> Iterator[Problem]:
 
 
 def _remote(workspace: Workspace) -> Iterator[Problem]:
-    if workspace.config.push_code not in _CODE:
+    if workspace.config.push_code not in code.CHOICES:
         yield Problem(
             code="push-code",
             what=f"ledger.pushCode is {workspace.config.push_code}: no code is published",
-            hint=f"one of {', '.join(_CODE)}",
+            hint=f"one of {', '.join(code.CHOICES)}",
         )
     name = home(workspace)
     if name is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ledger.git import refs
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Wish
-from ledger.share import inbox, kept, quarantine
+from ledger.share import code, inbox, kept, quarantine
 from ledger.share.backoff import pauses
 from ledger.share.chainlog import Link, records_of
 from ledger.share.fetch import Fetched, Wanted, look
@@ -71,6 +71,9 @@ class _Push:
         self._count(merged)
         if not self.options.dry_run:
             kept.mark(self.session, self.name)
+            published = code.publish(self.session, self.name, list(merged), fetched.seen.code)
+            self.report.code, problem = published.commits, published.problem
+            self.report.trouble = self.report.trouble or problem
             self._clear(fetched)
         return self.report
 

@@ -163,3 +163,44 @@ def test_a_run_is_read_after_its_old_commit_is_gone(hub: Hub) -> None:
     assert hub.ledger.json("-C", str(other.path), "show", run)["metrics"]["f1"]["value"] == 0.5
     assert set(listed(hub, other)) == set(hub.runs())
     assert hub.ledger.json("-C", str(other.path), "verify")["faults"] == []
+
+
+def _code_refs(hub: Hub) -> list[str]:
+    return hub.repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/code/").split()
+
+
+def test_code_goes_along_where_the_user_says_so(hub: Hub) -> None:
+    one = hub.clone("one")
+    hub.record(one)
+    one.git("config", "ledger.pushCode", "auto")
+    assert hub.push(one)["code"] == 0, "the remote has that commit already"
+    mine = one.commit("mine", train__py="print('mine')\n")
+    hub.record(one)
+    one.write("train.py", "print('not committed')\n")
+    run = hub.record(one)
+    assert hub.push(one)["code"] == 1
+    (ref,) = _code_refs(hub)
+    snapshot = hub.ledger.json("-C", str(one.path), "show", run)["run"]["code"]["snapshot"]
+    assert hub.repo.git("show", f"{snapshot}:train.py") == "print('not committed')"
+    assert mine in hub.repo.git("rev-list", ref)
+    assert hub.push(one)["code"] == 0
+    one.commit("later", train__py="print('later')\n")
+    hub.record(one)
+    assert hub.push(one)["code"] == 1
+    assert _code_refs(hub) == [ref]
+
+
+def test_a_remote_for_runs_alone_gets_code_only_always(hub: Hub, tmp_path: Path) -> None:
+    one = hub.clone("one")
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "runs.git")], check=True)
+    one.git("remote", "add", "runs", f"file://{tmp_path}/runs.git")
+    one.git("config", "ledger.remote", "runs")
+    one.git("config", "ledger.pushCode", "auto")
+    hub.record(one)
+    assert hub.push(one)["code"] == 0
+    one.git("config", "ledger.pushCode", "always")
+    assert hub.push(one)["code"] == 1
+    one.git("config", "ledger.pushCode", "sometimes")
+    hub.record(one)
+    hub.ledger("-C", str(one.path), "push", code=1)
+    assert "ledger.pushCode" in hub.ledger.err

@@ -1,0 +1,75 @@
+"""Links between clones: the union of what two of them know, checked before it is taken in."""
+
+from __future__ import annotations
+
+from ledger.errors import GitError, RefMovedError
+from ledger.git import refs
+from ledger.git.remote import Wish
+from ledger.model import StoreFault
+from ledger.share.session import LINKS_FROM, Session
+from ledger.store import link_log
+from ledger.store.slug import remote_part
+
+_ATTEMPTS = 10
+
+
+def merge(session: Session, name: str) -> list[StoreFault]:
+    """Bring `refs/ledger/links` to the union of itself and what was fetched from a remote; why not, where it can't.
+
+    Raises RefMovedError, LockedError when others write all the time.
+    """
+    repository = session.repository
+    link_log.fold(repository)
+    for attempt in range(_ATTEMPTS):
+        theirs, ours = _tip(session, LINKS_FROM + remote_part(name)), _tip(session, link_log.REF)
+        if theirs is None or _reaches(session, ours, theirs):
+            return []
+        faults = _faults(session, theirs, ours)
+        if faults:
+            return faults
+        try:
+            _move(session, ours, theirs)
+        except RefMovedError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return []
+    raise AssertionError  # the last attempt returns or raises
+
+
+def _move(session: Session, ours: str | None, theirs: str) -> None:
+    repository = session.repository
+    if ours is None or _reaches(session, theirs, ours):
+        update = refs.RefUpdate(ref=link_log.REF, new=theirs, old=ours)
+        refs.update(repository, [update], reason="ledger: links of a remote")
+    else:
+        link_log.publish(
+            repository, link_log.union(repository, [ours, theirs]), ours, "ledger: links of a remote"
+        )
+
+
+def wish(session: Session, there: str | None) -> Wish | None:
+    """What to send so that a remote has all links; nothing where it has, or has others that were not merged yet."""
+    ours = _tip(session, link_log.REF)
+    if ours is None or ours == there or (there and not _reaches(session, ours, there)):
+        return None
+    return Wish(ref=link_log.REF, new=ours, old=there)
+
+
+def _tip(session: Session, ref: str) -> str | None:
+    found = refs.tips(session.repository, ref).get(ref)
+    return found.id if found and found.kind == "commit" else None
+
+
+def _reaches(session: Session, tip: str | None, commit: str) -> bool:
+    if tip is None:
+        return False
+    return session.repository.outcome("merge-base", "--is-ancestor", commit, tip).code == 0
+
+
+def _faults(session: Session, theirs: str, ours: str | None) -> list[StoreFault]:
+    """Nothing is passed on to others that readers would have to pass over."""
+    try:
+        return list(link_log.read(session.repository, theirs, known=ours).faults)
+    except GitError as error:
+        return [StoreFault(ref=link_log.REF, commit=theirs, path="", what=error.message)]
