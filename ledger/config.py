@@ -7,7 +7,7 @@ What may be captured and published is the user's to say: the file can narrow wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from ledger.errors import ConfigError
 from ledger.git.process import Repository, discover
 from ledger.model import Author
+from ledger.value import value
 
 CONFIG_FORMAT = 1
 DEFAULT_SNAPSHOT_BYTES = 10 * 1024 * 1024
@@ -22,7 +23,7 @@ DEFAULT_LOST_AFTER_HOURS = 24.0
 FOLDER = ".ledger"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value()
 class Config:
     schema: str | None = None
     """Name of the schema that runs are validated against; None: the only one there is, if there is one."""
@@ -154,7 +155,7 @@ def _boolean(text: str | None, *, default: bool) -> bool:
     return default if text is None else text.lower() not in ("false", "no", "off", "0")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value()
 class Workspace:
     """Where a command works: the repository, its settings, and the world outside, passed in and never looked up."""
 

@@ -73,7 +73,8 @@ def start(
 
     """
     workspace = _workspace(repository)
-    lost.settle(workspace)
+    for problem in lost.settle(workspace).problems:
+        sys.stderr.write(f"ledger: {problem}\n")
     asked = Begin(
         experiment=experiment,
         params=params or {},

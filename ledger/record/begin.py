@@ -39,6 +39,8 @@ class Begin:
     base: str | None = None
     """The record that a resumed run goes on from."""
     attempt: int = 1
+    own_files: Sequence[str] = ()
+    """Paths of the run's own inputs and outputs: they never make it dirty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ def begin(workspace: Workspace, asked: Begin) -> Begun:
     """
     params = params_of(asked.params).values
     schema = load_schema(workspace, asked.schema)
-    captured = _captured(workspace)
+    captured = _captured(workspace, asked.own_files)
     begun = Begun(
         id=asked.id or new_id(),
         record=new_id(),
@@ -173,10 +175,10 @@ def _with_writer(begun: Begun, workspace: Workspace, name: Name, first: Sequence
     )
 
 
-def _captured(workspace: Workspace) -> Captured:
+def _captured(workspace: Workspace, own_files: Sequence[str]) -> Captured:
     if workspace.repository.work_tree is None:
         return of_head(workspace)
-    return capture(workspace, own_files=(), moment="start")
+    return capture(workspace, own_files=own_files, moment="start")
 
 
 def _head(workspace: Workspace, asked: Begin, begun: Begun) -> dict[str, Any]:

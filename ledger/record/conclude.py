@@ -40,6 +40,10 @@ def finished(
     tail = outlet.unwritten()
     if begun.attached:
         outlet.writer.close()
+        if not outlet.writer.path.exists():
+            say(
+                f"run {begun.id[:8]} was recorded before this process ended: what it logged since is not part of it"
+            )
         return None
     for change in _code_changes(workspace, begun):
         say(change)

@@ -13,6 +13,9 @@ from ledger.record.signals import Terminated
 
 MAX_LINE = 1000
 _TRACE_LINES = 30
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""After these any exception is an end from without: a handler may raise one of its own. An interrupt may have been
+handled long ago, as in a notebook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +28,12 @@ class Ending:
 
 def of(error: BaseException, received: int | None) -> Ending:
     """What an exception that leaves the block of a run makes of it; `received` is the last signal that came."""
-    if isinstance(error, SystemExit) and not isinstance(error, Terminated) and received is None:
+    told_to_end = received in _ENDING
+    if isinstance(error, SystemExit) and not isinstance(error, Terminated) and not told_to_end:
         if error.code in (None, 0):
             return Ending(status=Status.FINISHED)
         return Ending(status=Status.FAILED, reason=f"exit code {error.code}"[:MAX_LINE])
-    if isinstance(error, (KeyboardInterrupt, SystemExit)) or received is not None:
+    if isinstance(error, (KeyboardInterrupt, SystemExit)) or told_to_end:
         return Ending(status=Status.KILLED, reason=_signal_name(received))
     lines = "".join(traceback.format_exception(error)).splitlines()
     event = {

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from time import time_ns
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -82,6 +83,11 @@ class Run:
     def inert(self) -> bool:
         """Whether what is logged here goes nowhere: another rank records, the run is over, or this is a forked child."""
         return self._done
+
+    @property
+    def journal(self) -> Path | None:
+        """The file that this process logs into; None for an inert run."""
+        return self._begun.writer.path if self._begun.writer else None
 
     # logging ----------------------------------------------------------------------------------------------------
 

@@ -100,7 +100,9 @@ def _described(path: Path, head: dict[str, Any], written: float, hours: float) -
 
 def settle(workspace: Workspace) -> Settled:
     """Record the runs of processes that died. One `listdir` where there are none; what fails is said and tried again."""
-    recorded, problems = [], []
+    recorded = []
+    problems = _orphans(workspace)
+    journal.swept(workspace.repository)
     for one in journals(workspace):
         if one.alive:
             continue
@@ -113,6 +115,25 @@ def settle(workspace: Workspace) -> Settled:
         else:
             recorded += [done] if done else []
     return Settled(recorded=tuple(recorded), problems=tuple(problems))
+
+
+def _orphans(workspace: Workspace) -> list[str]:
+    """Parts that came when their run was recorded already: put aside and named, once their process is gone."""
+    listed = journal.listed(workspace.repository)
+    owners = {name.main for name in listed.values() if not name.writer}
+    said = []
+    for path, name in listed.items():
+        with suppress(LedgerError, OSError, LookupError, TypeError, ValueError):
+            if name.writer and name.main not in owners and not _lives(workspace, path):
+                journal.kept([path])
+                where = path.parent / "kept" / path.name
+                said.append(f"run {name.run[:8]}: what was logged after it was recorded is in {where}")
+    return said
+
+
+def _lives(workspace: Workspace, path: Path) -> bool:
+    hours = workspace.config.lost_after_hours
+    return liveness.alive(journal.head(path)["who"], path.stat().st_mtime, lost_after_hours=hours)
 
 
 def _recovered(workspace: Workspace, one: Journal) -> Recorded | None:

@@ -43,6 +43,8 @@ class Outlet:
         self._watcher = watcher
         self._failed = failed
         self._waiting: list[bytes] = []
+        self._added = self._taken = 0
+        """Bytes of all blocks ever made (under the guard), and written (under the lock of writing)."""
         self._writing = threading.Lock()
         self._wake = threading.Event()
         self._stopped = False
@@ -74,7 +76,11 @@ class Outlet:
         if self.waiting_bytes > KEPT_BYTES:
             self.dropped += sum(len(values) for _, _, _, values in batch)
             return
-        self._waiting.append(frame(POINTS, *points.encode(batch)))
+        self._wait(frame(POINTS, *points.encode(batch)))
+
+    def _wait(self, block: bytes) -> None:
+        self._waiting.append(block)
+        self._added += len(block)
 
     def add_series(self, pieces: Iterable[bytes], count: int) -> None:
         """A block of points that are columns already, behind all that was logged before."""
@@ -83,21 +89,24 @@ class Outlet:
             if self.waiting_bytes > KEPT_BYTES:
                 self.dropped += count
             else:
-                self._waiting.append(frame(POINTS, *pieces))
+                self._wait(frame(POINTS, *pieces))
         self._relieve()
 
     def add_note(self, document: dict[str, object]) -> None:
-        self.add_block(json_frame(NOTE, document))
+        if self.waiting_bytes > KEPT_BYTES:
+            self.dropped += 1
+        else:
+            self.add_block(json_frame(NOTE, document))
 
     def add_block(self, block: bytes) -> None:
         """Behind all that was logged before."""
         with self._watcher.guard:
             self.spill()
-            self._waiting.append(block)
+            self._wait(block)
 
     @property
     def waiting_bytes(self) -> int:
-        return sum(map(len, self._waiting))
+        return self._added - self._taken
 
     def _relieve(self) -> None:
         waiting = self.waiting_bytes
@@ -117,6 +126,7 @@ class Outlet:
         if batch:
             self.writer.append(batch)
             del self._waiting[: len(batch)]
+            self._taken += sum(map(len, batch))
             self._unsynced = True
 
     def flush(self) -> None:

@@ -143,7 +143,14 @@ def _deliver(number: int, frame: FrameType | None) -> None:
         _fatal[:] = [number]
         raise Terminated(number)
     else:
-        os.kill(os.getpid(), number)
+        _die(number)
+
+
+def _die(number: int) -> None:
+    """As if no handler had ever been there."""
+    if signal.getsignal(number) is _handle:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _is_main() -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from typing import Any
 from ledger.errors import FormatError
 from ledger.git.process import Repository
 from ledger.store.spool import Spool, sync_folder
+from ledger.value import value
 
 JOURNAL_FORMAT = 1
 """Version of journals. 1: the first (2026-11)."""
@@ -28,9 +30,10 @@ MAIN, PART = ".journal", ".part"
 _MAGIC = b"LJB1"
 _FRAME = struct.Struct("<4scII")
 _MAX_HEAD = 64 << 20
+_STALE_SECONDS = 3600
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Block:
     kind: bytes
     payload: memoryview
@@ -212,6 +215,15 @@ class Writer:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def swept(repository: Repository) -> None:
+    """Remove what a process left that was killed before its journal had a name."""
+    for folder in folders(repository):
+        with suppress(OSError):
+            for path in folder.glob(".*.tmp"):
+                if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                    path.unlink()
 
 
 def kept(paths: Sequence[Path]) -> None:

@@ -574,3 +574,23 @@ def test_the_schema_is_that_of_the_start(schema: Repo, ledger: Ledger) -> None:
     assert carried["properties"]["metrics"]["properties"]["speed"]["x-ledger"]["summary"] == "mean"
     assert json.loads(schema.git("show", "refs/runs/main:metrics.json"))["speed"] == 3.0
     assert ledger.json("show", run.id)["run"]["status"] == "finished"
+
+
+@pytest.mark.parametrize("thread", [True, False], ids=["forked in a thread", "forked in the main thread"])
+def test_a_data_loader_dies_of_a_signal_as_ever(repo: Repo, ledger: Ledger, thread: bool) -> None:
+    body = f"""
+import multiprocessing, threading
+loader = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+with ledger.start() as run:
+    begin = threading.Thread(target=loader.start) if {thread} else loader
+    begin.start()
+    begin.join() if {thread} else None
+    time.sleep(0.1)
+    loader.terminate()
+    loader.join()
+    assert loader.exitcode == -15
+    run.log(loss=1.0)
+"""
+    done = program(repo, body)
+    assert done.returncode == 0, done.stderr
+    assert [run["status"] for run in ledger.json("runs")] == ["finished"]
