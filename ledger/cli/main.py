@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "ledger.cli.record",
         "Record a run: params, metrics, series, artifacts, and the code that made it.",
     ),
+    "run": ("ledger.cli.run", "Run a program and record it as a run, however it ends."),
     "log": ("ledger.cli.log", "Trace metrics along the history of the code."),
     "runs": ("ledger.cli.runs", "List, filter and sort runs."),
     "show": ("ledger.cli.show", "Show one run whole."),
