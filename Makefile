@@ -54,7 +54,7 @@ docs: setup
 	$(BIN)/python docs/generate.py
 
 faults: setup
-	$(BIN)/pytest -q -s -m faults tests/faults
+	$(BIN)/pytest -q -s -m faults tests/faults tests/share
 
 bench: setup
 	$(BIN)/python -m bench

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Ledger
 from faults.crew import Clock, acknowledged, kill_group, say
-from share.clones import Hub
+from share.clones import Hub, bare
 
 pytestmark = pytest.mark.faults
 
@@ -63,8 +63,8 @@ class Fleet:
 
 
 @pytest.fixture
-def hub(tmp_path: Path, ledger: Ledger) -> Hub:
-    return Hub(tmp_path, ledger)
+def hub(tmp_path: Path, ledger: Ledger, first_template: Path) -> Hub:
+    return Hub(tmp_path, ledger, bare(first_template))
 
 
 @pytest.fixture
@@ -74,11 +74,11 @@ def fleet(hub: Hub, tmp_path: Path) -> Fleet:
 
 
 def test_clones_that_push_at_once_and_are_killed_lose_and_double_nothing(
-    fleet: Fleet, tmp_path: Path, ledger: Ledger
+    fleet: Fleet, tmp_path: Path, ledger: Ledger, first_template: Path
 ) -> None:
     clock = Clock()
     (tmp_path / "alone").mkdir()
-    alone = Hub(tmp_path / "alone", ledger)
+    alone = Hub(tmp_path / "alone", ledger, bare(first_template))
     one_by_one = Fleet(alone, tmp_path / "alone")
     started = clock.seconds
     for number in range(CLONES):

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Ledger, Repo
+from conftest import Ledger
 from faults.crew import say
-from share.clones import REF, Hub
+from share.clones import REF, Hub, bare
 
 pytestmark = pytest.mark.faults
 
@@ -38,14 +38,16 @@ def _stream() -> Iterator[bytes]:
             yield b"M 100644 inline %s\ndata %d\n%s\n" % (name.encode(), len(data), data)
 
 
-def test_one_run_of_a_shallow_clone_costs_little_beside_100_000(tmp_path: Path, ledger: Ledger) -> None:
-    hub = Hub(tmp_path, ledger)
+def test_one_run_of_a_shallow_clone_costs_little_beside_100_000(
+    tmp_path: Path, ledger: Ledger, first_template: Path
+) -> None:
+    hub = Hub(tmp_path, ledger, bare(first_template))
     filled = subprocess.run(
         ["git", "fast-import", "--quiet"], cwd=hub.repo.path, input=b"".join(_stream()), check=False
     )
     assert filled.returncode == 0
     assert int(hub.repo.git("rev-list", "--count", REF)) == RUNS
-    seed = Repo(tmp_path / "seed")
+    seed = hub.clone("seed")
     for number in range(50):
         seed.commit(f"step {number}", **{f"file{number % 7}__py": f"step = {number}\n" * 200})
     seed.git("push", "-q", "origin", "main")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Ledger, Repo
 from faults.crew import acknowledged, say
-from share.clones import REF, Hub, exists, listed, runs, tip
+from share.clones import REF, Hub, bare, exists, listed, runs, tip
 
 pytestmark = pytest.mark.faults
 
@@ -18,8 +18,8 @@ _FOLDER = Path(__file__).parent
 
 
 @pytest.fixture
-def hub(tmp_path: Path, ledger: Ledger) -> Hub:
-    return Hub(tmp_path, ledger)
+def hub(tmp_path: Path, ledger: Ledger, first_template: Path) -> Hub:
+    return Hub(tmp_path, ledger, bare(first_template))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -17,26 +18,12 @@ _RUN = "%(trailers:key=Ledger-Run,valueonly)"
 class Hub:
     """The remote, and its clones."""
 
-    def __init__(self, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, template: Path) -> None:
+        """`template` is a bare repository with one commit on main."""
         self.folder = folder
         self.ledger = ledger
-        subprocess.run(
-            ["git", "init", "-q", "--bare", "-b", "main", str(folder / "hub.git")],
-            check=True,
-            capture_output=True,
-        )
-        self.repo = Repo(folder / "hub.git")
+        self.repo = Repo(Path(shutil.copytree(template, folder / "hub.git")))
         self.url = f"file://{folder}/hub.git"
-        seed = self._init("seed")
-        seed.commit("first", train__py="print('training')\n")
-        seed.git("push", "-q", "origin", "main")
-
-    def _init(self, name: str) -> Repo:
-        path = self.folder / name
-        subprocess.run(["git", "init", "-q", "-b", "main", str(path)], check=True, capture_output=True)
-        made = Repo(path)
-        made.git("remote", "add", "origin", self.url)
-        return made
 
     def clone(self, name: str, *options: str) -> Repo:
         path = self.folder / name
@@ -75,6 +62,15 @@ class Hub:
         path.parent.mkdir(exist_ok=True)
         path.write_text("#!/bin/sh\n" + text, encoding="utf-8")
         path.chmod(0o755)
+
+
+def bare(template: Path) -> Path:
+    """A bare clone beside a repository."""
+    path = template.with_name("bare.git")
+    if not path.exists():
+        words = ["git", "clone", "-q", "--bare", "--template=", str(template), str(path)]
+        subprocess.run(words, check=True, capture_output=True)
+    return path
 
 
 def runs(repo: Repo, ref: str = REF) -> list[str]:

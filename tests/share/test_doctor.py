@@ -19,7 +19,6 @@ def _codes(hub: Hub, repo: Repo, code: int) -> list[str]:
     ("key", "value", "code"),
     [
         ("remote.origin.fetch", "+refs/*:refs/*", "fetch-overwrites-runs"),
-        ("remote.origin.fetch", "refs/runs/*:refs/runs/*", "fetch-overwrites-runs"),
         ("remote.origin.fetch", "+refs/runs/main:refs/runs/main", "fetch-overwrites-runs"),
         ("remote.origin.push", "+refs/runs/*:refs/runs/*", "push-overwrites-runs"),
         ("remote.origin.mirror", "true", "push-mirrors"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from conftest import Repo
 from share.clones import REF, Hub, listed, runs
 
@@ -34,6 +35,7 @@ def test_a_shallow_clone_sends_to_its_inbox_and_the_next_push_folds_it_in(hub: H
     assert listed(hub, one) == dict.fromkeys((first, second, third), 1)
 
 
+@pytest.mark.faults
 def test_a_job_that_goes_on_sends_what_is_new_only(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -61,6 +63,7 @@ def test_the_first_runs_of_all_need_no_inbox(hub: Hub) -> None:
     assert _boxes(hub.repo) == []
 
 
+@pytest.mark.faults
 def test_a_full_clone_may_ask_for_its_inbox(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     first, second = hub.record(one), hub.record(other)
@@ -74,6 +77,7 @@ def test_a_full_clone_may_ask_for_its_inbox(hub: Hub) -> None:
     assert runs(one) == runs(other) == hub.runs(REF)
 
 
+@pytest.mark.faults
 def test_names_that_no_ledger_made_are_left_alone(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)

@@ -33,7 +33,9 @@ def _poisoned(hub: Hub, said: str, count: int, bad: set[int]) -> tuple[object, l
     return one, [done.id for done in api.record_many(batch, repository=one.path)]
 
 
-@pytest.mark.parametrize(("said", "most"), [("no", 9), ("record $commit is poison", 4)])
+@pytest.mark.parametrize(
+    ("said", "most"), [pytest.param("no", 9, marks=pytest.mark.faults), ("record $commit is poison", 4)]
+)
 def test_one_refused_run_holds_up_no_other(hub: Hub, said: str, most: int) -> None:
     from conftest import Repo
 
@@ -60,6 +62,7 @@ def test_one_refused_run_holds_up_no_other(hub: Hub, said: str, most: int) -> No
     assert one.git("for-each-ref", "refs/ledger/quarantine") == ""
 
 
+@pytest.mark.faults
 def test_a_server_that_refuses_everything_has_a_reason_of_its_own(hub: Hub) -> None:
     one = hub.clone("one")
     for _ in range(5):
