@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from time import time_ns
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, SupportsIndex
 
 from ledger.errors import GateError, InputError, LedgerError, StorageError
 from ledger.model import Artifact, Status
@@ -96,7 +96,7 @@ class Run:
         observations: Mapping[str, Any] | None = None,
         /,
         *,
-        step: int | None = None,
+        step: SupportsIndex | None = None,
         time: Any = None,
         context: str | Mapping[str, Any] | None = None,
         wait: bool = False,

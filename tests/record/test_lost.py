@@ -53,16 +53,6 @@ def recorded(repo: Repo) -> list[str]:
     return repo.git("log", "--format=%(trailers:key=Ledger-Run,valueonly)", "refs/runs/main", "--").split()
 
 
-def test_of_many_that_recover_at_once_one_does(repo: Repo, ledger: Ledger) -> None:
-    run, _ = died(repo)
-    words = [sys.executable, "-m", "ledger", "recover"]
-    crowd = [subprocess.Popen(words, cwd=repo.path, stdout=subprocess.DEVNULL) for _ in range(5)]
-    assert {process.wait(timeout=60) for process in crowd} <= {0, 1}  # 1: another has sealed meanwhile
-    assert recorded(repo) == [run]
-    assert list(folder(repo).iterdir()) == []
-    ledger("verify")
-
-
 def test_a_journal_whose_record_is_chained_is_only_removed(repo: Repo, tmp_path: Path) -> None:
     """The process was killed between the two."""
     with start() as run:
