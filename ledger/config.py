@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ledger.errors import ConfigError
+from ledger.frozen import frozen
 from ledger.git.process import Repository, discover
 from ledger.model import Author
-from ledger.value import value
 
 CONFIG_FORMAT = 1
 DEFAULT_SNAPSHOT_BYTES = 10 * 1024 * 1024
@@ -23,7 +23,7 @@ DEFAULT_LOST_AFTER_HOURS = 24.0
 FOLDER = ".ledger"
 
 
-@value()
+@frozen()
 class Config:
     schema: str | None = None
     """Name of the schema that runs are validated against; None: the only one there is, if there is one."""
@@ -155,7 +155,7 @@ def _boolean(text: str | None, *, default: bool) -> bool:
     return default if text is None else text.lower() not in ("false", "no", "off", "0")
 
 
-@value()
+@frozen()
 class Workspace:
     """Where a command works: the repository, its settings, and the world outside, passed in and never looked up."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
+
+from ledger.frozen import frozen
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Metric: TypeAlias = int | float | None
@@ -63,7 +65,7 @@ COMPARABLE = frozenset({Grade.IDENTICAL, Grade.EXACT})
 """Grades that rank, best, delta, sparkline, filters and gates trust without being asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Author:
     name: str = "ledger"
     email: str = "ledger@localhost"
@@ -72,7 +74,7 @@ class Author:
         return f"{self.name} <{self.email}>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Code:
     """The exact code of a run. Ids are hex of the repository's object format."""
 
@@ -95,7 +97,7 @@ class Code:
     """Why there is no snapshot of a dirty work tree."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Artifact:
     role: str
     """`dataset`, `model` or `output`."""
@@ -109,7 +111,7 @@ class Artifact:
     """Hashes that another tool keeps, by algorithm (`md5` of a .dvc pointer)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class SchemaName:
     """Which schema document a run was validated against; `version` is a label for people."""
 
@@ -117,7 +119,7 @@ class SchemaName:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Run:
     """What `run.json` holds: everything about a run but its params, metrics, series and events.
 
@@ -150,7 +152,7 @@ class Run:
     author: Author = Author()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Record:
     """One sealed write about a run: the whole run as this write leaves it.
 
@@ -188,7 +190,7 @@ class Record:
         return replace(self, run=run)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Fault:
     """One broken rule of a document that was handed in."""
 
@@ -207,7 +209,7 @@ class Fault:
         return f"{self.file}: {self.path}{value}: {self.rule}{hint}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class StoreFault:
     """Something in the store that can't be read, or is not what it should be."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.errors import GateError
+from ledger.frozen import frozen
 
 if TYPE_CHECKING:
     from ledger.cli.app import App, Command
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _NAMED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Viewing:
     """--as, --at, --approx and --strict, as they were given."""
 
@@ -62,13 +63,17 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
+def _names() -> list[str]:
+    return [field.name for field in fields(Viewing)]
+
+
 def view_options(otherwise: str = "the work tree") -> Callable[[Command], Command]:
     """Give a command a `viewing`; `otherwise` says whose definitions count without --at."""
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def gathered(*args: Any, **given: Any) -> Any:
-            words = {name: given.pop(name) for name in Viewing.__slots__}
+            words = {name: given.pop(name) for name in _names()}
             return command(*args, viewing=Viewing(**words), **given)
 
         decorated: Any = gathered

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ledger.errors import GitError, NotFoundError, UsageError
+from ledger.frozen import frozen
 from ledger.git.process import Repository
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PAIR = re.compile(r"(?:^|(?<=[\0\n]))[0-9a-f]{40,64} [0-9a-f]{40,64}\n")
+_MOST_WORDS = 1_000
+"""Revisions that go on a command line, which is bounded."""
 _FORMAT = "%H%x00%T%x00%P%x00%at%x00%aI%x00%an%x00%s%x00"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class CodeCommit:
     id: str
     tree: str
@@ -28,7 +30,7 @@ class CodeCommit:
     subject: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Range:
     """A revision range resolved to ids."""
 
@@ -96,15 +98,13 @@ def walk(
     """Commits of a range in git's order. `options` are git's own, chosen by us from a closed list."""
     if not revisions.include:
         return []
-    words = (
-        "log",
-        f"--format={_FORMAT}",
-        "--no-show-signature",
-        *options,
-        "--end-of-options",
-        *revisions.words(),
-    )
-    output = repository.git(*words, "--", *paths).decode("utf-8", "replace")
+    words = ("log", f"--format={_FORMAT}", "--no-show-signature", *options)
+    names = revisions.words()
+    if len(names) > _MOST_WORDS:
+        lines = "".join(f"{name}\n" for name in names).encode()
+        output = repository.git(*words, "--stdin", "--", *paths, stdin=lines).decode("utf-8", "replace")
+    else:
+        output = repository.git(*words, "--end-of-options", *names, "--", *paths).decode("utf-8", "replace")
     fields = output.split("\0")
     return [
         CodeCommit(

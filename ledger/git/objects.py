@@ -11,10 +11,10 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
 from ledger.errors import FormatError, GitError
+from ledger.frozen import frozen
 from ledger.git import housekeeping
 from ledger.git.pack import joined, pack
 from ledger.git.process import Process, Repository
@@ -29,14 +29,14 @@ _LOOSE_LIMIT = 100
 """Objects above this stay a pack; git's own transfer.unpackLimit draws the line at the same number."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class GitObject:
     id: str
     kind: str
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class TreeEntry:
     mode: bytes
     name: str

@@ -6,9 +6,10 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
+
+from ledger.frozen import frozen
 
 _TYPES = {"commit": 1, "tree": 2, "blob": 3}
 _OFFSET_DELTA = 6
@@ -71,7 +72,7 @@ def _sized(byte: int, rest: int) -> bytes:
     return bytes(out)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Base:
     """An object that others are told apart from."""
 

@@ -11,7 +11,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import IO, Protocol, cast
 
@@ -24,6 +24,7 @@ from ledger.errors import (
     StorageError,
     UsageError,
 )
+from ledger.frozen import frozen
 
 LOCAL_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -92,7 +93,7 @@ class Process(Protocol):
     def wait(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Outcome:
     """How a git process ended, and all that it said."""
 
@@ -105,7 +106,7 @@ class Outcome:
         return _typed(words, self.code, self.stderr)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Repository:
     """A git repository that was found and that git agreed to use."""
 
@@ -164,6 +165,26 @@ class Repository:
         return Outcome(
             code=done.returncode, stdout=done.stdout, stderr=done.stderr.decode("utf-8", "replace")
         )
+
+    def piped(self, first: tuple[str, ...], second: tuple[str, ...], *, stdin: bytes) -> bytes:
+        """What the second git prints of what the first prints, however much that is. Raises GitError."""
+        import tempfile
+
+        with tempfile.TemporaryFile() as asked:
+            asked.write(stdin)
+            asked.seek(0)
+            with subprocess.Popen(
+                (*self._argv(), *first),
+                stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(self.environ), cwd=self._cwd(),
+            ) as source:  # fmt: skip
+                done = subprocess.run(
+                    (*self._argv(), *second),
+                    stdin=source.stdout, capture_output=True, env=dict(self.environ), cwd=self._cwd(), check=False,
+                )  # fmt: skip
+        for words, code in ((first, source.returncode), (second, done.returncode)):
+            if code:
+                raise _typed(words, code, done.stderr.decode("utf-8", "replace"))
+        return done.stdout
 
     @contextmanager
     def conversation(self, *words: str) -> Iterator[Process]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ledger.errors import GitError, LedgerError
+from ledger.frozen import frozen
 from ledger.git.process import Repository
 
 _SYNCED = (
@@ -34,7 +34,7 @@ _TIP = "".join(
 _FIELDS = 7
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class RefUpdate:
     ref: str
     new: str
@@ -42,7 +42,7 @@ class RefUpdate:
     """The value that is replaced; None: the ref must not exist."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Tip:
     id: str
     kind: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from ledger.frozen import frozen
 from ledger.model import Grade, Level
 from ledger.render.terminal import Style
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Sign:
     symbol: str
     ascii: str

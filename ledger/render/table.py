@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from itertools import islice
 from typing import TypeAlias, cast
 
+from ledger.frozen import frozen
 from ledger.render.terminal import Style, Terminal, cut, escape, paint, width
 
 GAP = "  "
@@ -25,7 +26,7 @@ class Align(Enum):
     """Numbers under one another by their decimal point."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Column:
     header: str
     align: Align = Align.LEFT
@@ -38,7 +39,7 @@ class Column:
     """The width below which a column does not shrink."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Cell:
     """Text from data, raw: it is escaped when it is shown."""
 
@@ -53,7 +54,7 @@ Row: TypeAlias = Sequence["Cell | str"]
 """One cell a column; text alone has no style."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Table:
     columns: tuple[Column, ...]
     rows: Iterable[Row]
@@ -62,7 +63,7 @@ class Table:
 _Cleaned: TypeAlias = "list[Cell | str]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class _Lane:
     """Widths of one column: its header, its cells before the decimal point and from it on, its marks."""
 
@@ -176,7 +177,7 @@ def _fitted(lanes: list[_Lane], columns: tuple[Column, ...], terminal: Terminal)
     return shown
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Place:
     """Where a cell goes: a column's alignment and its final widths."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TextIO
 
 from ledger.errors import UsageError
+from ledger.frozen import frozen
 from ledger.render.pager import pager_command
 
 DEFAULT_WIDTH = 80
@@ -51,7 +51,7 @@ _LATIN_1, _BMP = 0xFF, 0xFFFF
 _SEEN_CHARACTERS = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Terminal:
     """What standard output is: passed to whoever writes, never asked for again."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Literal
 
 from ledger import canonical
 from ledger.errors import ConfigError
+from ledger.frozen import frozen
 from ledger.model import Json
 
 Role = Literal["metric", "param"]
@@ -36,7 +37,7 @@ _PARTITION = "param:"
 _SHORT = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Definition:
     """What a name means. `did` is `d1:` and 64 hex digits: equal ids mean that values are comparable as they are.
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ledger import canonical
 from ledger.errors import ConfigError, FormatError, InputError
+from ledger.frozen import frozen
 from ledger.model import Fault, Json, Metric
 from ledger.schema import formats, references
 from ledger.schema.definition import Definition, Role, from_property
@@ -46,7 +47,7 @@ _MAX_INNER, _MAX_LEVELS = 5_000, 8
 """Params inside of params: a schema may refer to itself without end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Schema:
     """A schema document. `data` is its canonical bytes, which each run carries as `schema.json`."""
 

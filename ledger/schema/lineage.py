@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ledger.frozen import frozen
 from ledger.model import Grade
 from ledger.schema.definition import Definition, undeclared
 from ledger.schema.differences import differences
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Lineage", "Renamed", "compare", "differences", "target_of"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Renamed:
     """A name that took over from an older one, and the operation that says so."""
 
@@ -203,7 +203,7 @@ def _taken_over(edge: Edge, migration: Migration) -> Iterator[tuple[str, str]]:
     yield from ((str(old["name"]), new) for old in olds if old["name"] != new and "role" not in old)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Comparison:
     """A grade, and in words why it is not simply identical."""
 

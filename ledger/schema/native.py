@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from ledger.frozen import frozen
 from ledger.model import Grade
 from ledger.schema.definition import Definition
 from ledger.schema.plan import Plan, Read
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Recorded:
     """What one schema declares, as far as it says anything about a name."""
 

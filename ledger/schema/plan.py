@@ -7,9 +7,9 @@ program is a list of instructions, each of which reads what was recorded or the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from ledger.frozen import frozen
 from ledger.model import Grade, Json
 from ledger.schema.definition import Definition
 
@@ -22,7 +22,7 @@ Values = Mapping[str, Json]
 """What one run recorded, by name; a name that is not there was not recorded, None is computed without a value."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Outcome:
     """A value under the target definition, or why there is none.
 
@@ -34,7 +34,7 @@ class Outcome:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Gap:
     """No value so far, and why. `null`: it was computed without a value."""
 
@@ -46,7 +46,7 @@ class Gap:
 Result: TypeAlias = "Json | Gap"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Read:
     """What was recorded under a name."""
 
@@ -62,7 +62,7 @@ class Read:
 _ABSENT = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Step:
     """One operation on the way, for people."""
 
@@ -86,7 +86,7 @@ class Step:
 _VALUED = frozenset({Grade.IDENTICAL, Grade.EXACT, Grade.APPROXIMATE, Grade.INCOMPARABLE, Grade.UNDECLARED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Plan:
     """How values of one recorded schema look under `target`.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from ledger import canonical
@@ -77,15 +78,19 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
+def _names(of: type[Code | Artifact]) -> list[str]:
+    return [field.name for field in fields(of)]
+
+
 def _code_document(code: Code) -> dict[str, Any]:
-    document = _known({name: getattr(code, name) for name in Code.__slots__ if name != "ignored"})
+    document = _known({name: getattr(code, name) for name in _names(Code) if name != "ignored"})
     if code.ignored:
         document["ignored"] = list(code.ignored)
     return document
 
 
 def _artifact_document(artifact: Artifact) -> dict[str, Any]:
-    document = _known({name: getattr(artifact, name) for name in Artifact.__slots__ if name != "hashes"})
+    document = _known({name: getattr(artifact, name) for name in _names(Artifact) if name != "hashes"})
     if artifact.hashes:
         document["hashes"] = dict(artifact.hashes)
     return document

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger.errors import FormatError
+from ledger.frozen import frozen
 from ledger.git.process import Repository
 from ledger.store.spool import Spool, sync_folder
-from ledger.value import value
 
 JOURNAL_FORMAT = 1
 """Version of journals. 1: the first (2026-11)."""
@@ -33,7 +33,7 @@ _MAX_HEAD = 64 << 20
 _STALE_SECONDS = 3600
 
 
-@value(kw_only=False)
+@frozen(kw_only=False)
 class Block:
     kind: bytes
     payload: memoryview
@@ -124,6 +124,8 @@ def parsed(file: str) -> Name | None:
 
 def folders(repository: Repository) -> tuple[Path, Path]:
     """Where journals are, and where they are when that can't be written."""
+    from ledger.store.spool import Spool
+
     return repository.folder / "journal", Spool.of(repository).fallback.parent / "journal"
 
 
@@ -169,6 +171,8 @@ class Writer:
     @classmethod
     def create(cls, folder: Path, name: Name, first: Iterable[bytes]) -> Writer:
         """A new file with its first blocks, durable. Raises OSError."""
+        from ledger.store.spool import sync_folder
+
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name.file
         temporary = folder / f".{name.file}.tmp"

@@ -16,8 +16,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ledger.frozen import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen()
 class Intent:
     """What a holder is about to do to one ref."""
 
@@ -29,7 +31,7 @@ class Intent:
     """Names of the sealed files whose records the update chains."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Predecessor:
     """The last holder, as far as it matters to its successor."""
 
@@ -191,7 +193,7 @@ def boot_id() -> str:
         return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Holder:
     """Who has the lock, or had it and did not give it back."""
 

@@ -11,9 +11,10 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
+from ledger.frozen import frozen
 from ledger.model import new_id
 from ledger.store.lock import boot_id
 
@@ -26,7 +27,7 @@ _FORGOTTEN = 3600.0
 """Seconds after which a file that no manifest names was left by a dead process: no update takes as long."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Manifest:
     tips: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[str, ...] = ()

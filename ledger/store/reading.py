@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ledger.errors import FormatError
+from ledger.frozen import frozen
 from ledger.git import objects
 from ledger.git.process import Repository
 from ledger.store import codec
@@ -22,7 +22,7 @@ Tree = dict[str, str] | str
 """File name → blob id; or what is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Chunk:
     """Commits, their trees, and the contents of the files that are indexed, by blob id (None: missing or huge)."""
 

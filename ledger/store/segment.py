@@ -10,12 +10,12 @@ import json
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ledger import canonical
+from ledger.frozen import frozen
 from ledger.model import Json
 from ledger.store.arrow_file import ArrowFile
 from ledger.store.gather import BOOLEAN, FLOAT, INTEGER, JSON, NULL, TEXT, Values, described
@@ -134,7 +134,7 @@ def _values_table(values: Mapping[str, Mapping[str, Values]]) -> Any:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Slice:
     """The values of one name in one segment, aligned: in which row, which number, of which kind."""
 

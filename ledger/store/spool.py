@@ -15,12 +15,12 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ledger import canonical
 from ledger.errors import FormatError, StorageError
+from ledger.frozen import frozen
 from ledger.git.process import Repository
 from ledger.model import Author
 from ledger.store import codec
@@ -41,7 +41,7 @@ _NAMES = frozenset((codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA, codec.
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Sealed:
     """One record as it is chained: everything that its commit needs, and nothing that has to be parsed."""
 
@@ -160,6 +160,11 @@ def write_durably(path: Path, data: bytes) -> Path:
         raise
     sync_folder(path.parent)
     return path
+
+
+def rewrite(path: Path, records: Sequence[Sealed]) -> None:
+    """Replace a sealed file: for values that were taken out of its records, and nothing else."""
+    write_durably(path, _zip(records))
 
 
 def _make_folder(folder: Path) -> None:

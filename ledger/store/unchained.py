@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.errors import FormatError
+from ledger.frozen import frozen
 from ledger.git.process import Repository
 from ledger.model import StoreFault, new_id
 from ledger.store import codec, segment
@@ -21,7 +22,7 @@ from ledger.store.spool import Spool
 from ledger.store.unreadable import Unreadable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Waiting:
     """One sealed record: its file, the ref that it is for, and what it holds."""
 

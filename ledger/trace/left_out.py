@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ledger.frozen import frozen
 from ledger.model import Grade
 from ledger.trace.log_rows import LogRow, Members, MetricColumns
 from ledger.trace.metric_column import MetricColumn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class LeftOut:
     """Runs by what became of them."""
 

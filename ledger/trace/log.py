@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from ledger.frozen import frozen
 from ledger.git import history
 from ledger.git.history import Range
 from ledger.schema.definition import Definition
@@ -16,7 +16,7 @@ from ledger.trace.log_rows import LogRow, Partition
 from ledger.trace.view import View
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Query:
     """What to trace: metrics, and revisions, paths and filters as `git log` takes them."""
 
@@ -31,7 +31,7 @@ class Query:
     only_valued: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Log:
     metrics: tuple[str, ...]
     targets: Mapping[str, Definition]

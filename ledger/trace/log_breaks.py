@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from ledger.frozen import frozen
 from ledger.model import Grade
 from ledger.schema.plan import Step
 from ledger.trace.log_rows import LogCell, LogRow, Partition
@@ -14,7 +14,7 @@ from ledger.trace.view import View
 _APART = frozenset({Grade.INCOMPARABLE, Grade.UNDECLARED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Break:
     """Between two neighbours of one column, values stop being comparable."""
 

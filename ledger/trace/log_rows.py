@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from ledger.canonical import compact
+from ledger.frozen import frozen
 from ledger.git.history import CodeCommit
 from ledger.model import Grade, Json, Level, Metric
 from ledger.schema.definition import Definition
@@ -23,7 +24,7 @@ EXACT_LEVELS = (Level.COMMIT, Level.TREE)
 """Levels at which a run was measured on exactly the code of the commit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class LogCell:
     """A metric at a commit: `value` sums up `count` comparable runs.
 
@@ -57,7 +58,7 @@ class LogCell:
         return self.count > 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class LogRow:
     """A commit and its runs, or those of one partition."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from ledger import canonical
 from ledger.config import FOLDER, Workspace
 from ledger.errors import ConfigError, FormatError, GitError, InputError, NotFoundError
+from ledger.frozen import frozen
 from ledger.git import history, objects
 from ledger.schema import document
 from ledger.schema.document import Schema
@@ -31,7 +31,7 @@ MAX_FILE = 1 << 20
 _MAX_FILES = 5_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Meaning:
     """Definitions to show values under, and how to get there."""
 
@@ -63,7 +63,7 @@ def read(workspace: Workspace, at: str | None, recorded: Collection[str] = froze
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Origin:
     """The commit that brought a file into the history."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.frozen import frozen
 from ledger.model import Json
 
 Field = tuple[str, str]
@@ -19,7 +20,7 @@ Field = tuple[str, str]
 ABSENT: Any = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Link:
     """What orders the records of a run. `row` is the record's place in the index."""
 
@@ -35,7 +36,7 @@ Claims = tuple[tuple[int, Json], ...]
 """(row, value) of each record that says something else of a field; the one that counts comes last."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Merged:
     """What some records say together."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ledger.frozen import frozen
 from ledger.model import Json
 from ledger.store.index import Index
 from ledger.store.segment import COLUMNS, METRICS, PARAMS, TAGS
@@ -20,7 +21,7 @@ MERGED_COLUMNS = ("name", "note", "status", "parent", "started", "finished", "du
 """Fields of `run.json` that an edit may change and that merge one by one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Conflict:
     """A field that two edits of one base changed to different values; the later one counts."""
 
@@ -31,7 +32,7 @@ class Conflict:
     records: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Fork:
     overrides: Mapping[Field, Json]
     """Values (None: absent) that differ from those of the row that carries the run."""

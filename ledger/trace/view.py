@@ -16,6 +16,7 @@ from typing import TypeAlias
 from ledger import canonical
 from ledger.config import Workspace
 from ledger.errors import FormatError
+from ledger.frozen import frozen
 from ledger.git import objects
 from ledger.model import COMPARABLE, Grade, Json, Metric
 from ledger.schema import document
@@ -31,7 +32,7 @@ from ledger.trace.runset import ABSENT, RunSet
 from ledger.trace.stretches import stretches
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Cell:
     """One value of one run under the target definition of its column."""
 
