@@ -82,9 +82,16 @@ def document(report: Report) -> dict[str, Any]:
         "restored": report.restored,
         "code": report.code,
         "trouble": report.trouble or None,
+        "said": report.said,
         "experiments": [_experiment(one) for one in report.experiments.values() if one.touched],
         "rewound": [
-            {"experiment": one.slug, "was": one.pin, "is": one.tip, "lost": one.lost}
+            {
+                "experiment": one.slug,
+                "was": one.pin,
+                "is": one.tip,
+                "lost": one.lost,
+                "accepted": one.slug in report.accepted,
+            }
             for one in report.rewound
         ],
         "faults": [_fault(one) for one in (*report.refused, *report.odd)],
@@ -156,12 +163,13 @@ def _warnings(report: Report) -> Iterator[str]:
     if report.trouble:
         yield report.trouble
     for lost in report.rewound:
-        yield _rewound(report.remote, lost)
+        yield _rewound(report.remote, lost, accepted=lost.slug in report.accepted)
     for one in report.experiments.values():
         for link in one.quarantined[:_SHOWN]:
             yield (
                 f"{report.remote} refuses record {link.record} of {one.slug}: it stays here (ledger push --retry)"
             )
+    yield from report.said
     faults = [*report.refused, *report.odd]
     for fault in faults[:_SHOWN]:
         where = " ".join(part for part in (fault.ref, fault.commit[:12], fault.path) if part)
@@ -170,11 +178,10 @@ def _warnings(report: Report) -> Iterator[str]:
         yield f"and {len(faults) - _SHOWN} more faults"
 
 
-def _rewound(remote: str, one: Rewound) -> str:
+def _rewound(remote: str, one: Rewound, *, accepted: bool) -> str:
     was = one.pin[:12]
     what = f"was set back from {was} to {one.tip[:12]}" if one.tip else f"is gone (it was at {was})"
     count = "" if one.lost is None else f", {one.lost} records are no longer there"
-    return (
-        f"refs/runs/{one.slug} of {remote} {what}{count}; nothing is lost here. "
-        "Ask who did it; `ledger pull --accept-rewind`, then `ledger push`, brings them back"
-    )
+    advice = "ask who did it; `ledger pull --accept-rewind`, then `ledger push`, brings them back"
+    taken = "taken over: the next `ledger push` brings them back"
+    return f"refs/runs/{one.slug} of {remote} {what}{count}; nothing is lost here; {taken if accepted else advice}"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ledger.errors import GitError, RefMovedError
+from ledger.errors import GitError, NotFoundError, RefMovedError
 from ledger.git import remote
 from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
@@ -118,6 +118,7 @@ class _Fetch:
         self.result = Fetched(seen=self.seen)
 
     def run(self) -> Fetched:
+        self._require_known()
         chains, boxes = self._new_chains(), self._new_boxes()
         links = self._new_links()
         claims = [*chains, *boxes]
@@ -130,6 +131,17 @@ class _Fetch:
         self._move(tips, {claim.ref: claim.tip for claim in boxes if claim.ref in sound}, links)
         self._drop_folded({**self.pins, **tips})
         return self.result
+
+    def _require_known(self) -> None:
+        """Raises NotFoundError for an experiment that is neither here nor there."""
+        here = (ref.removeprefix(RUNS) for ref in self.local.runs)
+        boxes = (box.slug for ref in self.seen.inboxes if (box := inbox.parse(ref)))
+        unknown = (self.wanted.slugs or frozenset()).difference(here, boxes, self.pins, self.seen.runs)
+        if unknown:
+            raise NotFoundError(
+                f"no runs of {', '.join(sorted(unknown))}, neither here nor on {self.name}",
+                hint="`ledger status` lists the experiments",
+            )
 
     def _differing(self) -> dict[str, str]:
         """Chains whose tip is not the one that was last seen."""

@@ -10,12 +10,13 @@ from ledger.share.session import Session
 from ledger.store import chain
 from ledger.store.slug import INBOX, RUNS
 
-_DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 5.0
 
 
 def pull(session: Session, name: str, wanted: Wanted) -> Report:
     """Bring local chains up to the home remote's. Raises RemoteError, ContentionError."""
     report = Report(remote=name)
+    chain.drain(session.repository, home=name, wait_seconds=DRAIN_SECONDS)
     report.restored = kept.restore(session, name)
     pull_once(session, name, wanted, report, fold=False)
     return report
@@ -34,7 +35,7 @@ def pull_once(
     """One fetch and one merge; what they did is added to the report."""
     fetched = fetch(session, name, wanted)
     note(report, fetched)
-    chain.drain(session.repository, home=name, wait_seconds=_DRAIN_SECONDS)
+    chain.drain(session.repository, home=name, wait_seconds=DRAIN_SECONDS)
     outcome = merge(session, Task(name=name, wanted=wanted, leave=fetched.unusable, fold=fold))
     for fault in outcome.faults:
         report.of(fault.ref.removeprefix(RUNS)).problem = fault.what
@@ -52,6 +53,7 @@ def note(report: Report, fetched: Fetched) -> None:
     for slug, count in fetched.came.items():
         report.of(slug).came += count
     report.rewound = list(fetched.rewound)
+    report.accepted |= fetched.accepted
     report.refused = list(fetched.refused)
     report.odd += [fault for fault in fetched.odd if fault not in report.odd]
     report.boxed += sum(fetched.boxed.values())

@@ -14,10 +14,11 @@ from ledger.share.backoff import pauses
 from ledger.share.chainlog import Link, records_of
 from ledger.share.fetch import Fetched, Wanted, look
 from ledger.share.merge import Merged
-from ledger.share.pull import pull_once
+from ledger.share.pull import DRAIN_SECONDS, pull_once
 from ledger.share.report import Report
 from ledger.share.sender import Sender
 from ledger.share.session import Session, local, writer
+from ledger.store import chain
 from ledger.store.slug import RUNS
 
 _ATTEMPTS = 25
@@ -51,6 +52,7 @@ class _Push:
         """Slug → records that were to be sent to its chain."""
 
     def run(self) -> Report:
+        chain.drain(self.repository, home=self.name, wait_seconds=DRAIN_SECONDS)
         self.report.restored = kept.restore(self.session, self.name)
         if self.options.retry:
             self._release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ledger.model import StoreFault
@@ -56,6 +55,10 @@ class Report:
     """How often something was sent."""
     code: int = 0
     """Code commits that were published."""
+    said: list[str] = field(default_factory=list)
+    """What the server said where it refused something."""
+    accepted: frozenset[str] = frozenset()
+    """Slugs whose rewinding was taken over."""
     trouble: str = ""
     """Why not everything could be done."""
     dry_run: bool = False
@@ -69,9 +72,8 @@ class Report:
     @property
     def exit_code(self) -> int:
         """4: the remote is not what it should be, or somebody is always first; 1: the server refused records."""
-        if self.rewound or self.refused or self.trouble or any(self._problems()):
+        rewound = any(one.slug not in self.accepted for one in self.rewound)
+        problems = any(one.problem for one in self.experiments.values())
+        if rewound or problems or self.refused or self.trouble:
             return 4
         return 1 if any(one.quarantined for one in self.experiments.values()) else 0
-
-    def _problems(self) -> Iterable[str]:
-        return (one.problem for one in self.experiments.values())

@@ -65,6 +65,7 @@ class Sender:
         if culprit is None:
             return
         quarantine.add(self.session, slug, [culprit])
+        self.report.said += [line for line in _said(done) if line not in self.report.said]
         self._culprits.append((slug, culprit))
         if len(self._culprits) >= _HOPELESS and not self._taken:
             for where, link in self._culprits:
@@ -73,12 +74,17 @@ class Sender:
 
     def _error(self, ref: str, reason: str, done: Sent) -> RemoteError:
         found = _REASON.search(reason)
-        said = [line.removeprefix("remote:").strip() for line in done.said.splitlines() if "remote:" in line]
         return RemoteError(
             f"{self.name} refuses {ref}: {found['reason'] if found else reason}",
             hint="nothing is lost: it waits here",
-            details=tuple(line for line in said if line)[:_DETAILS],
+            details=tuple(_said(done)),
         )
+
+
+def _said(done: Sent) -> list[str]:
+    """The server's own words: of its hooks, most often."""
+    lines = (line.strip() for line in done.said.splitlines())
+    return [line for line in lines if line.startswith("remote:") and line != "remote:"][:_DETAILS]
 
 
 class _Prefixes:

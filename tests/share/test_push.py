@@ -54,6 +54,8 @@ def test_only_the_named_experiments_go(hub: Hub) -> None:
     assert [item["sent"] for item in done["experiments"]] == [1]
     hub.push(one)
     assert exists(hub.repo, REF)
+    hub.ledger("-C", str(one.path), "push", "-e", "mian", code=1)
+    assert "no runs of mian" in hub.ledger.err
 
 
 def test_a_dry_run_sends_nothing(hub: Hub) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from conftest import Repo
 from share.clones import REF, Hub, listed, runs
 
 import ledger as api
@@ -19,7 +20,7 @@ done
 """
 
 
-def _poisoned(hub: Hub, said: str, count: int, bad: set[int]) -> tuple[object, list[str]]:
+def _poisoned(hub: Hub, said: str, count: int, bad: set[int]) -> tuple[Repo, list[str]]:
     hub.hook("pre-receive", _REFUSE.format(said=said))
     one = hub.clone("one")
     batch = [
@@ -37,15 +38,13 @@ def _poisoned(hub: Hub, said: str, count: int, bad: set[int]) -> tuple[object, l
     ("said", "most"), [pytest.param("no", 9, marks=pytest.mark.faults), ("record $commit is poison", 4)]
 )
 def test_one_refused_run_holds_up_no_other(hub: Hub, said: str, most: int) -> None:
-    from conftest import Repo
-
     one, made = _poisoned(hub, said, 30, {17})
-    assert isinstance(one, Repo)
     done = hub.push(one, code=1)
     (experiment,) = done["experiments"]
     assert experiment["sent"] == 29
     assert len(experiment["quarantined"]) == 1
     assert experiment["quarantined"][0] in hub.ledger.err
+    assert f"remote: {said.partition(' ')[0]}" in hub.ledger.err
     assert done["pushes"] <= most
     assert hub.runs() == [run for run in made if run != made[17]]
     assert runs(one) == [*hub.runs(), made[17]], "it stays here, behind all others"
