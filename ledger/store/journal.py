@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import FormatError
 from ledger.frozen import frozen
-from ledger.git.process import Repository
-from ledger.store.spool import Spool, sync_folder
+
+if TYPE_CHECKING:
+    from ledger.git.process import Repository
 
 JOURNAL_FORMAT = 1
 """Version of journals. 1: the first (2026-11)."""

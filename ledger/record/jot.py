@@ -1,0 +1,137 @@
+"""Adding to a run from processes that live a moment (`ledger log-metric` in a shell loop), without starting all the rest.
+
+All of them share one file beside the run's journal, and append to it under a lock. Its first block is followed by an
+end at once, so that nobody waits for its writers: what they bring is there when they return.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import InputError, NotFoundError, StorageError, UsageError
+from ledger.store import journal
+from ledger.store.journal import END, HEAD, JOURNAL_FORMAT, Name
+
+WRITER = "shell"
+MAX_MESSAGE = 16_384
+"""Characters."""
+_ID = re.compile(r"[0-9a-f]{32}")
+_ENDING_BYTES = 65_536
+"""The end of a run is among the last so many bytes of its journal."""
+
+
+def journal_of(environ: Mapping[str, str], directory: Path) -> Path:
+    """The journal of the run that LEDGER_RUN names.
+
+    `ledger run` says where it is (LEDGER_JOURNAL); else git is asked for the repository around `directory`.
+    Raises UsageError, InputError, NotFoundError, RepositoryError.
+    """
+    run = environ.get("LEDGER_RUN", "")
+    if not run:
+        raise UsageError(
+            "LEDGER_RUN names no run", hint="this adds to a run from within: ledger run -- ./train.sh"
+        )
+    if not _ID.fullmatch(run):
+        raise InputError(f"LEDGER_RUN is {run!r:.60}, no run's id", hint="it is set by ledger run")
+    told = Path(environ.get("LEDGER_JOURNAL", ""))
+    name = journal.parsed(told.name)
+    if name is not None and name.run == run and told.exists():
+        return told
+    from ledger.git.process import discover
+
+    for path, one in journal.listed(discover(directory, environ)).items():
+        if one.run == run and not one.writer:
+            return path
+    raise _over(run)
+
+
+def metrics_block(
+    values: Mapping[str, float], *, step: int, time: int, context: Mapping[str, Any] | None
+) -> bytes:
+    """Observations of one moment. `step` may be NO_STEP; `time` in microseconds since 1970."""
+    from ledger.canonical import compact
+    from ledger.store import points
+
+    text = compact(dict(sorted(context.items()))) if context else None
+    call = (points.Layout(tuple(values), text), step, time, tuple(values.values()))
+    return journal.frame(journal.POINTS, *points.encode([call]))
+
+
+def event_block(message: str, *, level: str, time: int, fields: Mapping[str, Any]) -> bytes:
+    """Something that happened."""
+    document = {"op": "event", "time": time, "level": level, "message": message}
+    return journal.json_frame(journal.NOTE, {**document, **({"fields": dict(fields)} if fields else {})})
+
+
+def add(main: Path, blocks: Iterable[bytes]) -> None:
+    """Append blocks to what a run's own processes log. They count when this returns.
+
+    Raises NotFoundError where the run has ended, StorageError.
+    """
+    name = journal.parsed(main.name)
+    if name is None:
+        raise NotFoundError(f"{main} is no journal")
+    path = main.with_name(Name(name.run, name.record, WRITER).file)
+    data = b"".join(blocks)
+    try:
+        with _locked(path) as descriptor:
+            end = os.fstat(descriptor).st_size
+            _append(descriptor, data if end else _head(name) + data, end)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror or error}", hint="make room and log it again") from error
+    # Whoever ends a run says so first, and reads what others brought afterwards: before that word, it counts.
+    if _has_ended(main):
+        if not main.exists():
+            path.unlink(missing_ok=True)
+        raise _over(name.run)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _append(descriptor: int, data: bytes, end: int) -> None:
+    """All or nothing. Raises OSError."""
+    view, position = memoryview(data), end
+    try:
+        while view:
+            written = os.pwrite(descriptor, view, position)
+            view, position = view[written:], position + written
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(descriptor, end)
+        raise
+
+
+def _head(name: Name) -> bytes:
+    from ledger.record import liveness
+
+    head = {"format": JOURNAL_FORMAT, "run": name.run, "record": name.record, "who": liveness.who()}
+    return journal.json_frame(HEAD, head) + journal.json_frame(END, {})
+
+
+def _has_ended(main: Path) -> bool:
+    """Whether the run's own process has said that it ended, or its journal is gone."""
+    try:
+        with main.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(size - _ENDING_BYTES, 0))
+            return any(block.kind == END for block in journal.blocks(file.read()))
+    except FileNotFoundError:
+        return True
+
+
+def _over(run: str) -> NotFoundError:
+    return NotFoundError(f"no run {run[:8]} goes on: nothing was logged", hint="log before the run ends")
