@@ -66,6 +66,8 @@ _OPTIONS = (
     "gc.auto=0",
     "-c",
     "core.splitIndex=false",
+    "-c",
+    "log.showSignature=false",  # `git log` would start the program that the configuration names
 )
 
 _MOVED = re.compile(
