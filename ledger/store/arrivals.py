@@ -67,10 +67,12 @@ def _alone(repository: Repository, tip: str, others: Iterable[str]) -> list[str]
 
 def placed(repository: Repository, refs: Mapping[str, str]) -> list[Commit]:
     """Commits that are known to be on refs (commit → ref), with their trees. Raises GitError."""
+    if not refs:
+        return []  # git would fall back on HEAD, which a repository may not have yet
     asked = "".join(f"{commit}\n" for commit in refs).encode()
     words = ("log", "--no-walk=unsorted", "--format=%H %T", "--stdin")
     rows = (line.split(" ") for line in repository.git(*words, stdin=asked).decode().splitlines())
-    return [Commit(refs[commit], commit, tree) for commit, tree in rows] if refs else []
+    return [Commit(refs[commit], commit, tree) for commit, tree in rows]
 
 
 def _whole_chain(repository: Repository, ref: str, tip: str) -> tuple[list[Commit], str]:
