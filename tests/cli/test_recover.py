@@ -52,7 +52,6 @@ def test_the_document(repo: Repo, ledger: Ledger) -> None:
         "chained": 1,
         "waiting": 0,
         "indexed": 1,
-        "lost": 0,
         "faults": [],
     }
 
