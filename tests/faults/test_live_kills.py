@@ -157,9 +157,7 @@ _ALIVE = """
 import ledger, sys
 with ledger.start(name="alive") as run:
     print(run.id, flush=True)
-    step = 0
-    while not sys.stdin.readline():
-        pass
+    sys.stdin.readline()
     for step in range(10):
         run.log(loss=step, step=step)
 """
