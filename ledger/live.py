@@ -14,7 +14,7 @@ from typing import Any
 from ledger.config import Workspace, open_workspace
 from ledger.errors import ContentionError, InputError, NotFoundError
 from ledger.model import new_id
-from ledger.record import lost, ranks
+from ledger.record import lost, ranks, underway
 from ledger.record.begin import Begin, Begun, begin, inert
 from ledger.record.begin import attach as attach_to
 from ledger.record.live import OnError, Run
@@ -152,7 +152,7 @@ def _resumed(workspace: Workspace, asked: Begin, prefix: str) -> Begin:
     from ledger.trace.tips import start_of
     from ledger.trace.view import open_view
 
-    live = [one for one in lost.journals(workspace) if one.run.startswith(prefix.lower())]
+    live = [one for one in underway.journals(workspace) if one.run.startswith(prefix.lower())]
     if live:
         raise ContentionError(
             f"run {live[0].run[:8]} still goes on (process {live[0].pid} on {live[0].host})",

@@ -87,9 +87,9 @@ class App:
 
     def settle(self) -> int:
         """Record runs whose process died before they were; how many. One look into a folder where there are none."""
-        from ledger.store import journal
+        from ledger.record import underway
 
-        if not journal.listed(self.workspace.repository):
+        if underway.all_well(self.workspace):
             return 0
         from ledger.record import lost
 

@@ -11,7 +11,7 @@ from ledger.config import Workspace
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
-    from ledger.record.lost import Journal
+    from ledger.record.underway import Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +54,9 @@ def running(workspace: Workspace) -> Iterator[Running]:
 
     if not journal.listed(workspace.repository):
         return
-    from ledger.record import conclude, fold, lost
+    from ledger.record import conclude, fold, underway
 
-    for one in lost.journals(workspace):
+    for one in underway.journals(workspace):
         try:
             done = fold.progress([one.path, *conclude.parts_of(one.path)])
         except FileNotFoundError:

@@ -1,43 +1,23 @@
-"""Runs that go on, and runs whose process died: the next command records those, once, as far as they were written."""
+"""Runs whose process died: the next command records them, once, as far as they were written."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ledger.config import Workspace
-from ledger.errors import FormatError, LedgerError
+from ledger.errors import LedgerError
 from ledger.model import Status, utc_text
-from ledger.record import conclude, fold, liveness
+from ledger.record import conclude, fold
 from ledger.record.run import Recorded
+from ledger.record.underway import Journal, journals, strays
 from ledger.store import journal
 from ledger.store.journal import END, json_frame
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
-    """A run that is not recorded yet."""
-
-    path: Path
-    run: str
-    record: str
-    experiment: str = ""
-    name: str | None = None
-    started: str = ""
-    host: str = ""
-    pid: int = 0
-    attempt: int = 1
-    alive: bool = True
-    written: float = 0.0
-    """When its journal was last written: seconds since 1970."""
-    fault: str = ""
-    """Why its journal can't be read; it counts as alive then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,60 +28,10 @@ class Settled:
     problems: tuple[str, ...] = field(default=())
 
 
-def journals(workspace: Workspace) -> list[Journal]:
-    """Every run that is not recorded yet, the oldest first."""
-    listed = journal.listed(workspace.repository)
-    hours = workspace.config.lost_after_hours
-    parts = [(path, name) for path, name in listed.items() if name.writer]
-    found = [
-        _look(path, name, [part for part, other in parts if other.main == name.main], hours)
-        for path, name in listed.items()
-        if not name.writer
-    ]
-    return sorted((one for one in found if one is not None), key=lambda one: (one.started, one.run))
-
-
-def _look(path: Path, name: journal.Name, parts: Sequence[Path], hours: float) -> Journal | None:
-    """It lives as long as any process that writes to it does. None for one that was recorded meanwhile."""
-    try:
-        found = _described(path, journal.head(path), path.stat().st_mtime, hours)
-        return found if found.alive else _with_parts(found, parts, hours)
-    except FileNotFoundError:
-        return None
-    except (FormatError, OSError, LookupError, TypeError, ValueError) as error:
-        return Journal(path=path, run=name.run, record=name.record, fault=str(error))
-
-
-def _with_parts(found: Journal, parts: Sequence[Path], hours: float) -> Journal:
-    alive, written = False, found.written
-    for part in parts:
-        moment = part.stat().st_mtime
-        alive = alive or liveness.alive(journal.head(part)["who"], moment, lost_after_hours=hours)
-        written = max(written, moment)
-    return replace(found, alive=alive, written=written)
-
-
-def _described(path: Path, head: dict[str, Any], written: float, hours: float) -> Journal:
-    who = head["who"]
-    return Journal(
-        path=path,
-        run=str(head["run"]),
-        record=str(head["record"]),
-        experiment=str(head["experiment"]),
-        name=head.get("name"),
-        started=str(head["started"]),
-        host=str(who["host"]),
-        pid=int(who["pid"]),
-        attempt=int(head.get("attempt", 1)),
-        alive=liveness.alive(who, written, lost_after_hours=hours),
-        written=written,
-    )
-
-
 def settle(workspace: Workspace) -> Settled:
     """Record the runs of processes that died. One `listdir` where there are none; what fails is said and tried again."""
     recorded = []
-    problems = _orphans(workspace)
+    problems = _put_aside(workspace)
     journal.swept(workspace.repository)
     for one in journals(workspace):
         if one.alive:
@@ -117,23 +47,14 @@ def settle(workspace: Workspace) -> Settled:
     return Settled(recorded=tuple(recorded), problems=tuple(problems))
 
 
-def _orphans(workspace: Workspace) -> list[str]:
-    """Parts that came when their run was recorded already: put aside and named, once their process is gone."""
-    listed = journal.listed(workspace.repository)
-    owners = {name.main for name in listed.values() if not name.writer}
+def _put_aside(workspace: Workspace) -> list[str]:
     said = []
-    for path, name in listed.items():
-        with suppress(LedgerError, OSError, LookupError, TypeError, ValueError):
-            if name.writer and name.main not in owners and not _lives(workspace, path):
-                journal.kept([path])
-                where = path.parent / "kept" / path.name
-                said.append(f"run {name.run[:8]}: what was logged after it was recorded is in {where}")
+    for path in strays(workspace):
+        with suppress(OSError):
+            journal.kept([path])
+            where = path.parent / "kept" / path.name
+            said.append(f"run {path.name[:8]}: what was logged after it was recorded is in {where}")
     return said
-
-
-def _lives(workspace: Workspace, path: Path) -> bool:
-    hours = workspace.config.lost_after_hours
-    return liveness.alive(journal.head(path)["who"], path.stat().st_mtime, lost_after_hours=hours)
 
 
 def _recovered(workspace: Workspace, one: Journal) -> Recorded | None:
