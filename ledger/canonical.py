@@ -142,9 +142,13 @@ def loads(
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{what}: not UTF-8 at byte {error.start}", hint="save the file as UTF-8") from error
-    if not text.strip():
+    text = text.strip()
+    if not text:
         raise InputError(f"{what}: the file is empty", hint="it should hold a JSON object such as {}")
-    _check_depth(text, max_depth, what)
+    try:
+        return _quickly(text, bare_non_finite, max_depth)
+    except (ValueError, RecursionError):  # read again, slowly: what is wrong, and where?
+        _check_depth(text, max_depth, what)
     decoder = json.JSONDecoder(
         object_pairs_hook=lambda pairs: _unique(pairs, what),
         parse_constant=_constant if bare_non_finite else lambda word: _bare(word, what),
@@ -152,11 +156,67 @@ def loads(
         parse_int=lambda digits: _integer(digits, what),
     )
     try:
-        return decoder.decode(text.strip())
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{what}: not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
+
+
+def _quickly(text: str, bare_non_finite: bool, max_depth: int) -> Any:  # noqa: FBT001 - a key of the cache
+    """The same document; ValueError or RecursionError where anything is wrong with it, without words for it."""
+    value = _quick_decoder(bare_non_finite).decode(text)
+    if text.count("{") + text.count("[") > max_depth and deeper(value, max_depth):
+        raise ValueError("too deep")
+    return value
+
+
+@cache
+def _quick_decoder(bare_non_finite: bool) -> json.JSONDecoder:  # noqa: FBT001 - a key of the cache
+    return json.JSONDecoder(
+        object_pairs_hook=_quick_object,
+        parse_constant=_constant if bare_non_finite else _quick_refusal,
+        parse_float=_quick_float,
+        parse_int=_quick_integer,
+    )
+
+
+def _quick_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice")
+    return result
+
+
+def _quick_refusal(word: str) -> float:
+    raise ValueError(word)
+
+
+def _quick_float(digits: str) -> float:
+    value = float(digits)
+    if value - value != 0:
+        raise ValueError(digits)
+    return value
+
+
+def _quick_integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(digits)
+    return int(digits)
+
+
+def deeper(value: object, limit: int) -> bool:
+    """Whether objects and lists, as they are read from JSON, are nested in more than `limit` levels."""
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
+    for _ in range(limit):
+        if not level:
+            return False
+        parts = [part.values() if type(part) is dict else part for part in level]
+        level = [inner for part in parts for inner in part if type(inner) in _CONTAINERS]
+    return bool(level)
+
+
+_CONTAINERS = frozenset({dict, list})
 
 
 def _check_depth(text: str, limit: int, what: str) -> None:
@@ -209,8 +269,12 @@ def _finite(digits: str, what: str) -> float:
     return value
 
 
+_MAX_DIGITS = 300
+"""No double has as many."""
+
+
 def _integer(digits: str, what: str) -> int:
-    if len(digits) > 300:  # noqa: PLR2004 - more digits than any double has
+    if len(digits) > _MAX_DIGITS:
         raise InputError(f"{what}: an integer of {len(digits)} digits", hint="is it meant to be text?")
     return int(digits)
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import canonical
+from ledger.errors import InputError
 
 _scalars = (
     st.none()
@@ -68,3 +69,50 @@ def test_literal_forms(value: dict[str, Any], text: str) -> None:
 def test_what_json_can_not_hold_is_refused(value: dict[Any, Any]) -> None:
     with pytest.raises(TypeError):
         canonical.dumps(value)
+
+
+_LONG = "1" * 301
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[{"a": {"b": 1, "b": 1}}]', 'x: the key "b" stands twice'),
+        ('[{"a" :1, "a": "\\":"}]', 'x: the key "a" stands twice'),
+        ("[-1e999]", "x: the number -1e999 is too large"),
+        (f"[{_LONG}]", "x: an integer of 301 digits"),
+        (f"[-{_LONG[1:]}]", "x: an integer of 301 digits"),
+        (f"[{'1' * 5000}]", "x: an integer of 5000 digits"),
+        ("[-Infinity]", "x: -Infinity is not JSON"),
+        ('{"a": 1}\n{"a": 2}', "x: not JSON at line 2, column 1"),
+        ("[1,\n 2,]", "x: not JSON at line 2"),
+        ("[" * 65 + "]" * 65, "x: nested more than 64"),
+        ('{"a":' * 65 + "1" + "}" * 65, "x: nested more than 64"),
+        ("[" * 100_000, "x: nested more than 64"),
+        (" \n", "x: the file is empty"),
+    ],
+)
+def test_what_is_not_strictly_json_is_named(text: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        canonical.loads(text.encode(), what="x")
+    assert caught.value.message.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 64 + "]" * 64,
+        '["' + "[{" * 100 + '"]',
+        "[" + "[]," * 100 + "{}]",
+        f"[{'1' * 300}, 1.5e308, -0.0, 12]",
+        '{"a": {"a": [{"a": 1}, {"a": 2}]}}',
+        "7",
+    ],
+)
+def test_what_is_strictly_json_is_read_as_any_reader_does(text: str) -> None:
+    assert repr(canonical.loads(text.encode(), what="x")) == repr(json.loads(text))
+
+
+def test_words_that_are_not_numbers_are_read_where_they_are_asked_for() -> None:
+    read = canonical.loads(b'{"a": NaN, "b": [-Infinity]}', what="x", bare_non_finite=True)
+    assert repr(read) == "{'a': nan, 'b': [-inf]}"

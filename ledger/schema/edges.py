@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import field
+from typing import TYPE_CHECKING, Literal
 
+from ledger.frozen import frozen
 from ledger.model import Grade, Json
-from ledger.schema.expression import Expression
-from ledger.schema.outcome import Undefined
-from ledger.schema.transform import Link, Table
+
+if TYPE_CHECKING:
+    from ledger.schema.expression import Expression
+    from ledger.schema.outcome import Undefined
+    from ledger.schema.transform import Link, Table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Iso:
     """`link` turns values under `source` into values under `target`, and its inverse turns them back."""
 
@@ -28,7 +31,7 @@ class Iso:
     """What shows that a `same` holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Derive:
     """An expression over all inputs, `names` in their order."""
 
@@ -40,12 +43,12 @@ class Derive:
     """Value of a division by zero; None: undefined."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Coalesce:
     """Whichever inputs there are, if they agree."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Lookup:
     """A table that has no inverse."""
 
@@ -53,12 +56,12 @@ class Lookup:
     otherwise: Callable[[Json], Json | Undefined] = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Cast:
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Default:
     value: Json
 
@@ -66,7 +69,7 @@ class Default:
 Function = Derive | Coalesce | Lookup | Cast | Default
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Hyper:
     """`function` turns values under `inputs` into a value under `target`; `text` says which function, by content."""
 
@@ -81,7 +84,7 @@ class Hyper:
     """By how much results may differ from recorded values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Break:
     """Values under `source` do not compare with those under `target`; without a target the metric ended."""
 

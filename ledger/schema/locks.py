@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
+from json.encoder import encode_basestring
 
 from ledger import canonical
 from ledger.model import Json
 from ledger.schema.definition import Definition
 from ledger.schema.operations import Lock
-
-_BESIDE = ("role", "name", "direction")
-"""Keys that are not part of the projection."""
 
 
 def lock(definition: Definition) -> dict[str, Json]:
@@ -46,9 +45,21 @@ _WORDS = ("name", "role", "unit", "kind", "how", "on", "summary", "epoch", "dire
 
 def proves(did: str, fields: Lock) -> bool:
     """Whether `fields` are those of the definition with this id."""
-    role = fields.get("role", "metric")
-    projection = {key: value for key, value in fields.items() if key not in _BESIDE}
-    return is_hash(did, [role, fields["name"], projection]) or unlock(fields).did == did
+    projection = dict(fields)
+    role, name = projection.pop("role", "metric"), projection.pop("name")
+    projection.pop("direction", None)
+    try:
+        said = _of_plain(tuple(projection.items()))
+    except TypeError:  # a list or an object among them
+        said = _encode(projection)
+    text = f"[{_quote(role)},{_quote(name)},{said}]"  # type: ignore[arg-type]
+    return _sha256(text) == did.removeprefix("d1:") or unlock(fields).did == did
+
+
+@lru_cache(maxsize=1024)
+def _of_plain(items: tuple[tuple[str, Json], ...]) -> str:
+    """Metrics that change together differ in their names only."""
+    return _encode(dict(items))
 
 
 def is_hash(stated: str, value: Json) -> bool:
@@ -58,12 +69,14 @@ def is_hash(stated: str, value: Json) -> bool:
     does not, its hash is not the stated one, and the slow form decides.
     """
     prefix, _, digits = stated.partition(":")
-    plain = _encode(value)
-    return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest() == digits or (
-        hash_of(prefix, value) == stated
-    )
+    return _sha256(_encode(value)) == digits or hash_of(prefix, value) == stated
 
 
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_quote = encode_basestring
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 

@@ -173,7 +173,7 @@ def _body(data: bytes, what: str) -> dict[str, Any]:
         raise _invalid(what, error.message.removeprefix(f"{what}: "), error.hint, line) from error
     if not isinstance(body, dict):
         raise _invalid(what, "a migration is a JSON object")
-    if _deeper(body, MAX_DEPTH):
+    if canonical.deeper(body, MAX_DEPTH):
         raise _invalid(what, _TOO_DEEP, "flatten it")
     if b"\\u" in data:
         _whole_characters(body, what)
@@ -182,20 +182,6 @@ def _body(data: bytes, what: str) -> dict[str, Any]:
         said = f"format {version} is newer than this ledger reads ({FORMAT})"
         raise _invalid(what, said, "upgrade ledger", line_of(data.decode("utf-8-sig"), "$.format"))
     return body
-
-
-def _deeper(body: object, limit: int) -> bool:
-    """Cheaper on the result than on the text, whose reader has a limit of its own."""
-    level: list[Any] = [body]
-    for _ in range(limit):
-        parts = (part.values() if type(part) is dict else part for part in level)
-        level = [value for values in parts for value in values if type(value) in _CONTAINERS]
-        if not level:
-            return False
-    return True
-
-
-_CONTAINERS = frozenset({dict, list})
 
 
 def _whole_characters(body: dict[str, Any], what: str) -> None:
@@ -372,17 +358,20 @@ def _by_target(words: Mapping[str, Json]) -> str:
 
 
 def _lowered(words: Mapping[str, Any], edge: Edge) -> dict[str, Any]:
-    kept = {key: value for key, value in words.items() if key not in _UNHASHED}
     if isinstance(edge, Hyper):
-        told = {"op", "exactness"} & kept.keys()
+        told = {"op", "exactness"} & words.keys()
         return {
-            **{key: kept[key] for key in told},
+            **{key: words[key] for key in told},
             "from": sorted(edge.inputs),
             "to": edge.target,
             "do": edge.text,
         }
-    ends = {"from": edge.source} if edge.target is None else {"from": edge.source, "to": edge.target}
-    return {**kept, **ends}
+    kept = {**words, "from": edge.source}
+    if edge.target is not None:
+        kept["to"] = edge.target
+    for key in _UNHASHED & kept.keys():
+        del kept[key]
+    return kept
 
 
 Sides = Mapping[str, Mapping[str, Definition]]

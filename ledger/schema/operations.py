@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ledger import canonical
+from ledger.frozen import frozen
 from ledger.model import Grade, Json
 from ledger.schema import expression, units
 from ledger.schema.edges import Break, Cast, Coalesce, Default, Derive, Edge, Hyper, Iso, Lookup
@@ -31,7 +32,7 @@ class OperationError(Exception):
         self.key = key
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Side:
     """One side of a migration: ids of definitions by name."""
 
@@ -41,9 +42,9 @@ class Side:
 
     def did(self, name: str, key: str) -> str:
         """The id of a name; a param inside of others may be a JSON pointer (`/optimizer/lr`). Raises OperationError."""
-        dotted = name if name in self.names else dotted_name(name)
-        if dotted in self.names:
-            return self.names[dotted]
+        found = self.names.get(name) or self.names.get(dotted_name(name))
+        if found:
+            return found
         hint = f"`{self.title}` holds {', '.join(sorted(self.names)) or 'nothing'}"
         raise OperationError(
             "OP_UNKNOWN_NAME", f"{canonical.compact(name)} is not in `{self.title}`", hint=hint, key=key
@@ -61,7 +62,7 @@ Conversion = Callable[[str, str, str], Affine]
 """Two units and a kind → the map between them. Raises UnitError."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Operation:
     """One operation of a file, with what its names mean."""
 
@@ -76,11 +77,11 @@ class Operation:
 
     @property
     def source(self) -> str:
-        return self.before.did(str(self.words["from"]), "from")
+        return self.before.did(self.words["from"], "from")  # type: ignore[arg-type]
 
     @property
     def target(self) -> str:
-        return self.after.did(str(self.words["to"]), "to")
+        return self.after.did(self.words["to"], "to")  # type: ignore[arg-type]
 
     def locks(self) -> tuple[Lock, Lock]:
         return self.before.locks[self.source], self.after.locks[self.target]
@@ -99,9 +100,8 @@ def _rename(op: Operation) -> Edge:
 
 
 def _same_but(kind: str, old: Lock, new: Lock) -> None:
-    free = _MAY_DIFFER[kind]
-    changed = sorted(key for key in {**old, **new} if key not in free and old.get(key) != new.get(key))
-    if changed:
+    fixed = (old.keys() | new.keys()) - _MAY_DIFFER[kind]
+    if changed := sorted([key for key in fixed if old.get(key) != new.get(key)]):
         hint = "use `convert`" if changed == ["unit"] else "use `redefine`, or `same` with a reason"
         raise OperationError(
             "RENAME_CHANGES_DEFINITION", f"{kind} across a change of {', '.join(changed)}", hint=hint
