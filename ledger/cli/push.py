@@ -32,6 +32,7 @@ git config ledger.pushCode says auto or always. Exit codes: 0 ok, 1 the server r
 @experiment_option
 @click.option("--inbox", is_flag=True, help="Send to this clone's inbox instead of fetching chains first.")
 @click.option("--retry", is_flag=True, help="Send again what the server refused.")
+@click.option("--redacted", is_flag=True, help="Replace chains that hold what `ledger redact` took out.")
 @click.option("-n", "--dry-run", is_flag=True, help="Fetch, say what would be sent, and send nothing.")
 @json_option
 @click.pass_obj
@@ -43,6 +44,7 @@ def push(
     experiments: tuple[str, ...],
     inbox: bool,
     retry: bool,
+    redacted: bool,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -54,7 +56,9 @@ def push(
     workspace = app.workspace
     home = require_home(workspace)
     names = [remote.require(workspace.repository, name) for name in dict.fromkeys(remotes)] or [home]
-    options = Options(slugs=sharing.slugs(experiments), inbox=inbox, retry=retry, dry_run=dry_run)
+    options = Options(
+        slugs=sharing.slugs(experiments), inbox=inbox, retry=retry, dry_run=dry_run, redacted=redacted
+    )
     names.sort(key=lambda name: name != home)  # mirrors get what home has by then
     with sharing.told() as told, begin(workspace, told) as session:
         reports = [_pushed(session, name, home, options) for name in names]

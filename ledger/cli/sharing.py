@@ -95,6 +95,10 @@ def document(report: Report) -> dict[str, Any]:
             for one in report.rewound
         ],
         "faults": [_fault(one) for one in (*report.refused, *report.odd)],
+        "redacted": [
+            {"run": one.run, "path": str(one.place), "reason": one.reason, "at": one.at}
+            for one in report.redacted
+        ],
     }
 
 
@@ -160,14 +164,16 @@ def _parts(one: Experiment, report: Report) -> Iterator[str]:
 def _warnings(report: Report) -> Iterator[str]:
     if report.restored:
         yield f"{report.restored} records had gone from their refs, and were put back from their sealed files"
+    for one in report.redacted:
+        yield f"{report.remote}: {one}"
     if report.trouble:
         yield report.trouble
     for lost in report.rewound:
         yield _rewound(report.remote, lost, accepted=lost.slug in report.accepted)
-    for one in report.experiments.values():
-        for link in one.quarantined[:_SHOWN]:
+    for entry in report.experiments.values():
+        for link in entry.quarantined[:_SHOWN]:
             yield (
-                f"{report.remote} refuses record {link.record} of {one.slug}: it stays here (ledger push --retry)"
+                f"{report.remote} refuses record {link.record} of {entry.slug}: it stays here (ledger push --retry)"
             )
     yield from report.said
     faults = [*report.refused, *report.odd]

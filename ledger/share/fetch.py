@@ -6,14 +6,26 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ledger.errors import GitError, NotFoundError, RefMovedError
+from ledger.errors import GitError, LedgerError, NotFoundError, RefMovedError
 from ledger.git import remote
 from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
-from ledger.share import inbox
+from ledger.share import inbox, redactions
 from ledger.share.chainlog import records_of
 from ledger.share.check import Claim, check
-from ledger.share.session import LINKS, LINKS_FROM, Session, local, pin, tracking, writer
+from ledger.share.cleanse import Cleanser
+from ledger.share.redactions import Redaction
+from ledger.share.session import (
+    LINKS,
+    LINKS_FROM,
+    REDACTIONS,
+    REDACTIONS_FROM,
+    Session,
+    local,
+    pin,
+    tracking,
+    writer,
+)
 from ledger.store.slug import CODE, INBOX, RUNS, is_slug, remote_part
 
 
@@ -28,6 +40,7 @@ class Seen:
     code: Mapping[str, str]
     """Slug → tip of the code that this clone published there."""
     links: str | None = None
+    redactions: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +69,10 @@ class Fetched:
     """Inbox → records in it that came."""
     accepted: frozenset[str] = frozenset()
     """Slugs whose rewinding was taken over."""
+    redacted: tuple[Redaction, ...] = ()
+    """What others took out of their runs, told for the first time."""
+    log: str | None = None
+    """This clone's log of redactions, those of the remote included."""
 
     @property
     def unusable(self) -> frozenset[str]:
@@ -70,12 +87,13 @@ def look(session: Session, name: str) -> Seen:
     """One git process. Raises RemoteError."""
     session.told(f"looking at {name}")
     own = f"{CODE}{writer(session.repository)}."
-    found = remote.look(session.repository, name, (RUNS, INBOX, LINKS, own), keep=session.keep)
+    found = remote.look(session.repository, name, (RUNS, INBOX, LINKS, REDACTIONS, own), keep=session.keep)
     return Seen(
         runs={ref.removeprefix(RUNS): oid for ref, oid in _under(found, RUNS) if is_slug(ref.removeprefix(RUNS))},
         inboxes={ref: oid for ref, oid in _under(found, INBOX) if inbox.parse(ref)},
         code={ref.removeprefix(own): oid for ref, oid in _under(found, own)},
         links=found.get(LINKS),
+        redactions=found.get(REDACTIONS),
     )  # fmt: skip
 
 
@@ -121,9 +139,12 @@ class _Fetch:
         self._require_known()
         chains, boxes = self._new_chains(), self._new_boxes()
         links = self._new_links()
+        log = self.seen.redactions if self.seen.redactions != self.local.redactions_seen else None
         claims = [*chains, *boxes]
-        if claims or links:
-            self._bring([*(claim.ref for claim in claims), *([LINKS] if links else [])])
+        if claims or links or log:
+            loose = [*([LINKS] if links else []), *([REDACTIONS] if log else [])]
+            self._bring([*(claim.ref for claim in claims), *loose])
+        claims = self._followed(claims, self._redactions(log))
         sound = self._judged(claims)
         self._note_rewound()
         mine = {slug: tip for slug, tip in self._differing().items() if tip in self.wanted.ours}
@@ -177,6 +198,35 @@ class _Fetch:
         self.session.told(f"fetching from {self.name}")
         have = {*self.pins.values(), *(tip.id for tip in self.local.runs.values() if tip.kind == "commit")}
         remote.fetch(self.repository, self.name, sorted(wanted), have=have, keep=self.session.keep)
+
+    def _redactions(self, tip: str | None) -> Cleanser:
+        """Take over what the remote says was taken out of chains; what is known then."""
+        own = redactions.read(self.repository, self.local.redactions)
+        if tip is not None:
+            theirs = redactions.read(self.repository, tip)
+            self.result.odd += theirs.faults
+            redactions.union(self.session, own, theirs)
+            known = {one.id for one in own.entries.values()}
+            self.result.redacted = tuple(one for one in theirs.entries.values() if one.id not in known)
+            own = redactions.read(self.repository, local(self.repository, self.name).redactions)
+            ref = REDACTIONS_FROM + remote_part(self.name)
+            update = RefUpdate(ref=ref, new=tip, old=self.local.redactions_seen)
+            self.session.move([update], f"ledger: seen on {self.name}")
+        self.result.log = own.tip
+        return Cleanser(self.repository, own.entries.values())
+
+    def _followed(self, claims: Collection[Claim], cleanser: Cleanser) -> list[Claim]:
+        """Chains that were redacted go on from their pins without what was taken out, and from nothing else."""
+        return [self._follow(claim, cleanser) for claim in claims]
+
+    def _follow(self, claim: Claim, cleanser: Cleanser) -> Claim:
+        if claim.pin is None or not cleanser.of(claim.slug):
+            return claim
+        try:
+            found = cleanser.grown_from(claim.slug, claim.tip, claim.pin)
+        except LedgerError:  # no chain at all: the check says why
+            found = None
+        return replace(claim, pin=found) if found else claim
 
     def _judged(self, claims: Collection[Claim]) -> Collection[str]:
         """Refs of the chains that may be built on; notes the others."""

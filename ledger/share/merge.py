@@ -16,8 +16,9 @@ from ledger.git.objects import GitObject
 from ledger.git.process import LockedError, Repository
 from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
-from ledger.share import inbox
+from ledger.share import inbox, purge, redactions
 from ledger.share.chainlog import Line, Link, beyond, records_of
+from ledger.share.cleanse import Cleanser, parts
 from ledger.share.fetch import Wanted
 from ledger.share.reparent import reparented
 from ledger.share.session import Session, chain_lock, local
@@ -43,11 +44,18 @@ class Merged:
     reparented: int = 0
     folded: int = 0
     """Records that came out of inboxes."""
+    base: str | None = None
+    """What the suffix stands on: the pin, or the pin's chain without what was taken out of it."""
+
+    @property
+    def forced(self) -> bool:
+        """The remote's chain still holds what was taken out: only a push that replaces it can change that."""
+        return self.base != self.pin
 
     @property
     def send(self) -> str | None:
         """The tip that the remote should have; None where it has everything."""
-        return self.suffix[-1].id if self.suffix else None
+        return self.suffix[-1].id if self.suffix else (self.base if self.forced else None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,7 +97,9 @@ def merge(session: Session, task: Task) -> Outcome:
                     aftercare.remove_stale(session.repository, error.path)
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
             else:
-                return Outcome(experiments={p.merged.slug: p.merged for p in plans}, faults=work.faults)
+                merged = {plan.merged.slug: plan.merged for plan in plans}
+                purge.after(session, work.cleanser, merged)
+                return Outcome(experiments=merged, faults=work.faults)
     raise AssertionError  # the last attempt returns or raises
 
 
@@ -98,7 +108,8 @@ class _Plan:
     merged: Merged
     old: str | None
     """The tip that is replaced."""
-    commits: tuple[GitObject, ...] = ()
+    written: tuple[GitObject, ...] = ()
+    """New objects: the commits and, where values were taken out, what they hold."""
 
     @property
     def changes(self) -> bool:
@@ -112,7 +123,7 @@ class _Plan:
 def _publish(repository: Repository, held: lock.Held, plans: Sequence[_Plan]) -> None:
     if not plans:
         return
-    written = [commit for plan in plans for commit in plan.commits]
+    written = _unique([made for plan in plans for made in plan.written])
     intents = [lock.Intent(ref=plan.ref, old=plan.old, new=plan.merged.tip) for plan in plans]
     keep = (held.descriptor,)
     with objects.held(repository, written, keep=keep):
@@ -142,6 +153,8 @@ class _Work:
         self.boxes = self._boxes() if task.fold else {}
         known = {*self.tips, *(s for s in self.pins if s not in self.leave), *self.boxes}
         self.slugs = sorted(slug for slug in known if task.wanted.includes(slug) and is_slug(slug))
+        log = redactions.read(repository, self.local.redactions)
+        self.cleanser = Cleanser(repository, log.entries.values())
         held = beyond(repository, self.local.quarantine, [])
         self.quarantined = frozenset(link.record for line in held.values() for link in line.links)
 
@@ -205,12 +218,19 @@ class _Work:
         good = [link for link in unique.values() if link.record not in self.quarantined]
         bad = [link for link in unique.values() if link.record in self.quarantined]
         order = [*good, *bad]
-        kept = 0 if slug in apart else _common(order, own)
-        base = order[kept - 1].id if kept else pin
-        made = reparented(self.repository, [link.id for link in order[kept:]], base)
+        base, cleansed = self.cleanser.chain(slug, pin) if pin else (pin, [])
+        changes = self.cleanser.changes(slug, [link.id for link in order])
+        kept = 0 if slug in apart or base != pin else _common(order, own)
+        kept = next((number for number in range(kept) if order[number].id in changes), kept)
+        made = reparented(
+            self.repository,
+            [link.id for link in order[kept:]],
+            order[kept - 1].id if kept else base,
+            {commit: changed.redone for commit, changed in changes.items()},
+        )
         again = [Link(m.id, link.tree, (), link.record) for m, link in zip(made, order[kept:], strict=True)]
         links = [*order[:kept], *again]
-        tip = links[-1].id if links else (pin or old)
+        tip = links[-1].id if links else (base or old)
         if tip is None:
             raise FormatError(f"{RUNS}{slug} is nowhere")
         merged = Merged(
@@ -222,8 +242,11 @@ class _Work:
             forwarded=not links and tip != old,
             reparented=max(len(made) - len(extra), 0),
             folded=len(extra),
+            base=base,
         )
-        return _Plan(merged=merged, old=old, commits=tuple(made))
+        return _Plan(
+            merged=merged, old=old, written=tuple(_unique([*cleansed, *parts(changes.values()), *made]))
+        )
 
     def _folded(self, slug: str, own: Sequence[Link]) -> list[Link]:
         """What inboxes hold and the chain does not."""
@@ -235,6 +258,10 @@ class _Work:
         lines = beyond(self.repository, tips, [pin] if pin else [])
         fresh = {link.record: link for line in lines.values() for link in line.links}
         return [link for record, link in fresh.items() if record and record not in there]
+
+
+def _unique(made: Sequence[GitObject]) -> list[GitObject]:
+    return list({one.id: one for one in made}.values())
 
 
 def _common(order: Sequence[Link], own: Sequence[Link]) -> int:

@@ -11,6 +11,7 @@ from ledger.store import chain
 from ledger.store.slug import INBOX, RUNS
 
 DRAIN_SECONDS = 5.0
+_STILL_THERE = "what was taken out of it is still on the remote: ledger push --redacted"
 
 
 def pull(session: Session, name: str, wanted: Wanted) -> Report:
@@ -45,6 +46,10 @@ def pull_once(
         entry.folded += one.folded
         entry.quarantined = list(one.quarantined)
         entry.waiting = len(one.suffix)
+        if one.forced:
+            entry.problem = _STILL_THERE
+        elif entry.problem == _STILL_THERE:
+            entry.problem = ""
     return fetched, outcome.experiments
 
 
@@ -56,6 +61,7 @@ def note(report: Report, fetched: Fetched) -> None:
     report.accepted |= fetched.accepted
     report.refused = list(fetched.refused)
     report.odd += [fault for fault in fetched.odd if fault not in report.odd]
+    report.redacted += [one for one in fetched.redacted if one not in report.redacted]
     report.boxed += sum(fetched.boxed.values())
     for one in fetched.rewound:
         if one.slug not in fetched.accepted:

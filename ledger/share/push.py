@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ledger.git import refs
 from ledger.git.refs import RefUpdate
-from ledger.git.remote import Wish
+from ledger.git.remote import Fate, Wish
 from ledger.share import code, inbox, kept, quarantine
 from ledger.share.backoff import pauses
 from ledger.share.chainlog import Link, records_of
@@ -17,7 +17,7 @@ from ledger.share.merge import Merged
 from ledger.share.pull import DRAIN_SECONDS, pull_once
 from ledger.share.report import Report
 from ledger.share.sender import Sender
-from ledger.share.session import Session, local, writer
+from ledger.share.session import REDACTIONS, Session, local, writer
 from ledger.store import chain
 from ledger.store.slug import RUNS
 
@@ -33,6 +33,8 @@ class Options:
     retry: bool = False
     """Send what is in quarantine again."""
     dry_run: bool = False
+    redacted: bool = False
+    """Replace chains of the remote that hold what was taken out here."""
 
 
 def push(session: Session, name: str, options: Options) -> Report:
@@ -62,7 +64,8 @@ class _Push:
         waits = pauses(_ATTEMPTS, window_seconds=time.monotonic() - start)
         crowded = bool(fetched.came)
         while wishes and not self.options.dry_run:
-            if (crowded and self._overtaken(wishes)) or self.sender.send(wishes, merged):
+            late = (crowded and self._overtaken(wishes)) or not self._tell_redactions(fetched, merged)
+            if late or self.sender.send(wishes, merged):
                 crowded, pause = True, next(waits, None)
                 if pause is None:
                     self.report.trouble = f"{self.name}: others were first {_ATTEMPTS} times; try again"
@@ -70,6 +73,7 @@ class _Push:
                 time.sleep(pause)
             fetched, merged = self._pulled()
             wishes = self._wishes(fetched, merged)
+        self._tell_redactions(fetched, merged)
         self._count(merged)
         if not self.options.dry_run:
             kept.mark(self.session, self.name)
@@ -94,6 +98,14 @@ class _Push:
         there = {**{RUNS + slug: tip for slug, tip in seen.runs.items()}, **seen.inboxes}
         return any(there.get(wish.ref) != wish.old for wish in wishes)
 
+    def _tell_redactions(self, fetched: Fetched, merged: Mapping[str, Merged]) -> bool:
+        """Before the chains: others, and the server's hooks, know then why those are replaced."""
+        held_back = not self.options.redacted and any(one.forced for one in merged.values())
+        if held_back or self.options.dry_run or fetched.log in (None, fetched.seen.redactions):
+            return True
+        done = self.sender.raw([Wish(ref=REDACTIONS, new=fetched.log, old=fetched.seen.redactions)])
+        return done.fates[REDACTIONS] is Fate.TAKEN
+
     def _wishes(self, fetched: Fetched, merged: Mapping[str, Merged]) -> list[Wish]:
         found = []
         for one in merged.values():
@@ -104,7 +116,7 @@ class _Push:
 
     def _wish(self, fetched: Fetched, one: Merged) -> Wish | None:
         self.begun.setdefault(one.slug, set()).update(link.record for link in one.suffix)
-        if one.send is None:
+        if one.send is None or (one.forced and not self.options.redacted):
             return None
         return Wish(ref=RUNS + one.slug, new=one.send, old=fetched.seen.runs.get(one.slug))
 
@@ -115,7 +127,7 @@ class _Push:
         there, known = fetched.seen.inboxes.get(ref), refs.tips(self.repository, ref).get(ref)
         new = self._beyond(one, known.id if known else None)
         entry.waiting = len(new)
-        if one.send is None or not new:
+        if one.send is None or not new or one.forced:
             return None
         if there != one.send:
             return Wish(ref=ref, new=one.send, old=there)

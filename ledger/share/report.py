@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ledger.model import StoreFault
 from ledger.share.chainlog import Link
 from ledger.share.fetch import Rewound
+from ledger.share.redactions import Redaction
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class Report:
     """Records that came and can't be read."""
     boxed: int = 0
     """Records that came in inboxes."""
+    redacted: list[Redaction] = field(default_factory=list)
+    """What others took out of runs, told for the first time."""
     restored: int = 0
     """Records that had gone from their chains, and were put back from their sealed files."""
     pushes: int = 0

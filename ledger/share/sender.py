@@ -57,9 +57,9 @@ class Sender:
 
     def _refused(self, wish: Wish, merged: Mapping[str, Merged], done: Sent) -> None:
         reason = done.reasons.get(wish.ref, "")
-        if not _ABOUT_RECORDS.search(reason):
-            raise self._error(wish.ref, reason, done)
         slug = slug_of(wish.ref)
+        if not _ABOUT_RECORDS.search(reason) or merged[slug].forced:
+            raise self._error(wish.ref, reason, done)
         search = _Prefixes(self, wish)
         culprit = isolate(merged[slug].suffix, search.send, done.said)
         if culprit is None:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import LedgerError
+from ledger.git import refs
 from ledger.git.process import Repository
-from ledger.share import inbox
+from ledger.share import inbox, redactions
 from ledger.share.chainlog import Line, beyond, records_of
-from ledger.share.session import LINKS
+from ledger.share.cleanse import Cleanser
+from ledger.share.session import LINKS, REDACTIONS
 from ledger.store.slug import CODE, INBOX, RUNS, is_slug
 from ledger.store.verify.records import records
 from ledger.store.verify.walk import Walk
@@ -25,6 +27,8 @@ _DIGITS = 12
 
 _PULL = "run `ledger pull`, then `ledger push`: it puts your runs on top of what is here"
 _NEVER = "runs are never deleted or rewritten here; `ledger redact` takes a secret out"
+_ALLOW = "its owner says there: git config ledger.allowRedaction true"
+_BACK = "brings back what was taken out"
 _CONTENT = "your clone keeps the record; record the run again without the fault, or `ledger amend` it"
 
 
@@ -86,17 +90,26 @@ def _chain(repository: Repository, one: Command) -> Complaint | None:
         return _refused(one, "not a name that ledger gives a chain", mend="push with `ledger push`")
     if one.new is None:
         return _refused(one, "may not be deleted", mend=_NEVER)
-    line = _line(repository, one.new, one.old)
-    wrong = _unlike(line, one.old)
+    cleanser = _cleanser(repository)
+    old = one.old
+    if old and cleanser.of(slug):
+        old = cleanser.grown_from(slug, one.new, old) or old
+    line = _line(repository, one.new, old)
+    wrong = _unlike(line, old) if one.new != old else ""
+    if not wrong and cleanser.changes(slug, [one.new]):
+        wrong = _BACK
     if wrong:
         return _refused(one, wrong, mend=_PULL)
-    there = records_of(repository, one.old) if one.old else frozenset()
-    twice = [link for link in line.links if link.record in there]
-    if twice:
-        return _refused(
-            one, *(_at(link.id, "its record is here already") for link in twice[:_SHOWN]), mend=_PULL
-        )
-    return _contents(repository, one, slug, line)
+    if old != one.old and not _allowed(repository):
+        return _refused(one, "only the owner may let a value be taken out", mend=_ALLOW)
+    return _twice(repository, one, line, old) or _contents(repository, one, slug, line)
+
+
+def _twice(repository: Repository, one: Command, line: Line, old: str | None) -> Complaint | None:
+    there = records_of(repository, old) if old else frozenset()
+    found = [link for link in line.links if link.record in there]
+    said = [_at(link.id, "its record is here already") for link in found[:_SHOWN]]
+    return _refused(one, *said, mend=_PULL) if said else None
 
 
 def _inbox(repository: Repository, one: Command) -> Complaint | None:
@@ -113,6 +126,7 @@ def _inbox(repository: Repository, one: Command) -> Complaint | None:
         return None
     line = _line(repository, one.new, one.old)
     wrong = "not a chain of runs" if line.forked else ""
+    wrong = wrong or (_BACK if _cleanser(repository).changes(box.slug, [one.new]) else "")
     return _refused(one, wrong, mend=_PULL) if wrong else _contents(repository, one, box.slug, line)
 
 
@@ -137,9 +151,20 @@ _RULES: tuple[tuple[str, Callable[[Repository, Command], Complaint | None]], ...
     (INBOX, _inbox),
     (CODE, _grows),
     (LINKS, _grows),
+    (REDACTIONS, _grows),
     (_OWN, _local),
 )
 """By the beginning of a ref's name; the first that fits counts."""
+
+
+def _cleanser(repository: Repository) -> Cleanser:
+    tip = refs.tips(repository, REDACTIONS).get(REDACTIONS)
+    return Cleanser(repository, redactions.read(repository, tip.id if tip else None).entries.values())
+
+
+def _allowed(repository: Repository) -> bool:
+    words = ("config", "--type=bool", "--get", "ledger.allowRedaction")
+    return repository.git(*words, accept=(0, 1, 128)).strip() == b"true"
 
 
 def _line(repository: Repository, new: str, old: str | None) -> Line:

@@ -25,6 +25,10 @@ LINKS = "refs/ledger/links"
 LINKS_FROM = "refs/ledger/links-from/"
 """`<remote>`: the links of a remote as they were fetched, unchecked."""
 
+REDACTIONS = "refs/ledger/redactions"
+REDACTIONS_FROM = "refs/ledger/redactions-from/"
+"""`<remote>`: the log of redactions of a remote as it was last seen."""
+
 Told = Callable[[str], None]
 """Hears what is being done now, for a progress line."""
 
@@ -133,13 +137,18 @@ class Local:
     quarantine: Mapping[str, str]
     links: str | None
     """The remote's links as they were fetched."""
+    redactions: str | None = None
+    """This clone's log of what was taken out of chains."""
+    redactions_seen: str | None = None
+    """The remote's, as it was last seen."""
 
 
 def local(repository: Repository, name: str) -> Local:
     """One git process."""
     links = LINKS_FROM + remote_part(name)
     pinned, fetched = f"{PINS}{remote_part(name)}/", f"{TRACKING}{remote_part(name)}/"
-    found = refs.tips(repository, RUNS, INBOX, QUARANTINE, pinned, fetched, links)
+    log, log_seen = REDACTIONS, REDACTIONS_FROM + remote_part(name)
+    found = refs.tips(repository, RUNS, INBOX, QUARANTINE, pinned, fetched, links, log, log_seen)
     ids = {ref: tip.id for ref, tip in found.items() if tip.kind == "commit" and not tip.symbolic}
     return Local(
         runs={ref: tip for ref, tip in found.items() if ref.startswith(RUNS)},
@@ -148,6 +157,8 @@ def local(repository: Repository, name: str) -> Local:
         inboxes={ref: tip for ref, tip in ids.items() if ref.startswith(INBOX)},
         quarantine=_below(ids, QUARANTINE),
         links=ids.get(links),
+        redactions=ids.get(log),
+        redactions_seen=ids.get(log_seen),
     )
 
 
