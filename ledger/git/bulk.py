@@ -97,7 +97,7 @@ def patch_ids(repository: Repository, bases: Mapping[str, str]) -> dict[str, str
     for start in range(0, len(pairs), _PATCHES):
         asked = "".join(pairs[start : start + _PATCHES]).encode()
         # The second commit of a line stands for the parents of the first, and the first begins its difference.
-        words = ("diff-tree", "--stdin", "-p", "--no-ext-diff", "--no-textconv")
+        words = ("diff-tree", "--stdin", "-p", "--full-index", "--no-ext-diff", "--no-textconv")
         differences = repository.git(*words, stdin=asked)
         if differences:
             lines = repository.git("patch-id", "--stable", stdin=differences).decode().splitlines()

@@ -1,0 +1,111 @@
+"""Code that a range does not reach: commits of runs, branches and pull requests, and where they leave the range."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from ledger.git import bulk, history, refs
+from ledger.git.history import CodeCommit, Range
+from ledger.trace.reached import Reached
+
+_BRANCHES = ("refs/heads/", "refs/remotes/")
+_REQUESTS = ("refs/pull/", "refs/merge-requests/")
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_NUMBERED = re.compile(r"refs/(?:remotes/.+/)?(?:pull|pr|merge-requests|mr)/(?P<number>\d{1,9})(?:/head)?")
+"""A pull request where `git fetch` of a forge's own refs, or of a usual refspec of them, puts it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The tip of a branch or a pull request."""
+
+    commit: str
+    number: int | None = None
+    """Of a pull request."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """All commits that some runs, branches and pull requests reach and the range does not."""
+
+    reached: Reached
+    heads: tuple[Head, ...]
+    commits: Mapping[str, CodeCommit]
+    """By id."""
+
+    @classmethod
+    def look(cls, reached: Reached, runs: Iterable[str]) -> Outside:
+        """`runs` are commits that runs name; those that are not in this repository are passed over."""
+        repository = reached.repository
+        heads = tuple(head for head in _heads(reached) if head.commit not in reached.by_id)
+        named = bulk.peeled(repository, filter(_ID.fullmatch, runs))
+        here = (one for one, found in named.items() if found.commit == one)
+        span = Range(
+            include=tuple(sorted({*here, *(head.commit for head in heads)})), exclude=tuple(reached.tips)
+        )
+        return cls(reached, heads, {commit.id: commit for commit in history.walk(repository, span)})
+
+    @cached_property
+    def forks(self) -> Mapping[str, str]:
+        """Commit → the commit of the range below it that builds on most; those without one are left out."""
+        found: dict[str, str] = {}
+        generations = self.reached.generations
+        for commit in self._oldest_first():
+            below = [found.get(parent, parent) for parent in self.commits[commit].parents]
+            inside = [parent for parent in below if parent in generations]
+            if inside:
+                found[commit] = max(inside, key=generations.__getitem__)
+        return found
+
+    def _oldest_first(self) -> Iterator[str]:
+        """No commit before its parents."""
+        children: dict[str, list[str]] = {}
+        waiting: Counter[str] = Counter()
+        for commit in self.commits.values():
+            for parent in commit.parents:
+                if parent in self.commits:
+                    children.setdefault(parent, []).append(commit.id)
+                    waiting[commit.id] += 1
+        ready = deque(commit for commit in self.commits if not waiting[commit])
+        while ready:
+            commit_id = ready.popleft()
+            yield commit_id
+            for child in children.get(commit_id, ()):
+                waiting[child] -= 1
+                if not waiting[child]:
+                    ready.append(child)
+
+    def holding(self, wanted: frozenset[str]) -> frozenset[str]:
+        """The commits that reach some of these."""
+        found: set[str] = set()
+        for commit in self._oldest_first():
+            if commit in wanted or any(parent in found for parent in self.commits[commit].parents):
+                found.add(commit)
+        return frozenset(found)
+
+    def below(self, tip: str) -> set[str]:
+        """A commit and all that it reaches outside."""
+        found: set[str] = set()
+        waiting = [tip]
+        while waiting:
+            commit = waiting.pop()
+            if commit in self.commits and commit not in found:
+                found.add(commit)
+                waiting += self.commits[commit].parents
+        return found
+
+    @cached_property
+    def by_tree(self) -> Mapping[str, str]:
+        """Tree → a commit with it."""
+        return {commit.tree: commit.id for commit in self.commits.values()}
+
+
+def _heads(reached: Reached) -> Iterator[Head]:
+    for ref, tip in refs.tips(reached.repository, *_BRANCHES, *_REQUESTS).items():
+        numbered = _NUMBERED.fullmatch(ref)
+        if tip.kind == "commit" and not tip.symbolic:
+            yield Head(commit=tip.id, number=int(numbered["number"]) if numbered else None)
