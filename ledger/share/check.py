@@ -52,6 +52,8 @@ def check(repository: Repository, claims: Sequence[Claim], *, told: Callable[[in
     try:
         lines = beyond(repository, {claim.ref: claim.tip for claim in claims}, pins, records=False)
     except LedgerError as error:
+        if len(claims) > 1:  # one that is broken must not hide the others
+            return _joined([check(repository, [claim], told=told) for claim in claims])
         found.refused += [_fault(claim, claim.tip, f"can't be followed: {error.message}") for claim in claims]
         return found
     for claim in claims:
@@ -62,10 +64,17 @@ def check(repository: Repository, claims: Sequence[Claim], *, told: Callable[[in
             found.rewound.append(claim.ref)
         else:
             found.sound[claim.ref] = line
-    for claim in claims:
-        if claim.ref in found.sound:
-            _contents(repository, claim, found, told)
+    _contents(repository, {claim.ref: claim for claim in claims if claim.ref in found.sound}, found, told)
     return found
+
+
+def _joined(parts: Sequence[Checked]) -> Checked:
+    return Checked(
+        sound={ref: line for part in parts for ref, line in part.sound.items()},
+        rewound=[ref for part in parts for ref in part.rewound],
+        refused=[fault for part in parts for fault in part.refused],
+        odd=[fault for part in parts for fault in part.odd],
+    )
 
 
 def _descends(repository: Repository, claim: Claim, line: Line) -> bool:
@@ -76,45 +85,48 @@ def _descends(repository: Repository, claim: Claim, line: Line) -> bool:
     return repository.outcome(*words).code == 0
 
 
-def _contents(repository: Repository, claim: Claim, found: Checked, told: Callable[[int], None]) -> None:
-    links = found.sound[claim.ref].links
-    commits = [Commit(claim.ref, link.id, link.tree) for link in links]
+def _contents(
+    repository: Repository, claims: Mapping[str, Claim], found: Checked, told: Callable[[int], None]
+) -> None:
+    """Look into every tree, of all chains together."""
+    commits = [Commit(ref, link.id, link.tree) for ref in claims for link in found.sound[ref].links]
     for start in range(0, len(commits), _AT_ONCE):
         for chunk in read_ahead(repository, commits[start : start + _AT_ONCE]):
-            faults = list(_unsound(repository, claim, chunk))
-            if faults:
-                found.refused += faults
-                del found.sound[claim.ref]
-                return
-            found.odd += _odd(claim, chunk)
+            for fault in _unsound(repository, chunk):
+                found.refused.append(fault)
+                found.sound.pop(fault.ref, None)
+            found.odd += (fault for fault in _odd(claims, chunk) if fault.ref in found.sound)
             told(len(chunk.commits))
 
 
-def _unsound(repository: Repository, claim: Claim, chunk: Chunk) -> Iterator[StoreFault]:
+def _unsound(repository: Repository, chunk: Chunk) -> Iterator[StoreFault]:
     """Trees that are no run's, and files that nobody should read."""
-    trees = dict(zip(chunk.commits, chunk.trees, strict=True))
-    broken = {commit: what for commit, what in trees.items() if isinstance(what, str)}
-    yield from (_fault(claim, commit.id, what) for commit, what in broken.items())
-    places = {
-        blob: (name, commit.id)
-        for commit, tree in trees.items()
-        if not isinstance(tree, str)
-        for name, blob in tree.items()
-    }
-    for (name, commit), size in zip(
-        places.values(), objects.sizes(repository, list(places)) if places else (), strict=True
-    ):
-        if size is None or size > codec.max_bytes(name):
-            what = "missing" if size is None else f"{size:,} bytes, the limit is {codec.max_bytes(name):,}"
-            yield _fault(claim, commit, what, name)
+    trees = list(zip(chunk.commits, chunk.trees, strict=True))
+    blobs = list({blob for _, tree in trees if not isinstance(tree, str) for blob in tree.values()})
+    sizes = dict(zip(blobs, objects.sizes(repository, blobs) if blobs else (), strict=True))
+    for commit, tree in trees:
+        if isinstance(tree, str):
+            yield StoreFault(ref=commit.ref, commit=commit.id, path="", what=tree)
+            continue
+        for name, blob in tree.items():
+            what = _too_large(sizes[blob], codec.max_bytes(name))
+            if what:
+                yield StoreFault(ref=commit.ref, commit=commit.id, path=name, what=what)
 
 
-def _odd(claim: Claim, chunk: Chunk) -> Iterator[StoreFault]:
+def _too_large(size: int | None, limit: int) -> str:
+    if size is None:
+        return "missing"
+    return f"{size:,} bytes, the limit is {limit:,}" if size > limit else ""
+
+
+def _odd(claims: Mapping[str, Claim], chunk: Chunk) -> Iterator[StoreFault]:
     """Records that readers will name: let in, since one bad record must not shut everybody out."""
     for commit, tree in zip(chunk.commits, chunk.trees, strict=True):
-        what = _wrong(claim, chunk.blobs, tree) if not isinstance(tree, str) else None
-        if what:
-            yield _fault(claim, commit.id, what, codec.RUN)
+        if not isinstance(tree, str):
+            what = _wrong(claims[commit.ref], chunk.blobs, tree)
+            if what:
+                yield StoreFault(ref=commit.ref, commit=commit.id, path=codec.RUN, what=what)
 
 
 def _wrong(claim: Claim, blobs: Mapping[str, bytes | None], tree: Mapping[str, str]) -> str | None:
@@ -130,5 +142,5 @@ def _wrong(claim: Claim, blobs: Mapping[str, bytes | None], tree: Mapping[str, s
     return None
 
 
-def _fault(claim: Claim, commit: str, what: str, path: str = "") -> StoreFault:
-    return StoreFault(ref=claim.ref, commit=commit, path=path, what=what)
+def _fault(claim: Claim, commit: str, what: str) -> StoreFault:
+    return StoreFault(ref=claim.ref, commit=commit, path="", what=what)

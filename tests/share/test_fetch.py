@@ -197,3 +197,13 @@ def test_a_pruned_tracking_ref_is_made_again(hub: Hub) -> None:
     hub.push(one)
     assert len(hub.runs()) == 3
     assert hub.runs()[-1] == third
+
+
+def test_one_huge_file_under_two_names_is_seen_under_both(hub: Hub) -> None:
+    one, other = hub.clone("one"), hub.clone("other")
+    hub.record(one)
+    huge = b'{"message": "x"}\n' * 400_000
+    assert 4 << 20 < len(huge) < 64 << 20
+    put(one, tree(one, entries_of(one, {**files_of(one), "run.json": huge, "events.jsonl": huge})))
+    one.git("push", "-q", "origin", REF)
+    assert [fault["path"] for fault in hub.fetch(other, code=4)["faults"]] == ["run.json"]
