@@ -17,10 +17,21 @@ from ledger.errors import LedgerError
 if TYPE_CHECKING:
     from ledger.api import Recorded, history, record, record_many, runs
     from ledger.live import Run, start
+    from ledger.record.handler import LogHandler
 
-__all__ = ["LedgerError", "Recorded", "Run", "history", "record", "record_many", "runs", "start"]
+__all__ = [
+    "LedgerError",
+    "LogHandler",
+    "Recorded",
+    "Run",
+    "history",
+    "record",
+    "record_many",
+    "runs",
+    "start",
+]
 
-_LIVE = frozenset({"Run", "start"})
+_MODULES = {"Run": "ledger.live", "start": "ledger.live", "LogHandler": "ledger.record.handler"}
 
 
 def __getattr__(name: str) -> Any:
@@ -28,7 +39,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'ledger' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("ledger.live" if name in _LIVE else "ledger.api"), name)
+    return getattr(import_module(_MODULES.get(name, "ledger.api")), name)
 
 
 class _Package(ModuleType):

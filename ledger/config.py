@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ledger.errors import ConfigError
 from ledger.frozen import frozen
@@ -34,6 +34,8 @@ class Config:
     snapshot_untracked: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    on_range: Literal["warn", "stop", "ignore"] = "warn"
+    """What a value out of the schema's range does while a run goes on."""
     environment: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     log_metrics: tuple[str, ...] = ()
@@ -44,6 +46,10 @@ class Config:
     """A live run of another host without a sign of life for longer counts as lost."""
     remote: str | None = None
     """The home remote, where it is not `origin` or the only one."""
+    sign: bool = False
+    """Whether records are signed (`ledger.sign`)."""
+    signing_key: str | None = None
+    """A key's file, or a public key whose private one an agent holds (`ledger.signingKey`, else `user.signingKey`)."""
     push_code: str = "never"
     """Whether code goes along with published runs: `never`, `auto` or `always`. Checked where it is used."""
 
@@ -104,6 +110,7 @@ def build(file: Mapping[str, Any], git: Mapping[str, str], environ: Mapping[str,
         snapshot_untracked=tuple(git.get("ledger.snapshotuntracked", "").split()),
         params=tuple(record.get("params", ())),
         metrics=tuple(record.get("metrics", ())),
+        on_range=file.get("live", {}).get("on_range", "warn"),
         environment=_narrowed(allowed_names, record.get("environment")),
         packages=tuple(record.get("packages", ())),
         log_metrics=tuple(file.get("log", {}).get("metrics", ())),
@@ -112,6 +119,8 @@ def build(file: Mapping[str, Any], git: Mapping[str, str], environ: Mapping[str,
         color=git.get("color.ledger") or git.get("color.ui") or "auto",
         lost_after_hours=_hours(git.get("ledger.lostafterhours")),
         remote=git.get("ledger.remote") or None,
+        sign=_boolean(git.get("ledger.sign"), default=False),
+        signing_key=git.get("ledger.signingkey") or git.get("user.signingkey") or None,
         push_code=git.get("ledger.pushcode", "never").lower(),
     )
 

@@ -17,7 +17,7 @@ from ledger.model import new_id
 from ledger.record import lost, ranks, underway
 from ledger.record.begin import Begin, Begun, begin, inert
 from ledger.record.begin import attach as attach_to
-from ledger.record.live import OnError, Run
+from ledger.record.live import OnError, OnRange, Run
 from ledger.record.ranks import Rank
 from ledger.record.retold import earlier
 
@@ -42,7 +42,7 @@ def start(
     attach: str | None = None,
     schema: str | None = None,
     on_error: OnError = "warn",
-    ranges: OnError = "warn",
+    ranges: OnRange | None = None,
     repository: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Start a run. Use it in a `with` block, or call its `finish`; else it ends with the program.
@@ -62,7 +62,9 @@ def start(
         attach: the full id of a run that another process has started.
         schema: name of the schema to validate against; else the configured one, or the only one there is.
         on_error: what a full disk and the like do: `warn` once and keep the data in memory, or `raise`.
-        ranges: what a value outside of the schema's `minimum` and `maximum` does while the run goes on.
+        ranges: what a value outside of the schema's `minimum` and `maximum` does while the run goes on:
+            `warn` once, `stop` (the next `log` raises GateError), or `ignore`; else what the configuration says
+            (`[live] on_range`).
         repository: a folder inside the repository; else the current folder.
 
     Raises:
@@ -85,7 +87,7 @@ def start(
         schema=schema,
     )
     begun = _begun(workspace, asked, attach, resume, ranks.detect(workspace.environ))
-    return Run(begun, on_error=on_error, ranges=ranges)
+    return Run(begun, on_error=on_error, ranges=ranges or workspace.config.on_range)
 
 
 def _begun(

@@ -22,6 +22,10 @@ RUN_FORMAT = 1
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
+LEVELS = ("debug", "info", "warning", "error", "critical")
+"""Of events, from the least; any other word counts as `info`."""
+
+
 class Status(StrEnum):
     RUNNING = "running"
     FINISHED = "finished"

@@ -8,6 +8,7 @@ import time
 import click
 
 from ledger.cli.app import App, pairs
+from ledger.model import LEVELS
 
 _EPILOG = """\b
 Examples:
@@ -24,7 +25,7 @@ It adds to the run in LEDGER_RUN, which `ledger run` sets.
 @click.argument("words", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option(
     "--level",
-    type=click.Choice(["debug", "info", "warning", "error", "critical"]),
+    type=click.Choice(LEVELS),
     default="info",
     show_default=True,
 )

@@ -178,7 +178,7 @@ def _begun(app: App, words: Sequence[str], given: Mapping[str, Any], sources: _S
         command=words,
         own_files=sources.own_files,
     )
-    live = Run(begin(app.workspace, asked))
+    live = Run(begin(app.workspace, asked), ranges=app.workspace.config.on_range)
     live.summary.update(metrics.metrics())
     for spec in given["dataset"]:
         _add_artifact(app, live, "dataset", spec)

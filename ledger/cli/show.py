@@ -12,6 +12,7 @@ import click
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, view_options
 from ledger.errors import UsageError
+from ledger.model import LEVELS
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell
@@ -23,6 +24,7 @@ Examples:
   ledger show 3f9c --records            every write about the run: who, when, why, and what it changed
   ledger show 3f9c --history            its series
   ledger show 3f9c --history loss --csv > loss.csv
+  ledger show 3f9c --events --level warning   what happened while it went on
   ledger show 3f9c --params --json      the params, nested as they were recorded
 
 \b
@@ -45,6 +47,8 @@ _TEXT_FIELDS = ("name", "parent", "note")
     metavar="[METRIC]",
     help="The series instead, all or one.",
 )
+@click.option("--events", "with_events", is_flag=True, help="What happened while it went on, instead.")
+@click.option("--level", type=click.Choice(LEVELS), help="Events of this level and above.")
 @click.option("--params", "only_params", is_flag=True, help="The params only.")
 @click.option("--metrics", "only_metrics", is_flag=True, help="The metrics only.")
 @view_options()
@@ -57,6 +61,8 @@ def show(
     run: str,
     with_records: bool,
     series: str | None,
+    with_events: bool,
+    level: str | None,
     only_params: bool,
     only_metrics: bool,
     viewing: Viewing,
@@ -69,18 +75,31 @@ def show(
     Metrics stand under the definition that the project gives them now; what does not compare with it is in
     parentheses, with the reason.
     """
+    from ledger.cli.show_events import show_events
     from ledger.cli.show_series import show_series
     from ledger.trace import apart
     from ledger.trace.detail import detail
 
     form = one_output(json=as_json, csv=as_csv, md=as_md)
-    one_output(history=series is not None, params=only_params, metrics=only_metrics, records=with_records)
+    one_output(
+        history=series is not None,
+        events=with_events,
+        params=only_params,
+        metrics=only_metrics,
+        records=with_records,
+    )
+    if level is not None and not with_events:
+        raise UsageError("--level goes with --events", hint=f"ledger show {run} --events --level {level}")
     view = viewing.open_all(app)
     left_out: Iterable[str] = ()
     if series is not None:
         left_out = show_series(app, view, run, series or None, form)
+    elif with_events:
+        show_events(app, view, run, level, form)
     elif form in ("csv", "md"):
-        raise UsageError(f"--{form} goes with --history", hint="ledger show RUN --json, or ledger runs --csv")
+        raise UsageError(
+            f"--{form} goes with --history and --events", hint="ledger show RUN --json, or ledger runs --csv"
+        )
     else:
         found = detail(view, run)
         part = "params" if only_params else "metrics" if only_metrics else ""
@@ -202,6 +221,8 @@ class _Printer:
         yield "experiment", run["experiment"]
         yield from ((key, str(run[key])) for key in _TEXT_FIELDS if run.get(key))
         yield "status", str(run["status"])
+        if self.found.records[0].base is None and self.found.records[0].reason:
+            yield "reason", self.found.records[0].reason
         if run.get("started"):
             yield "started", minute(run["started"])
         if run.get("finished"):

@@ -32,6 +32,7 @@ from ledger.store.points import NO_STEP, Call
 from ledger.store.values import clean_name
 
 OnError = Literal["warn", "raise"]
+OnRange = Literal["warn", "stop", "ignore"]
 MAX_EVENT = 16_384
 """Characters of a message."""
 _MAX_STEP = values.MAX_STEP
@@ -51,7 +52,7 @@ class Run:
     attempt: int
     """1, and one more each time that the run is resumed."""
 
-    def __init__(self, begun: Begun, *, on_error: OnError = "warn", ranges: OnError = "warn") -> None:
+    def __init__(self, begun: Begun, *, on_error: OnError = "warn", ranges: OnRange = "warn") -> None:
         self.id, self.experiment = begun.id, begun.experiment
         self.name, self.attempt = begun.name, begun.attempt
         self.on_error: OnError = on_error
@@ -73,9 +74,11 @@ class Run:
         self._calls: list[Call] = self._outlet.calls if self._outlet else []
         self._append: Callable[[Call], None] = self._calls.append if self._outlet else _ignore
         self._limit = self._outlet.limit if self._outlet else sys.maxsize
+        self._ranges: Ranges | None = None
         if self._outlet is not None:
-            if begun.schema is not None:
-                self._outlet.checked = Ranges(begun.schema, self._out_of_range, stop=ranges == "raise").check
+            if begun.schema is not None and ranges != "ignore":
+                self._ranges = Ranges(begun.schema, self._out_of_range, stop=ranges == "stop")
+                self._outlet.checked = self._ranges.check
             _live.add(self)
             signals.watch(self._watcher)
 
@@ -165,6 +168,8 @@ class Run:
         layout = self._layout((metric,), context)
         if self._outlet is None or self._done:
             return
+        if self._ranges is not None:
+            self._ranges.check_series(layout.metrics[0], column)
         for start in range(0, count, _POINTS_AT_ONCE):
             piece = slice(start, start + _POINTS_AT_ONCE)
             block = points.encode_series(layout, at[piece], when[piece], column[piece])
@@ -179,7 +184,7 @@ class Run:
         logger: str | None = None,
         **fields: Any,
     ) -> None:
-        """Something that happened, with a level and fields of its own."""
+        """Something that happened, with a level and fields of its own. Never waits for the disk, nor for a lock."""
         document = {
             "op": "event",
             "time": values.microseconds(time),
@@ -188,7 +193,8 @@ class Run:
             **({"logger": logger} if logger else {}),
             **({"fields": {name: _shown(value) for name, value in fields.items()}} if fields else {}),
         }
-        self._note(document)
+        if self._outlet is not None and not self._done:
+            self._outlet.add_event(document)
 
     def require(self, condition: object, message: str) -> None:
         """Stop training where it can't come to anything: raises GateError, which fails the run, unless `condition` holds."""
@@ -380,6 +386,11 @@ class Run:
 
 _live: set[Run] = set()
 _doubles, _steps, _times = values.doubles, values.steps, values.times
+
+
+def newest() -> Run | None:
+    """The run of this process that started last, of those that go on."""
+    return max(tuple(_live), key=lambda run: run._begun.started, default=None)  # noqa: SLF001 - of this module
 
 
 def _ignore(_: Call) -> None:

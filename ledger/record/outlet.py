@@ -17,6 +17,8 @@ MAX_CALLS = 8192
 """Of `log` in one block."""
 MAX_VALUES = 65_536
 """In one block."""
+MAX_EVENTS = 10_000
+"""Until they are taken along; more are counted."""
 WAKE_BYTES = 4 << 20
 CROWDED_BYTES = 12 << 20
 """What waits beyond this is written by whoever brings more."""
@@ -35,6 +37,8 @@ class Outlet:
 
     def __init__(self, writer: Writer, watcher: Watcher, failed: Callable[[OSError], None]) -> None:
         self.calls: list[Call] = []
+        self.events: list[dict[str, object]] = []
+        """The same for what happened."""
         self.limit = MAX_CALLS
         """Calls after which `spill` is due."""
         self.dropped = 0
@@ -62,6 +66,10 @@ class Outlet:
     def spill(self) -> None:
         """Make blocks of what was logged."""
         with self._watcher.guard:
+            events = self.events[:]
+            del self.events[: len(events)]
+            for event in events:
+                self._wait(json_frame(NOTE, event))
             batch = self.calls[:]
             del self.calls[
                 : len(batch)
@@ -97,6 +105,13 @@ class Outlet:
             self.dropped += 1
         else:
             self.add_block(json_frame(NOTE, document))
+
+    def add_event(self, document: dict[str, object]) -> None:
+        """Waits for nothing, not for a lock either: the next spill takes it along."""
+        if len(self.events) < MAX_EVENTS and self.waiting_bytes <= KEPT_BYTES:
+            self.events.append(document)
+        else:
+            self.dropped += 1
 
     def add_block(self, block: bytes) -> None:
         """Behind all that was logged before."""
@@ -156,7 +171,7 @@ class Outlet:
 
     def _turn(self) -> None:
         try:
-            if self.calls:
+            if self.calls or self.events:
                 self.spill()
             with self._writing:
                 self._write()

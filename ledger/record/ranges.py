@@ -3,57 +3,93 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ledger.errors import GateError
+from ledger.frozen import frozen
+from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
 from ledger.store.points import Call, Layout
 
 Told = Callable[[str, GateError | None], None]
 
 
+@frozen()
+class _Range:
+    """The least and the greatest value that a metric may have, and what the schema calls them."""
+
+    name: str
+    least: float
+    greatest: float
+    words: tuple[str, str]
+
+    @classmethod
+    def of(cls, one: Definition) -> _Range:
+        low = -math.inf if one.minimum is None else one.minimum
+        high = math.inf if one.maximum is None else one.maximum
+        above, below = "minimum" in one.open, "maximum" in one.open
+        return cls(
+            name=one.name,
+            least=math.nextafter(low, math.inf) if above else low,
+            greatest=math.nextafter(high, -math.inf) if below else high,
+            words=(
+                f"{'above' if above else 'minimum'} {low:g}",
+                f"{'below' if below else 'maximum'} {high:g}",
+            ),
+        )
+
+    def broken(self, values: Iterable[float]) -> float | None:
+        """The first value outside; NaN and what has no value are not."""
+        least, greatest = self.least, self.greatest
+        return next((value for value in values if value < least or value > greatest), None)
+
+    def told(self, value: float) -> str:
+        return f"{self.name} = {value:g}: {self.words[value > self.greatest]}, says the schema"
+
+
 class Ranges:
-    """The bounds (`minimum`, `maximum`) of a schema's metrics. Each metric is told of once."""
+    """The bounds of a schema's metrics (`minimum`, `maximum`, and the exclusive ones). Each metric is told of once.
+
+    Whoever empties the buffer of a run looks, not whoever logs.
+    """
 
     def __init__(self, schema: Schema, told: Told, *, stop: bool) -> None:
-        self._bounds = {
-            name: (
-                -math.inf if one.minimum is None else one.minimum,
-                math.inf if one.maximum is None else one.maximum,
-            )
+        self._ranges = {
+            name: _Range.of(one)
             for name, one in schema.metrics.items()
             if one.minimum is not None or one.maximum is not None
         }
-        self._places: dict[Layout, list[tuple[int, str, float, float]]] = {}
+        self._places: dict[Layout, list[tuple[int, _Range]]] = {}
         self._told = told
         self._stop = stop
 
     def check(self, calls: Sequence[Call]) -> None:
         """Look at what was logged since the last time."""
-        if not self._bounds:
+        if not self._ranges:
             return
         for layout in dict.fromkeys(call[0] for call in calls):
-            for place, name, low, high in self._of(layout):
-                column = [call[3][place] for call in calls if call[0] is layout]
-                wrong = next((value for value in column if value < low or value > high), None)
-                if wrong is not None:
-                    self._tell(name, wrong, low, high)
+            for place, bounds in self._of(layout):
+                self._look(bounds, [call[3][place] for call in calls if call[0] is layout])
 
-    def _of(self, layout: Layout) -> list[tuple[int, str, float, float]]:
+    def check_series(self, metric: str, values: Iterable[float]) -> None:
+        """Look at a series that came at once."""
+        if metric in self._ranges:
+            self._look(self._ranges[metric], values)
+
+    def _of(self, layout: Layout) -> list[tuple[int, _Range]]:
         if layout not in self._places:
             self._places[layout] = [
-                (place, name, *self._bounds[name])
+                (place, self._ranges[name])
                 for place, name in enumerate(layout.metrics)
-                if name in self._bounds
+                if name in self._ranges
             ]
         return self._places[layout]
 
-    def _tell(self, name: str, value: float, low: float, high: float) -> None:
-        if name not in self._bounds:
+    def _look(self, bounds: _Range, values: Iterable[float]) -> None:
+        wrong = bounds.broken(values)
+        if wrong is None or self._ranges.pop(bounds.name, None) is None:
             return
-        del self._bounds[name]
         self._places.clear()
-        bound = f"minimum {low:g}" if value < low else f"maximum {high:g}"
-        message = f"{name} = {value:g}: {bound}, says the schema"
+        message = bounds.told(wrong)
         error = GateError(message, hint="mend the metric or its schema") if self._stop else None
         self._told(message, error)

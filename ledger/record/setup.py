@@ -44,6 +44,10 @@ format = 1
 # snapshot = true
 # snapshot_max_bytes = 10485760
 
+[live]
+# What a value out of the schema's minimum and maximum does while a run goes on: warn, stop or ignore.
+# on_range = "warn"
+
 [log]
 # What `ledger log` shows when it is called without --metric.
 {shown}

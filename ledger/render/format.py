@@ -99,6 +99,11 @@ def minute(moment: str | None) -> str:
     return _formatted(moment, "%Y-%m-%d %H:%M")
 
 
+def second(moment: str | None) -> str:
+    """RFC 3339 text → `2026-11-21 02:57:03` in UTC."""
+    return _formatted(moment, "%Y-%m-%d %H:%M:%S")
+
+
 def _formatted(moment: str | None, form: str) -> str:
     try:
         return utc_time(moment).astimezone(UTC).strftime(form) if moment else ""

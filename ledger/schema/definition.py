@@ -41,7 +41,7 @@ _SHORT = 12
 class Definition:
     """What a name means. `did` is `d1:` and 64 hex digits: equal ids mean that values are comparable as they are.
 
-    Outside the identity: direction, description, minimum, maximum, source and series.
+    Outside the identity: direction, description, minimum, maximum, open, source and series.
     """
 
     name: str
@@ -66,6 +66,8 @@ class Definition:
     description: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    open: tuple[str, ...] = ()
+    """Of `minimum` and `maximum` those that are not allowed themselves."""
     source: str | None = None
     """Where the metric is implemented, as `path:function`."""
     series: str | None = None
@@ -129,9 +131,20 @@ def from_property(name: str, subschema: object, role: Role) -> Definition:
         description=_text(name, "description", node.get("description")) or "",
         minimum=_bound(node, "minimum", "exclusiveMinimum"),
         maximum=_bound(node, "maximum", "exclusiveMaximum"),
+        open=_open(node),
         source=_text(name, "source", words.get("source")),
         series=_text(name, "series", words.get("series")),
     )
+
+
+def _open(node: Mapping[str, Json]) -> tuple[str, ...]:
+    """The sides whose narrower bound is an exclusive one."""
+    found = []
+    for side, exclusive, sign in (("minimum", "exclusiveMinimum", 1), ("maximum", "exclusiveMaximum", -1)):
+        closed, narrower = _bound(node, side), _bound(node, exclusive)
+        if narrower is not None and (closed is None or sign * narrower >= sign * closed):
+            found.append(side)
+    return tuple(found)
 
 
 def _wrong(name: str, word: str, expected: str) -> ConfigError:

@@ -280,7 +280,7 @@ def test_a_value_out_of_the_schemas_range_is_said_while_the_run_goes_on(
 
 @pytest.mark.usefixtures("schema")
 def test_a_value_out_of_range_stops_training_where_that_is_asked() -> None:
-    run = start(ranges="raise")
+    run = start(ranges="stop")
     run.log(f1=97.0)
     run.flush()
     with pytest.raises(GateError, match="maximum 1"):
