@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ledger.store.lock import boot_id
+from ledger.store.boot import boot_id
 
 _PROC = Path("/proc")
 _GONE = frozenset("ZXx")

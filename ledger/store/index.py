@@ -9,21 +9,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.errors import StorageError
 from ledger.git import refs
 from ledger.git.process import Repository
 from ledger.model import StoreFault
-from ledger.store import unchained, update
+from ledger.store import manifest as manifests
+from ledger.store.manifest import Manifest
 from ledger.store.segment import Segment
 from ledger.store.slug import INBOX, RUNS
-from ledger.store.update import Told
+from ledger.store.spool import Spool
 
-__all__ = ["INDEX_VERSION", "Index", "Told", "load"]
+if TYPE_CHECKING:
+    from ledger.store.unchained import Waiting
 
 INDEX_VERSION = 2
 """1: the first (2026-11). 2: columns `merges` and `settles`. Another version is rebuilt, never migrated."""
+
+
+class Told(Protocol):
+    """Hears how far a long update has come."""
+
+    def __call__(self, done: int, total: int) -> None: ...
 
 
 class Index:
@@ -81,7 +91,7 @@ class Index:
 def load(repository: Repository, *, told: Told | None = None) -> Index:
     """The index, up to date: reads only what came since the last time. Raises StorageError, RepositoryError."""
     # The spool first: what is chained while we look is then seen in at least one of the two.
-    waiting, faults = unchained.waiting(repository)
+    waiting, faults = _waiting(repository)
     found = refs.tips(repository, RUNS, INBOX)
     tips = {name: tip.id for name, tip in found.items() if not tip.symbolic and tip.kind == "commit"}
     faults += [
@@ -93,23 +103,73 @@ def load(repository: Repository, *, told: Told | None = None) -> Index:
     for folder in _folders(repository):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            segments, manifest = update.current(repository, folder, tips, told)
+            segments, manifest = _current(repository, folder, tips, told)
             broken = [
                 StoreFault(ref=ref, commit=tips[ref], path="", what=what)
                 for ref, what in manifest.broken.items()
             ]
-            late = unchained.indexed(waiting, segments, folder)
-            return Index(
-                [*segments, *([late.segment] if late.segment else [])],
-                dropped=manifest.dropped,
-                faults=[*faults, *broken, *late.faults],
-                schemas=late.schemas,
-            )
+            return _whole(waiting, segments, manifest, [*faults, *broken], folder)
         except OSError as error:
             problems.append(f"{folder}: {error.strerror or error}")
         except StorageError as error:
             problems.append(error.message)
     raise StorageError("no place for the index of the ledger", hint="make room", details=tuple(problems))
+
+
+def _waiting(repository: Repository) -> tuple[list[Waiting], list[StoreFault]]:
+    """What is sealed but not chained: most often nothing, and then nothing that reads it is imported."""
+    if not Spool.of(repository).pending():
+        return [], []
+    from ledger.store import unchained
+
+    return unchained.waiting(repository)
+
+
+def _current(
+    repository: Repository, folder: Path, tips: Mapping[str, str], told: Told | None
+) -> tuple[list[Segment], Manifest]:
+    before = None
+    for _ in range(4):
+        manifest = manifests.read(folder)
+        read = manifest
+        parts = cache(partial(Segment, folder))  # each is opened once, however often an update looks at it
+        try:
+            if manifest.tips != tips:
+                from ledger.store import update
+
+                manifest = update.updated(repository, folder, manifest, tips, told, parts)
+            segments = [parts(stem) for stem in manifest.segments]
+            for part in segments:
+                part.open()
+        except (FileNotFoundError, ValueError, KeyError):
+            # Merged away by another reader since the manifest was read; still so with the same manifest: damaged.
+            if read == before:
+                with suppress(OSError):
+                    (folder / manifests.NAME).unlink()
+            before = read
+        else:
+            return segments, manifest
+    raise StorageError(f"the index in {folder} keeps changing", hint="delete that folder; it is made again")
+
+
+def _whole(
+    waiting: Sequence[Waiting],
+    segments: Sequence[Segment],
+    manifest: Manifest,
+    faults: Sequence[StoreFault],
+    folder: Path,
+) -> Index:
+    if not waiting:
+        return Index(segments, dropped=manifest.dropped, faults=faults)
+    from ledger.store import unchained
+
+    late = unchained.indexed(waiting, segments, folder)
+    return Index(
+        [*segments, *([late.segment] if late.segment else [])],
+        dropped=manifest.dropped,
+        faults=[*faults, *late.faults],
+        schemas=late.schemas,
+    )
 
 
 def _folders(repository: Repository) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.frozen import frozen
+from ledger.store.boot import boot_id
 
 
 @frozen()
@@ -183,14 +184,6 @@ def _predecessor(data: bytes) -> Predecessor:
 
 def _who() -> dict[str, object]:
     return {"host": os.uname().nodename, "boot": boot_id(), "pid": os.getpid(), "since": time.time()}
-
-
-def boot_id() -> str:
-    """Changes at every start of the machine; empty where the system doesn't tell."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 @frozen()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ledger.frozen import frozen
 from ledger.model import new_id
-from ledger.store.lock import boot_id
+from ledger.store.boot import boot_id
 
 NAME = "manifest.json"
 _KINDS = ("rows", "values")

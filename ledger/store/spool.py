@@ -12,11 +12,10 @@ import io
 import json
 import os
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger import canonical
 from ledger.errors import FormatError, StorageError
@@ -25,6 +24,9 @@ from ledger.git.process import Repository
 from ledger.model import Author
 from ledger.store import codec
 from ledger.store.slug import is_slug
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 SEAL_FORMAT = 1
 """Version of sealed files. 1: the first (2026-11)."""
@@ -185,6 +187,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def _zip(records: Sequence[Sealed]) -> bytes:
+    import zipfile
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         written: set[str] = set()
@@ -216,22 +220,27 @@ def _manifest_entry(item: Sealed, digests: Mapping[str, str]) -> dict[str, objec
     }
 
 
-_BROKEN = (
-    zipfile.BadZipFile,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What reading bytes that are no sealed file, or have another shape, comes to."""
+def _broken() -> tuple[type[Exception], ...]:
+    """What reading bytes that are no sealed file, or have another shape, comes to."""
+    import zipfile
+
+    return (
+        zipfile.BadZipFile,
+        AttributeError,
+        EOFError,
+        LookupError,
+        OSError,
+        OverflowError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    )
 
 
 def read(path: Path) -> list[Sealed]:
     """The records of a sealed file, every byte checked. Raises FormatError, FileNotFoundError."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             _require_plain(archive)
@@ -249,7 +258,7 @@ def read(path: Path) -> list[Sealed]:
             return [_sealed(entry, stored) for entry in manifest["records"]]
     except FileNotFoundError:
         raise
-    except _BROKEN as error:
+    except _broken() as error:
         raise FormatError(
             f"{path}: not a sealed record: {type(error).__name__}: {error}",
             hint="it is left as it is; nothing else is held up",
@@ -261,6 +270,8 @@ def contents(path: Path) -> list[tuple[str, str]]:
 
     Raises FormatError, FileNotFoundError.
     """
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             _require_plain(archive)
@@ -268,13 +279,15 @@ def contents(path: Path) -> list[tuple[str, str]]:
             return [(str(entry["record"]), str(entry["slug"])) for entry in manifest["records"]]
     except FileNotFoundError:
         raise
-    except _BROKEN as error:
+    except _broken() as error:
         raise FormatError(f"{path}: not a sealed record: {type(error).__name__}: {error}") from error
 
 
-def _require_plain(archive: zipfile.ZipFile) -> None:
+def _require_plain(archive: ZipFile) -> None:
     """Damage can look like compression or encryption, at which zipfile fails in ways of its own."""
-    if any(item.compress_type != zipfile.ZIP_STORED or item.flag_bits & 1 for item in archive.infolist()):
+    from zipfile import ZIP_STORED
+
+    if any(item.compress_type != ZIP_STORED or item.flag_bits & 1 for item in archive.infolist()):
         raise ValueError("compressed or encrypted, which ledger never writes")
 
 

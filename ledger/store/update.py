@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import cache, partial
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from ledger.errors import FormatError, GitError, StorageError
+from ledger.errors import FormatError, GitError
 from ledger.git.process import Repository
 from ledger.model import new_id
 from ledger.store import codec, segment
@@ -21,46 +20,18 @@ from ledger.store.reading import Chunk, Tree, read_ahead
 from ledger.store.rows import Builder
 from ledger.store.segment import Segment
 
+if TYPE_CHECKING:
+    from ledger.store.index import Told
+
 _MAX_ROWS = 1 << 16
 """Rows of a full segment; fuller ones are never merged again, which bounds what an update can cost."""
 _TIER = 8
 
 
-class Told(Protocol):
-    """Hears how far a long update has come."""
-
-    def __call__(self, done: int, total: int) -> None: ...
-
-
 _Parts = Callable[[str], Segment]
 
 
-def current(
-    repository: Repository, folder: Path, tips: Mapping[str, str], told: Told | None
-) -> tuple[list[Segment], Manifest]:
-    before = None
-    for _ in range(4):
-        manifest = manifests.read(folder)
-        read = manifest
-        parts = cache(partial(Segment, folder))  # each is opened once, however often an update looks at it
-        try:
-            if manifest.tips != tips:
-                manifest = _update(repository, folder, manifest, tips, told, parts)
-            segments = [parts(stem) for stem in manifest.segments]
-            for part in segments:
-                part.open()
-        except (FileNotFoundError, ValueError, KeyError):
-            # Merged away by another reader since the manifest was read; still so with the same manifest: damaged.
-            if read == before:
-                with suppress(OSError):
-                    (folder / manifests.NAME).unlink()
-            before = read
-        else:
-            return segments, manifest
-    raise StorageError(f"the index in {folder} keeps changing", hint="delete that folder; it is made again")
-
-
-def _update(
+def updated(
     repository: Repository,
     folder: Path,
     old: Manifest,
@@ -116,7 +87,7 @@ def _anew(
     told: Told | None,
     parts: _Parts,
 ) -> Manifest:
-    manifest = _update(repository, folder, Manifest(), tips, told, parts)
+    manifest = updated(repository, folder, Manifest(), tips, told, parts)
     for stem in old.segments:
         manifests.remove(folder, stem)
     return manifest

@@ -76,7 +76,7 @@ def test_a_holder_that_died(repo: Repo, ledger: Ledger) -> None:
     import json
     import socket
 
-    from ledger.store.lock import boot_id
+    from ledger.store.boot import boot_id
 
     ledger("record", "-m", "f1=0.9")
     note = {

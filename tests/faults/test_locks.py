@@ -35,7 +35,7 @@ def _own_lock(
     repo: Repo, *, refs: tuple[str, ...] = (), boot: str | None = None, host: str | None = None
 ) -> Path:
     """Ledger's lock as a holder leaves it that was killed while it wrote `refs`."""
-    from ledger.store.lock import boot_id
+    from ledger.store.boot import boot_id
 
     path = repo.path / ".git/ledger/lock"
     path.parent.mkdir(parents=True, exist_ok=True)
