@@ -15,19 +15,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ledger.errors import GitError
 from ledger.git import history
 from ledger.git.history import CodeCommit
 from ledger.git.process import Repository
 from ledger.model import Level
-from ledger.store import link_log
-from ledger.store.links import Links
 from ledger.store.segment import Segment
-from ledger.trace import elsewhere, rewritten
 from ledger.trace.attachment import COLUMNS, UNATTACHED, Attachment, CodeKey, key_of
 from ledger.trace.reached import Reached
 from ledger.trace.runset import RunSet
+
+if TYPE_CHECKING:
+    from ledger.store.links import Links
 
 __all__ = ["UNATTACHED", "Attacher", "Attachment", "CodeKey"]
 
@@ -66,14 +67,19 @@ class Attacher:
                 yield one, rows
 
     def row(self, runs: RunSet, row: int) -> Attachment:
-        """The attachment of one run alone."""
+        """The attachment of one run. What others of its branch came to says something of it, where nothing is certain."""
         columns = runs.record_columns(row)
         self._reached.scope([columns[name] for name in _TREES if columns[name]])
         key = key_of(columns)
-        self._attach([key])
-        one = self._known[key]
-        commit = self._by_hand(runs).get(row) if one.level not in _SURE else None
-        return Attachment(commit, Level.MANUAL) if commit else one
+        self._facts([key])
+        if (sure := self._known.get(key)) and sure.level in _SURE:
+            return sure
+        if commit := self._by_hand(runs).get(row):
+            return Attachment(commit, Level.MANUAL)
+        if key not in self._known:
+            self._scope_run_trees(runs)
+            self._attach([key, *(other for other, _ in self._by_code(runs))])
+        return self._known[key]
 
     def _by_code(self, runs: RunSet) -> Iterator[tuple[CodeKey, Sequence[int]]]:
         for start, part in runs.index.starts():
@@ -83,16 +89,24 @@ class Attacher:
 
     def _attach(self, keys: Iterable[CodeKey]) -> None:
         """Find where keys belong, those that take git's help all at once."""
-        new = [key for key in keys if key not in self._known]
-        self._known.update((key, found) for key in new if (found := self._find(key)))
-        left = self._left(new)
-        self._known.update(rewritten.find(self._reached, self._links, left) if left else {})
-        left = self._left(new)
-        self._known.update((key, found) for key in left if (found := self._at_base(key)))
-        left = self._left(new)
+        left = self._facts(list(dict.fromkeys(keys)))
+        if not left:
+            return  # the common case, which imports nothing that guesses
+        from ledger.trace import elsewhere
+
         with suppress(GitError):  # a damaged object costs guesses; what is certain stands
-            self._known.update(elsewhere.find(self._reached, left) if left else {})
-        self._known.update(dict.fromkeys(self._left(new), UNATTACHED))
+            self._known.update(elsewhere.find(self._reached, left))
+        self._known.update(dict.fromkeys(self._left(left), UNATTACHED))
+
+    def _facts(self, keys: Sequence[CodeKey]) -> list[CodeKey]:
+        """Find what is certain; those of the keys that it is not known of."""
+        self._known.update((key, found) for key in self._left(keys) if (found := self._find(key)))
+        if left := self._left(keys):
+            from ledger.trace import rewritten
+
+            self._known.update(rewritten.find(self._reached, self._links, left))
+            self._known.update((key, found) for key in self._left(left) if (found := self._at_base(key)))
+        return self._left(left)
 
     def _left(self, keys: Iterable[CodeKey]) -> list[CodeKey]:
         return [key for key in keys if key not in self._known]
@@ -107,10 +121,14 @@ class Attacher:
 
     @cached_property
     def _links(self) -> Links:
+        from ledger.store import link_log
+
         return link_log.load(self.repository)
 
     def _by_hand(self, runs: RunSet) -> Mapping[int, str]:
         """Row → the commit that somebody put its run on, as far as it is reached, or what took its place is."""
+        from ledger.trace import rewritten
+
         reached, found = self._reached, {}
         for run, commit in self._links.by_hand.items():
             ends = {reached.by_id[commit]} if commit in reached.by_id else set()
@@ -133,6 +151,8 @@ class Attacher:
         """A dirty run at its base commit, or at what took the place of that."""
         if not key.dirty:
             return None
+        from ledger.trace import rewritten
+
         base = self._find(key.clean) or rewritten.find(self._reached, self._links, [key.clean]).get(key.clean)
         return replace(base, level=Level.DIRTY_BASE) if base else None
 

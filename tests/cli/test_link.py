@@ -44,6 +44,16 @@ def test_a_link_by_hand_follows_a_rewritten_commit(repo: Repo, ledger: Ledger, l
     assert levels(ledger) == [(repo.git("rev-parse", "HEAD"), "manual")]
 
 
+def test_somebodys_word_counts_more_than_a_dirty_base(repo: Repo, ledger: Ledger) -> None:
+    repo.write("train.py", "changed\n")
+    run = ledger.json("record", "-m", "f1=0.5")["id"]
+    assert levels(ledger)[0][1] == "dirty-base"
+    made = repo.commit("the change, and more", train__py="changed\n", other__py="more\n")
+    ledger("link", run, made)
+    assert levels(ledger) == [(made, "manual")]
+    assert ledger.json("show", run)["attached"] == {"commit": made, "level": "manual"}
+
+
 def test_what_is_certain_does_not_move(repo: Repo, ledger: Ledger) -> None:
     run = ledger.json("record", "-m", "f1=0.5")["id"]
     first = repo.git("rev-parse", "HEAD")
