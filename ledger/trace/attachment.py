@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from ledger.frozen import frozen
 from ledger.model import Level
 
 COLUMNS = (
@@ -13,7 +13,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Attachment:
     commit: str | None
     level: Level
@@ -24,7 +24,7 @@ class Attachment:
 UNATTACHED = Attachment(None, Level.UNATTACHED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class CodeKey:
     """What a run says about its code, as far as it decides where the run belongs."""
 
