@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ledger.config import Workspace
-from ledger.errors import LedgerError, StorageError
+from ledger.errors import ConfigError, LedgerError, StorageError
 from ledger.model import Code, Record, utc_time
 from ledger.record.code import Captured
 from ledger.record.message import commit_message
@@ -39,6 +39,7 @@ def seal_and_chain(
 def stored(workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()) -> Fate:
     """What `seal_and_chain` does, with what there is to say about it. Raises StorageError."""
     whole = [sealed(item, pack) for item, pack in zip(records, packs or [b""] * len(records), strict=True)]
+    whole, unsigned = _signed(workspace, whole)
     name = stem(workspace, records[0].run.record)
     fate = _sealed_once(workspace, whole, name) or _sealed_once(workspace, whole, name)
     if fate is None:
@@ -46,7 +47,25 @@ def stored(workspace: Workspace, records: Sequence[Record], packs: Sequence[byte
             "the sealed file was deleted before it was on its ref, twice",
             hint="something cleans the spool of .git/ledger; stop it and record again",
         )
-    return fate
+    return replace(fate, warnings=(*unsigned, *fate.warnings)) if unsigned else fate
+
+
+def _signed(workspace: Workspace, whole: list[Sealed]) -> tuple[list[Sealed], tuple[str, ...]]:
+    """Records with signatures, where the user's git configuration says so; one that can't be made loses no run."""
+    key = workspace.config.signing_key
+    if not workspace.config.sign:
+        return whole, ()
+    from ledger.git import signing
+    from ledger.store.signature import payload, signed_message
+
+    try:
+        if key is None:
+            raise ConfigError("ledger.sign is set, and no key is named")
+        made = signing.sign(workspace.repository, key, [payload(item.record, item.files) for item in whole])
+    except (LedgerError, OSError) as error:
+        return whole, (f"not signed: {error.message if isinstance(error, LedgerError) else error}",)
+    pairs = zip(whole, made, strict=True)
+    return [replace(item, message=signed_message(item.message, one)) for item, one in pairs], ()
 
 
 def _sealed_once(workspace: Workspace, whole: Sequence[Sealed], name: str) -> Fate | None:

@@ -39,9 +39,11 @@ def entries(
     commits: Sequence[str], records: Sequence[Sealed], tip: refs.Tip | None, object_format: str
 ) -> list[GitObject]:
     """What a code ref needs to keep commits that it does not reach: one entry each, on top of its tip."""
-    if not commits:
-        return []
-    seconds = max(item.seconds for item in records)
+    return kept(commits, max(item.seconds for item in records), tip, object_format) if commits else []
+
+
+def kept(commits: Sequence[str], seconds: int, tip: refs.Tip | None, object_format: str) -> list[GitObject]:
+    """One entry for each commit, and the empty tree; `seconds` since 1970 is when it is kept."""
     empty = objects.make("tree", b"", object_format)
     made = [empty]
     parent = tip.id if tip else None

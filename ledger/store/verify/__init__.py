@@ -1,19 +1,20 @@
 """Reads everything back and names every fault: refs, commits, trees, files, edits, code, the spool, the index.
 
 The rest of ledger reads quickly and passes over what it can't read; here nothing is passed over, and one thing
-that is broken hides no other. Nothing is changed.
+that is broken hides no other. Nothing is changed, but by `repair`, which makes anew what is derived.
 """
 
 from __future__ import annotations
 
 from ledger.git.process import Repository
 from ledger.store.verify.chains import chains
-from ledger.store.verify.links import code, edits, firsts
+from ledger.store.verify.links import code, edits, firsts, made_by_hand
 from ledger.store.verify.local import index, spool
 from ledger.store.verify.records import records
+from ledger.store.verify.repair import repair
 from ledger.store.verify.walk import Report, Told, Walk
 
-__all__ = ["Report", "verify"]
+__all__ = ["Report", "repair", "verify"]
 
 _CHUNK = 2_000
 
@@ -34,6 +35,7 @@ def verify(repository: Repository, *, told: Told | None = None) -> Report:
     edits(walk)
     firsts(walk)
     code(walk)
+    made_by_hand(walk)
     spool(walk)
     index(walk)
     return Report(
@@ -42,4 +44,5 @@ def verify(repository: Repository, *, told: Told | None = None) -> Report:
         records=len(walk.records),
         faults=tuple(walk.faults),
         notes=tuple(walk.notes),
+        seen=walk.records,
     )

@@ -152,7 +152,9 @@ def _schema(found: Content, data: bytes | None) -> None:
     except LedgerError as error:
         found.wrong.append((codec.SCHEMA, error.message))
         return
-    there = [fault for fault in faults if not MARK.search(fault.value)]  # what was taken out has no type any more
+    there = [
+        fault for fault in faults if not MARK.search(fault.value)
+    ]  # what was taken out has no type any more
     found.wrong += [(fault.file, f"breaks the run's schema: {_said(fault)}") for fault in there[:_SHOWN]]
 
 

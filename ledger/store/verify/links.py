@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from ledger.errors import LedgerError
+from ledger.errors import GitError, LedgerError
 from ledger.git import history, refs
-from ledger.store import codec
+from ledger.store import codec, link_log
 from ledger.store.slug import CODE, RUNS
 from ledger.store.verify.walk import Seen, Walk
 
@@ -38,6 +38,20 @@ def firsts(walk: Walk) -> None:
         if not seen.bases and first.setdefault(seen.run, record) != record:
             what = f"the run {seen.run[:8]} was recorded twice: {first[seen.run][:12]} and {record[:12]} edit no record"
             walk.fault(what, ref=seen.ref, commit=seen.commit, path=codec.RUN)
+
+
+def made_by_hand(walk: Walk) -> None:
+    """The log of links between code commits, and of runs that were put somewhere by hand."""
+    tip = refs.tips(walk.repository, link_log.REF).get(link_log.REF)
+    if tip is None:
+        return
+    if tip.kind != "commit":
+        walk.fault(f"not a log of links: {tip.nature}", ref=link_log.REF, commit=tip.id)
+        return
+    try:
+        walk.faults += link_log.read(walk.repository, tip.id).faults
+    except GitError as error:
+        walk.fault(f"can't be followed: {error.message}", ref=link_log.REF, commit=tip.id)
 
 
 def _circle(walk: Walk, record: str, settled: set[str]) -> bool:

@@ -23,16 +23,6 @@ class Told(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    experiments: int
-    runs: int
-    records: int
-    faults: tuple[StoreFault, ...]
-    notes: tuple[StoreFault, ...]
-    """What is worth knowing and no fault: an edit or code that is not here, since it was made elsewhere."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What is remembered of a record that could be read."""
 
@@ -46,6 +36,18 @@ class Seen:
     sound: bool
     digest: int
     code: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    experiments: int
+    runs: int
+    records: int
+    faults: tuple[StoreFault, ...]
+    notes: tuple[StoreFault, ...]
+    """What is worth knowing and no fault: an edit or code that is not here, since it was made elsewhere."""
+    seen: Mapping[str, Seen] = field(default_factory=dict, repr=False)
+    """The records that could be read."""
 
 
 @dataclass(frozen=True, slots=True)
