@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +25,7 @@ Examples:
   ledger runs --columns f1,lr,branch,duration -e main
   ledger runs --where "status != 'finished' or tags.stage = 'sweep'" --ids
   ledger runs --where 'metrics.`val/f1@5` is not null' --csv > runs.csv
+  ledger runs --tree -w 'f1 > 0.9'              under the sweeps and runs that they belong to
   ledger runs --where 'f1 > 90' --as 1          values, filter and order under version 1 of the schema
 
 \b
@@ -68,6 +69,7 @@ _GIVING_WAY = ("experiment", "finished")
     help="Only runs of this experiment; again for more.",
 )
 @click.option("--ids", "only_ids", is_flag=True, help="Print full ids only, one a line.")
+@click.option("--tree", "as_tree", is_flag=True, help="Each run under the one that it belongs to.")
 @view_options()
 @table_options
 @click.pass_obj
@@ -81,6 +83,7 @@ def runs(
     limit: int | None,
     experiments: tuple[str, ...],
     only_ids: bool,
+    as_tree: bool,
     viewing: Viewing,
     as_json: bool,
     as_csv: bool,
@@ -93,7 +96,7 @@ def runs(
     from ledger.trace import apart
     from ledger.trace.listing import Listing, chosen, find, split
 
-    form = one_output(json=as_json, csv=as_csv, md=as_md, ids=only_ids)
+    form = one_output(json=as_json, csv=as_csv, md=as_md, ids=only_ids, tree=as_tree)
     asked = tuple(name for text in columns for name in split(text)) or None
     keys = tuple(name for text in sort for name in split(text))
     if columns and asked is None:
@@ -152,6 +155,23 @@ class _Printer:
             self.app.talk("no such runs")
         else:
             self.app.talk("no runs yet: ledger record --help shows how to record one")
+
+    def tree(self) -> None:
+        if len(self.found.rows):
+            self.app.lines(self._tree_lines())
+        else:
+            self.text()
+
+    def _tree_lines(self) -> Iterator[str]:
+        from ledger.cli.runs_tree import rows
+        from ledger.render.table import Table, render
+        from ledger.trace.tree import tree
+
+        nodes = tree(self.view.runs, self.found)
+        here = replace(self, found=self.found.of([node.row for node in nodes if node.row is not None]))
+        names = self._names()
+        cells = rows(nodes, here._rows(names), len(names), unicode=self.app.terminal.unicode)  # noqa: SLF001 - of itself
+        yield from render(Table(columns=tuple(self._columns(names)), rows=cells), self.app.terminal)
 
     def _every_name(self) -> list[str]:
         from ledger.trace.listing import chosen
@@ -333,4 +353,5 @@ _PRINTERS = {
     "csv": _Printer.csv,
     "md": _Printer.markdown,
     "ids": _Printer.ids,
+    "tree": _Printer.tree,
 }

@@ -90,6 +90,12 @@ class Found:
         """The first of the same runs."""
         return replace(self, rows=self.rows.slice(0, count))
 
+    def of(self, rows: Sequence[int]) -> Found:
+        """Other runs of the same ledger, by their rows of the index."""
+        import pyarrow as pa
+
+        return replace(self, rows=pa.array(rows, pa.int32()))
+
     def documents(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The same as one flat mapping a run for JSON: each param of the kind it was recorded as."""
         shown = self.table(names)
