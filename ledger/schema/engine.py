@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledger.errors import ConfigError
 from ledger.model import Fault
+from ledger.schema import patterns
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -56,7 +57,9 @@ def _compile(body: Mapping[str, object]) -> CompiledValidator:
     import jsonschema_rs
 
     try:
-        return jsonschema_rs.Draft202012Validator(dict(body), retriever=_never)
+        return jsonschema_rs.Draft202012Validator(
+            dict(body), retriever=_never, pattern_options=patterns.options()
+        )
     except ValueError as error:
         raise ConfigError(f"not a usable JSON Schema: {str(error).splitlines()[0]}") from error
 
@@ -84,10 +87,7 @@ def _dialect() -> type[Draft202012Validator]:
         Draft202012Validator,
         {
             **{word: _of_finite(inherited[word]) for word in _FINITE_ONLY},
-            **{
-                word: _name_by_name(inherited[word])
-                for word in ("additionalProperties", "unevaluatedProperties")
-            },
+            **patterns.KEYWORDS,
             "multipleOf": _of_finite(_multiple_of),
             "properties": _properties,
             "required": _required,
@@ -114,21 +114,6 @@ def _of_finite(keyword: Keyword) -> Keyword:
     def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         if not non_finite(instance):
             yield from keyword(validator, value, instance, schema) or ()
-
-    return check
-
-
-def _name_by_name(keyword: Keyword) -> Keyword:
-    """One error at each unexpected name, where the specification's keyword gives one for all of them."""
-
-    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        errors = list(keyword(validator, value, instance, schema) or ())
-        if value is not False or not errors:
-            yield from errors
-            return
-        alone = ((name, {name: instance[name]}) for name in instance)
-        names = [name for name, single in alone if any(keyword(validator, value, single, schema) or ())]
-        yield from (_error("not declared", (name,)) for name in names) if names else errors
 
     return check
 

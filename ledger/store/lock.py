@@ -9,8 +9,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 
 from ledger.frozen import frozen
 from ledger.store.boot import boot_id
+
+_REF = re.compile(r"refs/(?:[a-z]+/){1,2}[a-z0-9_][a-z0-9._-]*")
 
 
 @frozen()
@@ -166,10 +169,8 @@ def _lock(descriptor: int, wait_seconds: float) -> bool:
 def _predecessor(data: bytes) -> Predecessor:
     try:
         state: dict[str, Any] = json.loads(data) if data.strip(b"\0") else {}
-        intents = tuple(
-            Intent(**{**item, "files": tuple(item["files"])}) for item in state.get("intents", ())
-        )
-    except (ValueError, TypeError, KeyError, AttributeError):
+        intents = tuple(map(_intent, state.get("intents", ())))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Predecessor(died=True, rebooted=True)  # torn: trust nothing of it
     me = _who()
     same_host, same_boot = state.get("host") == me["host"], state.get("boot") == me["boot"]
@@ -180,6 +181,16 @@ def _predecessor(data: bytes) -> Predecessor:
         new=not state,
         elsewhere=bool(state) and not same_host and not same_boot,  # containers of one machine share its boot
     )
+
+
+def _intent(item: Mapping[str, Any]) -> Intent:
+    """What a note says. Raises ValueError and others for what no holder writes: its refs become names of files."""
+    found = Intent(**{**item, "files": tuple(item["files"])})
+    texts = (found.new, "" if found.old is None else found.old, *found.files)
+    own = all(_REF.fullmatch(ref) for ref in (found.ref, found.code_ref) if ref is not None)
+    if not own or not all(isinstance(text, str) for text in texts):
+        raise ValueError("not an intent")
+    return found
 
 
 def _who() -> dict[str, object]:
@@ -205,7 +216,7 @@ def holder(path: Path) -> Holder | None:
         if not state["open"]:
             return None
         host, boot, pid, since = state["host"], state["boot"], int(state["pid"]), float(state["since"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     me = _who()
     if host != me["host"]:
