@@ -52,6 +52,8 @@ class _Push:
         self.sender = Sender(session, name, self.report)
         self.begun: dict[str, set[str]] = {}
         """Slug → records that were to be sent to its chain."""
+        self.lacking: set[str] = set()
+        """Records that are to be sent next, and slugs whose chain is to be replaced."""
 
     def run(self) -> Report:
         chain.drain(self.repository, home=self.name, wait_seconds=DRAIN_SECONDS)
@@ -61,9 +63,10 @@ class _Push:
         start = time.monotonic()
         fetched, merged = self._pulled()
         wishes = self._wishes(fetched, merged)
+        goal = frozenset(self.lacking)  # what is recorded from now on must not keep this from ending
         waits = pauses(_ATTEMPTS, window_seconds=time.monotonic() - start)
         crowded = bool(fetched.came)
-        while wishes and not self.options.dry_run:
+        while wishes and self.lacking & goal and not self.options.dry_run:
             late = (crowded and self._overtaken(wishes)) or not self._tell_redactions(fetched, merged)
             if late or self.sender.send(wishes, merged):
                 crowded, pause = True, next(waits, None)
@@ -108,6 +111,7 @@ class _Push:
 
     def _wishes(self, fetched: Fetched, merged: Mapping[str, Merged]) -> list[Wish]:
         found = []
+        self.lacking = set()
         for one in merged.values():
             to_inbox = self.options.inbox or one.slug in fetched.lacking
             wish = self._inbox_wish(fetched, one) if to_inbox else self._wish(fetched, one)
@@ -118,6 +122,7 @@ class _Push:
         self.begun.setdefault(one.slug, set()).update(link.record for link in one.suffix)
         if one.send is None or (one.forced and not self.options.redacted):
             return None
+        self.lacking.update([link.record for link in one.suffix], [one.slug] if one.forced else [])
         return Wish(ref=RUNS + one.slug, new=one.send, old=fetched.seen.runs.get(one.slug))
 
     def _inbox_wish(self, fetched: Fetched, one: Merged) -> Wish | None:
@@ -125,17 +130,18 @@ class _Push:
         entry.inbox = True
         ref = inbox.ref_of(writer(self.repository), one.slug)
         there, known = fetched.seen.inboxes.get(ref), refs.tips(self.repository, ref).get(ref)
-        new = self._beyond(one, known.id if known else None)
+        old = known.id if known else None
+        new = self._beyond(one, old)
+        if there is not None and there != old and there in (one.send, *self.sender.ours):
+            # Seen in the inbox, it is published. Readers here find it there too, which changes nothing.
+            self.session.move([RefUpdate(ref=ref, new=there, old=old)], f"ledger: seen on {self.name}")
+            left = self._beyond(one, there)
+            entry.sent, new = entry.sent + len(new) - len(left), left
         entry.waiting = len(new)
         if one.send is None or not new or one.forced:
             return None
-        if there != one.send:
-            return Wish(ref=ref, new=one.send, old=there)
-        # Seen in the inbox, it is published. Readers here find it there too, which changes nothing.
-        update = RefUpdate(ref=ref, new=one.send, old=known.id if known else None)
-        self.session.move([update], f"ledger: seen on {self.name}")
-        entry.sent, entry.waiting = entry.sent + len(new), 0
-        return None
+        self.lacking.update(link.record for link in new)
+        return Wish(ref=ref, new=one.send, old=there)
 
     def _beyond(self, one: Merged, tip: str | None) -> list[Link]:
         """What was not sent to the inbox before: the remote's is gone when somebody has taken it in."""
