@@ -16,11 +16,14 @@ _T = TypeVar("_T")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,))
-def frozen(*, kw_only: bool = True) -> Callable[[type[_T]], type[_T]]:
-    """A slotted dataclass that is compared, hashed and shown by its fields, as a frozen one is."""
+def frozen(*, kw_only: bool = True, slots: bool = True) -> Callable[[type[_T]], type[_T]]:
+    """A slotted dataclass that is compared, hashed and shown by its fields, as a frozen one is.
+
+    `slots=False` leaves room for cached properties.
+    """
 
     def make(cls: type[_T]) -> type[_T]:
-        made: Any = dataclasses.dataclass(eq=False, repr=False, slots=True, kw_only=kw_only)(cls)
+        made: Any = dataclasses.dataclass(eq=False, repr=False, slots=slots, kw_only=kw_only)(cls)
         fields = dataclasses.fields(made)
         made.__compared__ = _getter([field.name for field in fields if field.compare])
         made.__hashed__ = _getter(

@@ -87,6 +87,10 @@ class App:
 
     def settle(self) -> int:
         """Record runs whose process died before they were; how many. One look into a folder where there are none."""
+        from ledger.store.spool import Spool
+
+        if not any(map(_holds_files, Spool.of(self.workspace.repository).journals)):
+            return 0
         from ledger.record import underway
 
         if underway.all_well(self.workspace):
@@ -168,6 +172,13 @@ class App:
             where = " ".join(part for part in (first.ref, first.commit[:12], first.path) if part)
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             self.talk(f"warning: unreadable: {where}: {first.what}{more} (ledger verify lists them)")
+
+
+def _holds_files(folder: Path) -> bool:
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False
 
 
 def one_output(**formats: bool) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
 from ledger.cli.aside import own_document, parenthesised
+from ledger.frozen import frozen
 from ledger.model import Grade, Level
 from ledger.render.format import date, day, delta, number
 from ledger.render.grades import GRADES
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ledger.trace.view import View
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Printer:
     app: App
     view: View

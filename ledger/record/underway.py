@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ledger.config import Workspace
 from ledger.errors import FormatError, LedgerError
+from ledger.frozen import frozen
 from ledger.record import liveness
 from ledger.store import journal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Journal:
     """A run that is not recorded yet."""
 

@@ -153,9 +153,10 @@ def _measured(column: Column, cells: list[Cell | str]) -> _Lane:
     mark = max((width(cell.mark) for cell in cells if not isinstance(cell, str)), default=0)
     if column.align is not Align.POINT:
         return _Lane(head=max(map(width, texts), default=0), mark=mark)
+    measure = len if _is_plain(cells) else width
     parts = [_split(text) for text in texts]
-    head = max((width(before) for before, _ in parts), default=0)
-    return _Lane(head=head, tail=max((width(after) for _, after in parts), default=0), mark=mark)
+    head = max((measure(before) for before, _ in parts), default=0)
+    return _Lane(head=head, tail=max((measure(after) for _, after in parts), default=0), mark=mark)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -127,7 +127,7 @@ def folders(repository: Repository) -> tuple[Path, Path]:
     """Where journals are, and where they are when that can't be written."""
     from ledger.store.spool import Spool
 
-    return repository.folder / "journal", Spool.of(repository).fallback.parent / "journal"
+    return Spool.of(repository).journals
 
 
 def listed(repository: Repository) -> dict[Path, Name]:

@@ -94,6 +94,11 @@ class Spool:
         """Whether this clone ever fetched or pushed runs."""
         return self.writer.exists()
 
+    @property
+    def journals(self) -> tuple[Path, Path]:
+        """Where journals of live runs are, and where they are when that can't be written."""
+        return self.folder.parent / "journal", self.fallback.parent / "journal"
+
     def seal(self, records: Sequence[Sealed], *, name: str) -> Path:
         """Make records durable and return the file. Raises StorageError where no disk takes them."""
         return self._store(_zip(records), name + SUFFIX, "")
@@ -239,30 +244,47 @@ def _broken() -> tuple[type[Exception], ...]:
 
 def read(path: Path) -> list[Sealed]:
     """The records of a sealed file, every byte checked. Raises FormatError, FileNotFoundError."""
-    import zipfile
-
     try:
         with zipfile.ZipFile(path) as archive:
-            _require_plain(archive)
-            manifest = json.loads(archive.read(_MANIFEST))
-            version = manifest["format"]
-            if version > SEAL_FORMAT:
-                raise FormatError(
-                    f"{path}: sealed by a newer ledger (format {version})", hint="upgrade ledger"
-                )
-            stored = {
-                name.removeprefix("files/"): archive.read(name)
-                for name in archive.namelist()
-                if name != _MANIFEST
-            }
-            return [_sealed(entry, stored) for entry in manifest["records"]]
+            return _records(archive, str(path))
     except FileNotFoundError:
         raise
-    except _broken() as error:
-        raise FormatError(
-            f"{path}: not a sealed record: {type(error).__name__}: {error}",
-            hint="it is left as it is; nothing else is held up",
-        ) from error
+    except _BROKEN as error:
+        raise _no_sealed_file(str(path), error) from error
+
+
+def read_bytes(data: bytes, *, what: str) -> list[Sealed]:
+    """As `read`, of bytes from anywhere: what is in them takes no more room than they do. Raises FormatError."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(item.file_size for item in archive.infolist()) > len(data):
+                raise ValueError("files that lie on top of one another")
+            return _records(archive, what)
+    except _BROKEN as error:
+        raise _no_sealed_file(what, error) from error
+
+
+def sealed_bytes(records: Sequence[Sealed]) -> bytes:
+    """A sealed file as bytes, to be put elsewhere."""
+    return _zip(records)
+
+
+def _no_sealed_file(what: str, error: Exception) -> FormatError:
+    return FormatError(
+        f"{what}: not a sealed record: {type(error).__name__}: {error}",
+        hint="it is left as it is; nothing else is held up",
+    )
+
+
+def _records(archive: zipfile.ZipFile, what: str) -> list[Sealed]:
+    _require_plain(archive)
+    manifest = json.loads(archive.read(_MANIFEST))
+    version = manifest["format"]
+    if version > SEAL_FORMAT:
+        raise FormatError(f"{what}: sealed by a newer ledger (format {version})", hint="upgrade ledger")
+    names = (name for name in archive.namelist() if name != _MANIFEST)
+    stored = {name.removeprefix("files/"): archive.read(name) for name in names}
+    return [_sealed(entry, stored) for entry in manifest["records"]]
 
 
 def contents(path: Path) -> list[tuple[str, str]]:

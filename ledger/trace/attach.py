@@ -13,17 +13,18 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ledger.errors import GitError
+from ledger.frozen import frozen
 from ledger.git import history
 from ledger.git.history import CodeCommit
 from ledger.git.process import Repository
 from ledger.model import Level
 from ledger.store.segment import Segment
-from ledger.trace.attachment import COLUMNS, UNATTACHED, Attachment, CodeKey, key_of
+from ledger.trace.attachment import CLEAN_COLUMNS, COLUMNS, UNATTACHED, Attachment, CodeKey, key_of
 from ledger.trace.reached import Reached
 from ledger.trace.runset import RunSet
 
@@ -39,7 +40,7 @@ _SURE = frozenset({Level.COMMIT, Level.TREE, Level.REWRITTEN})
 """Levels that are facts: nobody's word is asked for."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Attacher:
     """Attaches runs to the commits that one walk found."""
 
@@ -83,9 +84,7 @@ class Attacher:
 
     def _by_code(self, runs: RunSet) -> Iterator[tuple[CodeKey, Sequence[int]]]:
         for start, part in runs.index.starts():
-            known = all(text in self._reached.by_id for text in part.codes("code_commit")[1])
-            # The common case needs nothing but the commit.
-            yield from _by_code(part, start, COLUMNS[:1] if known and not part.facts["dirty"] else COLUMNS)
+            yield from _grouped(part, start, self._reached.by_id)
 
     def _attach(self, keys: Iterable[CodeKey]) -> None:
         """Find where keys belong, those that take git's help all at once."""
@@ -194,23 +193,39 @@ def _parted(
     yield from ((Attachment(by_hand[row], Level.MANUAL), [row]) for row in rows if row in by_hand)
 
 
-def _by_code(part: Segment, start: int, names: Sequence[str]) -> Iterator[tuple[CodeKey, Sequence[int]]]:
-    """Rows that say the same about their code, as far as the named columns go."""
+def _grouped(
+    part: Segment, start: int, reached: Mapping[str, int]
+) -> Iterator[tuple[CodeKey, Sequence[int]]]:
+    """Rows that say the same about their code. Of clean runs on a commit that is reached nothing else matters."""
+    if part.facts["dirty"]:
+        yield from _alike(part, start, COLUMNS, range(start, start + len(part)))
+        return
+    codes, commits = part.codes("code_commit")
+    left: list[int] = []
+    for code, rows in _runs(list(codes), start):
+        if commits[code] in reached:
+            yield CodeKey(commits[code], None), rows
+        else:
+            left += rows
+    if left:
+        yield from _alike(part, start, CLEAN_COLUMNS, left)
+
+
+def _alike(
+    part: Segment, start: int, names: Sequence[str], rows: Sequence[int]
+) -> Iterator[tuple[CodeKey, Sequence[int]]]:
+    """Some rows, as far as the named columns tell them apart."""
     coded = {name: part.codes(name) for name in names if name != "code_dirty"}
     plain = [coded[name][0] if name in coded else part.column(name) for name in names]
-    if len(plain) == 1:
-        for code, rows in _runs(list(plain[0]), start):
-            yield key_of({names[0]: coded[names[0]][1][code]}), rows
-        return
     found: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for row, codes in enumerate(zip(*plain, strict=True), start):
-        found[codes].append(row)
-    for codes, rows in found.items():
+    for row in rows:
+        found[tuple(column[row - start] for column in plain)].append(row)
+    for codes, mine in found.items():
         said = {
             name: coded[name][1][code] if name in coded else code
             for name, code in zip(names, codes, strict=True)
         }
-        yield key_of(said), rows
+        yield key_of(said), mine
 
 
 def _runs(codes: list[int], start: int) -> Iterator[tuple[int, Sequence[int]]]:

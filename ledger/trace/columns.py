@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ledger.frozen import frozen
 from ledger.model import Grade, Json
 from ledger.schema.plan import Plan
 from ledger.store.segment import METRICS, NULL, PARAMS, TAGS
@@ -46,7 +46,7 @@ def recorded_grade(plan: Plan) -> Grade:
     return Grade.UNDECLARED if plan.grade is Grade.MISSING and plan.fallback else plan.grade
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Columns:
     """Makes columns for rows of the index, in the order in which the rows are given."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ledger.frozen import frozen
 from ledger.model import Grade
 from ledger.schema import columns as plan_columns
 from ledger.schema.plan import Plan
@@ -36,7 +37,7 @@ class Under:
         return self.values if rows is whole else self.values.take(rows)
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Converted:
     """Metrics of all rows through their plans."""
 

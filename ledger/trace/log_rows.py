@@ -162,8 +162,7 @@ def _row(
     older: dict[str, float],
     partition: Partition,
 ) -> LogRow:
-    exact = _joined([rows for attachment, rows in members if attachment.level in EXACT_LEVELS])
-    inexact = _joined([rows for attachment, rows in members if attachment.level not in EXACT_LEVELS])
+    exact, inexact = _by_exactness(members)
     found = {
         name: _cell(view, name, exact or inexact, column, older.get(name)) for name, column in columns.items()
     }
@@ -171,7 +170,11 @@ def _row(
     older.update(
         (name, cell.value) for name, cell in cells.items() if cell.comparable and cell.value is not None
     )
-    surest = min((attachment for attachment, _ in members), key=_doubt, default=UNATTACHED)
+    surest = (
+        members[0][0]
+        if len(members) == 1
+        else min((attachment for attachment, _ in members), key=_doubt, default=UNATTACHED)
+    )
     return LogRow(
         commit=commit,
         level=surest.level,
@@ -181,6 +184,17 @@ def _row(
         cells=cells,
         partition=partition,
     )
+
+
+def _by_exactness(
+    members: Sequence[tuple[Attachment, Sequence[int]]],
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Rows of runs that were measured on exactly this code, and of the others."""
+    if len(members) == 1:
+        attachment, rows = members[0]
+        return (rows, ()) if attachment.level in EXACT_LEVELS else ((), rows)
+    exact = _joined([rows for attachment, rows in members if attachment.level in EXACT_LEVELS])
+    return exact, _joined([rows for attachment, rows in members if attachment.level not in EXACT_LEVELS])
 
 
 _LEVELS = tuple(Level)

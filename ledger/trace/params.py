@@ -7,10 +7,11 @@ counts, one that does not (a `redefine`, a `cast` of what can't be) is null, and
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ledger.frozen import frozen
 from ledger.model import Grade, Json
 from ledger.store.segment import PARAMS, flatten
 from ledger.trace.runset import ABSENT
@@ -40,7 +41,7 @@ def of_run(view: View, row: int, recorded: Mapping[str, Json]) -> dict[str, Json
     return {name: value for name, value in shown.items() if value is not ABSENT}
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Params:
     """What a view of raw params makes of them."""
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
+from ledger.frozen import frozen
 from ledger.git import history
 from ledger.git.history import CodeCommit
 from ledger.git.process import Repository
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Reached:
     """Commits are told by their position, the newest is 0."""
 

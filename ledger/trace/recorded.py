@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ledger.canonical import non_finite_name
+from ledger.frozen import frozen
 from ledger.model import Json
 from ledger.store.segment import (
     BOOLEAN,
@@ -56,7 +57,7 @@ class Values:
         return self.numbers.take(places), self.kinds.take(places), self.texts.take(places)
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Recorded:
     """Makes columns for rows of the index, in the order in which the rows are given."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +39,7 @@ class _Fork:
     conflicts: tuple[Conflict, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class RunSet:
     """All runs of an index, one row each. Rows are numbered through all segments."""
 

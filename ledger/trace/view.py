@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice, repeat
 from typing import TypeAlias
@@ -63,7 +62,7 @@ _Steps: TypeAlias = tuple[tuple[str, float], ...]
 """Rounded operations as `Affine.steps` has them; none changes nothing."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class View:
     """All runs, and what their metrics mean now."""
 

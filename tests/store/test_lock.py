@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.store import lock
+from ledger.store import boot, lock
 from ledger.store.lock import Intent
 
 INTENT = Intent(
@@ -25,7 +25,7 @@ INTENT = Intent(
 _HOLD = """
 import sys, time
 from pathlib import Path
-from ledger.store import lock
+from ledger.store import boot, lock
 with lock.acquire(Path(sys.argv[1]), wait_seconds=0) as held:
     held.announce(lock.Intent(ref="refs/runs/x", old=None, new="2" * 40))
     print("held", flush=True)
@@ -134,7 +134,7 @@ def note(path: Path, **values: object) -> None:
     path.parent.mkdir(exist_ok=True)
     mine = {
         "host": os.uname().nodename,
-        "boot": lock.boot_id(),
+        "boot": boot.boot_id(),
         "pid": os.getpid(),
         "since": 1.0,
         "open": True,
