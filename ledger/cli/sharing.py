@@ -112,6 +112,7 @@ def _experiment(one: Experiment) -> dict[str, Any]:
         "folded": one.folded,
         "quarantined": [link.record for link in one.quarantined],
         "inbox": one.inbox,
+        "left": one.left,
         "problem": one.problem or None,
     }
 
@@ -157,6 +158,8 @@ def _parts(one: Experiment, report: Report) -> Iterator[str]:
     ):
         if count:
             yield f"{count:,} {what}"
+    if one.left:
+        yield "left on the remote, since this clone is shallow (--whole fetches it)"
     if one.problem:
         yield one.problem
 

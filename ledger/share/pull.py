@@ -19,15 +19,23 @@ def pull(session: Session, name: str, wanted: Wanted) -> Report:
     report = Report(remote=name)
     chain.drain(session.repository, home=name, wait_seconds=DRAIN_SECONDS)
     report.restored = kept.restore(session, name)
-    pull_once(session, name, wanted, report, fold=False)
+    fetched, _ = pull_once(session, name, wanted, report, fold=False)
+    _note_left(report, fetched)
     return report
 
 
 def fetch_only(session: Session, name: str, wanted: Wanted) -> Report:
     """Fetch, and leave local chains as they are."""
     report = Report(remote=name)
-    note(report, fetch(session, name, wanted))
+    fetched = fetch(session, name, wanted)
+    note(report, fetched)
+    _note_left(report, fetched)
     return report
+
+
+def _note_left(report: Report, fetched: Fetched) -> None:
+    for slug in fetched.lacking:
+        report.of(slug).left = True
 
 
 def pull_once(

@@ -27,6 +27,8 @@ class Experiment:
     quarantined: list[Link] = field(default_factory=list)
     inbox: bool = False
     """It was sent to this clone's inbox."""
+    left: bool = False
+    """A shallow clone does not fetch whole chains unless it is told to."""
     problem: str = ""
     """Why it was left where it is."""
 
@@ -34,7 +36,7 @@ class Experiment:
     def touched(self) -> bool:
         """Whether there is anything to say about it."""
         counts = (self.came, self.sent, self.waiting, self.reparented, self.folded)
-        return any(counts) or bool(self.quarantined or self.problem)
+        return any(counts) or bool(self.quarantined or self.left or self.problem)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -23,6 +23,7 @@ def test_a_shallow_clone_sends_to_its_inbox_and_the_next_push_folds_it_in(hub: H
     assert hub.runs(ref) == [second]
     assert hub.runs() == [first]
     assert runs(job) == [second], "the chain was not fetched"
+    assert "--whole fetches it" in hub.ledger("-C", str(job.path), "pull")
 
     hub.fetch(one)
     assert set(listed(hub, one)) == {first, second}, "readers see it at once"
