@@ -10,11 +10,12 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import field
 from fractions import Fraction
 from types import MappingProxyType
 
 from ledger.errors import LedgerError
+from ledger.frozen import frozen
 from ledger.schema.outcome import EXACT_LIMIT, OVERFLOW, PRECISION, Undefined
 
 _OPERATIONS: Mapping[str, Callable[[float, float], float]] = MappingProxyType(
@@ -40,7 +41,7 @@ class UnitError(LedgerError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Affine:
     """x ↦ scale·(ln 2)^ln2·x + offset + Σ c·(ln 2)^k over the (k, c) of `offset_ln2`; `scale` is never 0."""
 
@@ -49,6 +50,10 @@ class Affine:
     ln2: int = 0
     offset_ln2: tuple[tuple[int, Fraction], ...] = ()
     """Terms of the offset with a power of ln 2 other than 0, sorted by power, no coefficient 0."""
+    _program: tuple[tuple[str, float], ...] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )
+    """`steps`, once they were asked for."""
 
     @staticmethod
     def identity() -> Affine:
@@ -89,6 +94,11 @@ class Affine:
 
         With scale p/q reduced; operations that change nothing are left out. Scalars and columns both run these.
         """
+        if self._program is None:
+            object.__setattr__(self, "_program", self._rounded())
+        return self._program or ()
+
+    def _rounded(self) -> tuple[tuple[str, float], ...]:
         numerator, denominator = _ratio(self.scale)
         wanted = (
             ("multiply", numerator, 1.0),
@@ -104,12 +114,13 @@ class Affine:
         NaN stays NaN and infinities stay infinite. Undefined are a finite value that overflows, and a whole
         number beyond 2^53, which would be rounded before anything is done with it.
         """
-        if self.is_identity:
+        steps = self.steps
+        if not steps and self.is_identity:
             return value
         if isinstance(value, int) and abs(value) > EXACT_LIMIT:
             return PRECISION
         result = float(value)
-        for name, constant in self.steps:
+        for name, constant in steps:
             result = _OPERATIONS[name](result, constant)
         return OVERFLOW if math.isfinite(value) and not math.isfinite(result) else result
 

@@ -10,8 +10,8 @@ from ledger.schema.affine import Affine
 from ledger.schema.codes import Finding, finding
 from ledger.schema.edges import Break, Edge, Hyper, Iso
 from ledger.schema.lineage import Lineage
-from ledger.schema.migration import Migration
-from ledger.schema.operations import Lock
+from ledger.schema.locks import Lock
+from ledger.schema.lowered import Migration
 
 _DIGITS = 15
 """Decimal digits that every double holds."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ledger.model import Grade
 from ledger.schema.edges import Coalesce, Hyper
 from ledger.schema.graph import Graph
-from ledger.schema.migration import Migration
+from ledger.schema.lowered import Migration
 
 Cost = tuple[int, int, int]
 """1 if anything approximate is on the way, the number of approximate edges, the number of edges (for each use)."""

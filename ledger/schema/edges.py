@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +13,6 @@ from ledger.model import Grade, Json
 
 if TYPE_CHECKING:
     from ledger.schema.expression import Expression
-    from ledger.schema.outcome import Undefined
     from ledger.schema.transform import Link, Table
 
 
@@ -53,7 +51,8 @@ class Lookup:
     """A table that has no inverse."""
 
     table: Table
-    otherwise: Callable[[Json], Json | Undefined] = field(compare=False)
+    otherwise: Json = field(compare=False)
+    """What becomes of a value that is not listed: `keep`, `error`, or another value inside an object."""
 
 
 @frozen()

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ledger.schema.codes import Finding, finding
 from ledger.schema.edges import Break, Hyper, Iso
-from ledger.schema.migration import Migration
+from ledger.schema.lowered import Migration
 from ledger.schema.transform import Chain, Link, UnwieldyError, agree, inverted, joined
+
+if TYPE_CHECKING:
+    from ledger.schema.codes import Finding
 
 
 class Arc(NamedTuple):
@@ -69,25 +71,31 @@ class Graph:
         self._arcs: dict[str, list[Arc]] = {}
         self._frames = Union()
         self._closing: list[tuple[Iso, Migration]] = []
-        tree: dict[str, list[Arc]] = {}
+        self._over: set[int] = set()
+        """Identities of the arcs that no tree of a frame needs."""
         for migration in self.migrations:
             for edge in migration.edges:
-                self._add(edge, migration, tree)
-        self.faults, self._incoherent = self._check(tree)
+                self._add(edge, migration)
+        self.faults, self._incoherent = self._check(self._tree())
 
-    def _add(self, edge: Iso | Hyper | Break, migration: Migration, tree: dict[str, list[Arc]]) -> None:
+    def _add(self, edge: Iso | Hyper | Break, migration: Migration) -> None:
         if isinstance(edge, Hyper):
             self.hypers.append((edge, migration))
         elif isinstance(edge, Break):
             self.breaks.append((edge, migration))
         else:
             there, back = Arc(edge, migration, False), Arc(edge, migration, True)
-            apart = self._frames.join(edge.source, edge.target)
-            for arcs in (self._arcs, tree) if apart else (self._arcs,):
-                arcs.setdefault(edge.source, []).append(there)
-                arcs.setdefault(edge.target, []).append(back)
-            if not apart:
+            self._arcs.setdefault(edge.source, []).append(there)
+            self._arcs.setdefault(edge.target, []).append(back)
+            if not self._frames.join(edge.source, edge.target):
                 self._closing.append((edge, migration))
+                self._over |= {id(there), id(back)}
+
+    def _tree(self) -> Mapping[str, Sequence[Arc]]:
+        """One way between any two definitions of a frame; nothing where no edge closes a circle."""
+        if not self._closing:
+            return {}
+        return {did: [arc for arc in arcs if id(arc) not in self._over] for did, arcs in self._arcs.items()}
 
     def frame(self, did: str) -> str:
         """One id for all definitions that convert into one another: the smallest of them."""
@@ -158,6 +166,8 @@ class Graph:
             return False
 
     def _incoherence(self, edge: Iso, migration: Migration, tree: Mapping[str, Sequence[Arc]]) -> Finding:
+        from ledger.schema.codes import finding
+
         source, target = (migration.defs[did]["name"] for did in (edge.source, edge.target))
         others = _way(edge.source, edge.target, tree)
         files = ", ".join(dict.fromkeys(arc.migration.file for arc in others)) or "leaving it out"
@@ -201,9 +211,10 @@ def _maps_from(root: str, tree: Mapping[str, Sequence[Arc]], joins: _Joins) -> d
     while waiting:
         did = waiting.pop()
         for arc in tree.get(did, ()):
-            if arc.end not in maps:
-                maps[arc.end] = joins.after(maps[did], arc)
-                waiting.append(arc.end)
+            end = arc.end
+            if end not in maps:
+                maps[end] = joins.after(maps[did], arc)
+                waiting.append(end)
     return maps
 
 

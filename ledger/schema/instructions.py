@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ledger import canonical
+from ledger.frozen import frozen
 from ledger.model import Grade, Json
 from ledger.schema.edges import Cast, Default, Derive, Lookup
 from ledger.schema.outcome import Undefined
@@ -13,7 +13,7 @@ from ledger.schema.plan import Gap, Read, Result, Values
 from ledger.schema.transform import Chain, applied, cast
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Convert:
     """One exact conversion, however many steps it is made of."""
 
@@ -25,7 +25,7 @@ class Convert:
         return value if isinstance(value, Gap) else _settled(applied(self.chain, value))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Compute:
     """An expression over results; `inputs` are (name in the expression, result, what people call it)."""
 
@@ -55,7 +55,7 @@ def _gravity(gap: Gap) -> int:
     return _WORST_FIRST.index(gap.grade)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Either:
     """Whichever of several results there are; `conflict` is what it means that two differ."""
 
@@ -74,7 +74,7 @@ class Either:
         return present[0] if all(_equal(present[0], other) for other in present[1:]) else self.conflict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Change:
     """One param's value through a table without an inverse, or cast to another type."""
 
@@ -88,10 +88,15 @@ class Change:
         if isinstance(self.function, Cast):
             return _settled(cast(value, self.function.kind))
         found = self.function.table.apply(value)
-        return _settled(self.function.otherwise(value) if isinstance(found, Undefined) else found)
+        if not isinstance(found, Undefined):
+            return found
+        otherwise = self.function.otherwise
+        if isinstance(otherwise, dict):
+            return otherwise["value"]
+        return value if otherwise == "keep" else _settled(found)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Assume:
     """A value that nobody recorded."""
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ledger.schema.codes import Finding
     from ledger.schema.edges import Break, Edge
     from ledger.schema.graph import Graph, Union
-    from ledger.schema.migration import Migration
-    from ledger.schema.operations import Lock
+    from ledger.schema.locks import Lock
+    from ledger.schema.lowered import Migration
 
 __all__ = ["Comparison", "Lineage", "Renamed", "compare", "differences", "target_of"]
 

@@ -18,7 +18,7 @@ from ledger.schema.derivation import alike
 from ledger.schema.differences import changed_fields, differences
 from ledger.schema.document import Schema
 from ledger.schema.lineage import Lineage
-from ledger.schema.migration import Migration
+from ledger.schema.lowered import Migration
 from ledger.schema.units import Unit, UnitError
 
 _NO_UNITS: Mapping[str, Unit] = {}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from json.encoder import encode_basestring
 
 from ledger import canonical
 from ledger.model import Json
 from ledger.schema.definition import Definition
-from ledger.schema.operations import Lock
+
+Lock = Mapping[str, Json]
+"""The fields of a definition as `defs` of a migration holds them."""
 
 
 def lock(definition: Definition) -> dict[str, Json]:

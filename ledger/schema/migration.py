@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -20,9 +20,12 @@ from ledger.schema.codes import Finding, MigrationError, finding
 from ledger.schema.definition import Definition
 from ledger.schema.edges import Edge, Hyper
 from ledger.schema.lines import line_of
-from ledger.schema.locks import hash_of, is_hash, lock, proves, unlock
-from ledger.schema.operations import OPERATIONS, Conversion, Lock, Operation, OperationError, Side
+from ledger.schema.locks import Lock, hash_of, is_hash, lock, proves, unlock
+from ledger.schema.lowered import Loaded, Migration
+from ledger.schema.operations import OPERATIONS, Conversion, Operation, OperationError, Side
 from ledger.schema.units import Unit
+
+__all__ = ["Loaded", "Migration", "MigrationError", "draft", "load", "parse"]
 
 FORMAT = 1
 """Version of migration files that this ledger reads. 1: the first (2026-11)."""
@@ -33,44 +36,11 @@ MAX_OPERATIONS = 500
 MAX_DEPTH = 24
 
 _PARTS = ("metrics", "params")
-_SHORT = len("m1:") + 12
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _CONFLICT = re.compile(rb"^(?:<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 _LINE = re.compile(r"\bat line (\d+)\b")
 _UNHASHED = frozenset({"note", "see", "reason", "evidence", "cause"})
 """Words about an operation, which change no number: they may be improved without a new id."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
-    """A migration that holds; `id` is `m1:` and the hash of what it does."""
-
-    id: str
-    file: str
-    summary: str
-    schema: str
-    labels: tuple[str, str]
-    """Version labels of both sides, for people; empty where there is none."""
-    supersedes: tuple[str, ...]
-    edges: tuple[Edge, ...]
-    defs: Mapping[str, Lock] = field(repr=False)
-
-    @property
-    def short(self) -> str:
-        """What is shown to people; compare `id`."""
-        return self.id[:_SHORT]
-
-    def definition(self, did: str) -> Definition:
-        """One of the definitions that it holds. Raises KeyError."""
-        return unlock(self.defs[did])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """Migrations that can be used, and what is wrong with the others."""
-
-    migrations: tuple[Migration, ...]
-    faults: tuple[Finding, ...]
 
 
 _NO_UNITS: Mapping[str, Unit] = {}

@@ -13,12 +13,9 @@ from ledger.model import Grade, Json
 from ledger.schema import expression, units
 from ledger.schema.edges import Break, Cast, Coalesce, Default, Derive, Edge, Hyper, Iso, Lookup
 from ledger.schema.expression import Expression, ExpressionError
-from ledger.schema.outcome import Undefined
+from ledger.schema.locks import Lock
 from ledger.schema.transform import Table
 from ledger.schema.units import Affine, UnitError
-
-Lock = Mapping[str, Json]
-"""The fields of a definition as `defs` of a migration holds them."""
 
 
 class OperationError(Exception):
@@ -263,7 +260,7 @@ def _map(op: Operation) -> Edge:
         op="map",
         inputs=(op.source,),
         target=op.target,
-        function=Lookup(table=table, otherwise=_otherwise(op.words.get("else", "error"))),
+        function=Lookup(table=table, otherwise=op.words.get("else", "error")),
         grade=Grade.APPROXIMATE,
         text=f"map {table} else={canonical.compact(op.words.get('else', 'error'))}",
         reason=op.reason,
@@ -279,14 +276,6 @@ def _closed_table(listed: Mapping[str, Json], otherwise: Json, known: Json) -> t
         )
         return Table((*listed.items(), *kept)), True
     return Table(tuple(listed.items())), otherwise == "error"
-
-
-def _otherwise(otherwise: Json) -> Callable[[Json], Json | Undefined]:
-    if isinstance(otherwise, dict):
-        return lambda _value: otherwise["value"]
-    if otherwise == "keep":
-        return lambda value: value
-    return lambda value: Undefined(reason=f"unmapped {value!r}")
 
 
 def _cast(op: Operation) -> Edge:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ledger.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Undefined:
     """No value, and why in a few words."""
 

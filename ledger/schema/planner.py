@@ -13,7 +13,7 @@ from ledger.schema.differences import differences
 from ledger.schema.edges import Break, Cast, Coalesce, Default, Derive, Edge, Hyper, Iso, Lookup
 from ledger.schema.graph import Graph, Path
 from ledger.schema.instructions import Assume, Change, Compute, Convert, Either, Instruction
-from ledger.schema.migration import Migration
+from ledger.schema.lowered import Migration
 from ledger.schema.native import Recorded
 from ledger.schema.plan import Gap, Plan, Read, Step
 from ledger.schema.transform import UnwieldyError, joined

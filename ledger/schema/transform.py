@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 
 from ledger import canonical
+from ledger.frozen import frozen
 from ledger.model import Json
 from ledger.schema.affine import Affine
 from ledger.schema.outcome import Undefined
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Table:
     """A map between listed values; `pairs` are (old, new)."""
 

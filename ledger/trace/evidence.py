@@ -16,7 +16,7 @@ from ledger.schema.codes import Finding, finding
 from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
 from ledger.schema.edges import Break, Edge, Hyper, Iso
-from ledger.schema.migration import Migration
+from ledger.schema.lowered import Migration
 from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import identities
 from ledger.trace.meaning import SCHEMAS

@@ -22,7 +22,7 @@ from ledger.schema.document import Schema
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
-    from ledger.schema.migration import Migration
+    from ledger.schema.lowered import Migration
     from ledger.schema.units import Unit
 
 MIGRATIONS, SCHEMAS, UNITS = f"{FOLDER}/migrations", f"{FOLDER}/schemas", f"{FOLDER}/units.json"
@@ -54,10 +54,10 @@ def read(workspace: Workspace, at: str | None, recorded: Collection[str] = froze
     files = _migration_files(workspace, at)
     if not files:
         return Meaning(schemas=schemas, faults=broken)
-    from ledger.schema import migration
+    from ledger.store import migration_cache
 
     known, odd = read_units(workspace, at)
-    loaded = migration.load(files, custom_units=known)
+    loaded = migration_cache.load(workspace.repository.folder, files, custom_units=known)
     return Meaning(
         schemas=schemas, migrations=loaded.migrations, faults=(*broken, *odd, *loaded.faults), units=known
     )
@@ -98,7 +98,7 @@ def _migration_files(workspace: Workspace, at: str | None) -> dict[str, bytes]:
         return _files_at(workspace, [history.resolve(workspace.repository, at)])
     top = workspace.repository.work_tree
     own = _files_in(top / MIGRATIONS, top) if top else {}
-    return {**_files_at(workspace, _revisions(workspace)), **own}
+    return {**_files_at(workspace, _revisions(workspace), beside=own), **own}
 
 
 def _revisions(workspace: Workspace) -> list[str]:
@@ -122,8 +122,10 @@ def _files_in(folder: Path, top: Path) -> dict[str, bytes]:
     return found
 
 
-def _files_at(workspace: Workspace, revisions: Sequence[str]) -> dict[str, bytes]:
-    """Migrations of commits; the later revision's file counts."""
+def _files_at(
+    workspace: Workspace, revisions: Sequence[str], beside: Collection[str] = ()
+) -> dict[str, bytes]:
+    """Migrations of commits, without those of some paths; the later revision's file counts."""
     repository = workspace.repository
     trees = history.identify(repository, [f"{revision}:{MIGRATIONS}" for revision in revisions])
     blobs: dict[str, str] = {}
@@ -133,6 +135,7 @@ def _files_at(workspace: Workspace, revisions: Sequence[str]) -> dict[str, bytes
             facts, _, name = entry.partition("\t")
             if name.endswith(".json") and facts.startswith("100") and len(PurePosixPath(name).parts) == 2:  # noqa: PLR2004
                 blobs[f"{MIGRATIONS}/{name}"] = facts.split()[2]
+    blobs = {path: blob for path, blob in blobs.items() if path not in beside}
     if not blobs:
         return {}
     sizes = objects.sizes(repository, list(blobs.values()))

@@ -19,8 +19,8 @@ from ledger.schema.definition import Definition
 from ledger.schema.edges import Iso
 from ledger.schema.graph import Graph, Union, in_order
 from ledger.schema.lineage import Lineage
+from ledger.schema.locks import Lock
 from ledger.schema.migration import Migration
-from ledger.schema.operations import Lock
 
 COUNT = 6
 factors = (

@@ -12,7 +12,7 @@ import pytest
 from schema import migrations
 
 from ledger import canonical
-from ledger.schema import document, lint, migration
+from ledger.schema import document, lint, migration, packed
 from ledger.schema.codes import MigrationError
 from ledger.schema.definition import Definition, undeclared
 from ledger.schema.document import DIALECT, Schema
@@ -119,3 +119,15 @@ def test_lints(case: Mapping[str, Any]) -> None:
 def test_a_name_that_no_vector_declares_is_compared_by_name() -> None:
     plan = Lineage.build().plan(None, undeclared("x"))
     assert plan.apply({"x": 1.0}).value == 1.0
+
+
+@pytest.mark.parametrize("case", [case for case in _of("migrations") if not case.values[0].get("load_error")])
+def test_migrations_are_the_same_after_they_were_packed(case: Mapping[str, Any]) -> None:
+    _, made, _ = _lineage(case)
+    kept = packed.Packed(packed.pack(made))
+    again = {name: kept.migration(name, one.file) for name, one in made.items()}
+    assert again == made
+    assert repr(again) == repr(made)
+    assert [list(one.defs.items()) for one in again.values() if one] == [
+        list(one.defs.items()) for one in made.values()
+    ]
