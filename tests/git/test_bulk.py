@@ -77,7 +77,7 @@ def test_merge_bases_are_those_that_git_finds_for_each(repo: Repo, tangled: list
 
 def patch_id(repo: Repo, base: str, commit: str) -> str | None:
     """As git tells it for one pair."""
-    words = repo.git("-c", "core.quotePath=true", "diff-tree", "-p", base, commit)
+    words = repo.git("-c", "core.quotePath=true", "diff-tree", "-p", "--full-index", base, commit)
     found = subprocess.run(
         ["git", "patch-id", "--stable"], input=words + "\n", capture_output=True, text=True, check=True
     ).stdout.split()
