@@ -3,15 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FUZZ_SECONDS ?= 600
 PYTEST := $(BIN)/pytest -n 2 -q
 
-.PHONY: help setup demo test check lint types layers unit whole docs wheel faults bench clean
+.PHONY: help setup demo test check lint types layers unit whole docs wheel faults fuzz bench clean
 
 help:
 	@echo "make demo     set up, train real models in a scratch repository, show what the ledger says"
 	@echo "make test     set up, lint, types, layers, all tests but the faults, wheel"
 	@echo "make unit     the everyday tests, under a minute"
 	@echo "make faults   kills, full disks, racing processes"
+	@echo "make fuzz     search for bytes that a reader does not refuse as it should, FUZZ_SECONDS=600 in all"
 	@echo "make bench    speed and size, each beside a bare floor of the same run"
 	@echo "make docs     write the generated parts of README.md and docs/ anew"
 	@echo "make clean    remove what the others made"
@@ -55,6 +57,10 @@ docs: setup
 
 faults: setup
 	$(BIN)/pytest -q -s -m faults tests/faults tests/share
+
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --group fuzz
+	$(BIN)/python tests/fuzz/search.py $(FUZZ_SECONDS)
 
 bench: setup
 	$(BIN)/python -m bench

@@ -117,17 +117,19 @@ class ArrowFile:
     def numbers(self, name: str, code: str) -> Any:
         """A column without nulls as a typed view of its memory: `i`, `d` or `b`; of coded text its codes."""
         column = self._columns[name]
-        if self._batch.nulls[column.place]:
-            raise ValueError(f"{name} has nulls")
-        return self._view(self._batch.buffers[column.buffer + 1], code, self._batch.rows)
+        with _refused():
+            if self._batch.nulls[column.place]:
+                raise ValueError(f"{name} has nulls")
+            return self._view(self._batch.buffers[column.buffer + 1], code, self._batch.rows)
 
     def has_any(self, name: str, start: int, end: int) -> bool:
         """Whether any value of a column is there between two rows."""
         column = self._columns[name]
-        missing = self._batch.nulls[column.place]
-        if not missing or missing == self._batch.rows:
-            return not missing and start < end
-        bits = self._view(self._batch.buffers[column.buffer], "B", (self._batch.rows + 7) // 8)
+        with _refused():
+            missing = self._batch.nulls[column.place]
+            if not missing or missing == self._batch.rows:
+                return not missing and start < end
+            bits = self._view(self._batch.buffers[column.buffer], "B", (self._batch.rows + 7) // 8)
         some = int.from_bytes(bits[start // 8 : (end + 7) // 8], "little") >> start % 8
         return bool(some & ((1 << (end - start)) - 1))
 

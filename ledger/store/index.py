@@ -26,8 +26,8 @@ from ledger.store.spool import Spool
 if TYPE_CHECKING:
     from ledger.store.unchained import Waiting
 
-INDEX_VERSION = 2
-"""1: the first (2026-11). 2: columns `merges` and `settles`. Another version is rebuilt, never migrated."""
+INDEX_VERSION = 3
+"""1: the first (2026-11). 2: columns `merges` and `settles`. 3: seals. Another version is rebuilt, never migrated."""
 
 
 class Told(Protocol):

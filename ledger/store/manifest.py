@@ -1,18 +1,21 @@
 """What an index consists of: the tips that were read, and the segments that hold their records.
 
 Segments are not fsynced, since they can be made again: after a power cut their pages may be zeros under an end
-that is whole. So each has a checksum, which is looked at once after every start of the machine.
+that is whole. So each has a checksum, which is looked at once after every start of the machine, and whenever a
+file is not the one (by size and time) that was looked at then.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
+from typing import Any
 
 from ledger.frozen import frozen
 from ledger.model import new_id
@@ -26,6 +29,18 @@ _PIECE = 1 << 20
 _FORGOTTEN = 3600.0
 """Seconds after which a file that no manifest names was left by a dead process: no update takes as long."""
 
+_is_id = re.compile(r"[0-9a-f]{32}").fullmatch
+_is_tip = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?").fullmatch
+
+
+@frozen()
+class Seal:
+    """What a segment is: checksum, and size and time of each of its files."""
+
+    checksum: int
+    stamps: tuple[tuple[int, int], ...]
+    """Bytes and nanoseconds, as a file system gives them."""
+
 
 @frozen()
 class Manifest:
@@ -35,7 +50,7 @@ class Manifest:
     """Records that a rewound ref no longer reaches."""
     broken: Mapping[str, str] = field(default_factory=dict)
     """Refs that can't be followed to their beginning, and why. Not kept: they are tried again each time."""
-    checksums: Mapping[str, int] = field(default_factory=dict)
+    seals: Mapping[str, Seal] = field(default_factory=dict)
     """By segment."""
     boots: tuple[str, ...] = ()
     """Starts of machines since which the checksums were looked at."""
@@ -44,43 +59,73 @@ class Manifest:
 def read(folder: Path) -> Manifest:
     """The manifest of a folder; an empty one where there is none, or where a segment is not what was written."""
     try:
-        data = json.loads((folder / NAME).read_bytes())
-        found = Manifest(
-            tips=data["tips"],
-            segments=tuple(data["segments"]),
-            dropped=tuple(data["dropped"]),
-            checksums=dict(data["checksums"]),
-            boots=tuple(data["boots"]),
-        )
-        return found if boot_id() in found.boots else _checked(folder, found)
-    except (OSError, ValueError, KeyError, TypeError):
+        found = _decoded(json.loads((folder / NAME).read_bytes()))
+        known = boot_id() in found.boots
+        doubted = [stem for stem in found.segments if not (known and _is_as_it_was(folder, stem, found))]
+        return found if known and not doubted else _checked(folder, found, doubted)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Manifest()
 
 
-def _checked(folder: Path, found: Manifest) -> Manifest:
-    if any(checksum(folder, stem) != found.checksums[stem] for stem in found.segments):
+def _decoded(data: Mapping[str, Any]) -> Manifest:
+    """Raises ValueError and others for what no ledger writes: names in it become names of files, and of commits."""
+    seals = {
+        stem: Seal(checksum=int(checksum), stamps=tuple((int(size), int(at)) for size, at in stamps))
+        for stem, (checksum, stamps) in data["seals"].items()
+    }
+    found = Manifest(
+        tips=dict(data["tips"]),
+        segments=tuple(data["segments"]),
+        dropped=tuple(data["dropped"]),
+        seals=seals,
+        boots=tuple(map(str, data["boots"])),
+    )
+    ids = all(map(_is_id, (*found.segments, *found.dropped)))
+    if not ids or not all(map(_is_tip, found.tips.values())) or not found.seals.keys() >= set(found.segments):
+        raise ValueError("not a manifest")
+    return found
+
+
+def _is_as_it_was(folder: Path, stem: str, found: Manifest) -> bool:
+    """One that is gone is another matter: it was merged away, and whoever opens it reads the manifest again."""
+    try:
+        return found.seals[stem].stamps == _stamps(folder, stem)
+    except FileNotFoundError:
+        return True
+
+
+def _checked(folder: Path, found: Manifest, doubted: Iterable[str]) -> Manifest:
+    seals = {stem: _sealed(folder, stem) for stem in doubted}
+    if any(seal.checksum != found.seals[stem].checksum for stem, seal in seals.items()):
         return Manifest()
-    checked = replace(found, boots=(*found.boots, boot_id())[-_BOOTS:])
+    boots = found.boots if boot_id() in found.boots else (*found.boots, boot_id())[-_BOOTS:]
+    checked = replace(found, boots=boots, seals={**found.seals, **seals})
     with suppress(OSError):
         _write(folder, checked)
     return checked
 
 
-def checksum(folder: Path, stem: str) -> int:
+def _sealed(folder: Path, stem: str) -> Seal:
     """Of both files of a segment. Raises OSError."""
+    stamps = _stamps(folder, stem)
     total = 0
     for kind in _KINDS:
         with path_of(folder, stem, kind).open("rb") as file:
             while piece := file.read(_PIECE):
                 total = zlib.crc32(piece, total)
-    return total
+    return Seal(checksum=total, stamps=stamps)
+
+
+def _stamps(folder: Path, stem: str) -> tuple[tuple[int, int], ...]:
+    found = (path_of(folder, stem, kind).stat() for kind in _KINDS)
+    return tuple((one.st_size, one.st_mtime_ns) for one in found)
 
 
 def publish(folder: Path, manifest: Manifest) -> None:
     """Make a manifest the one that counts, with checksums of all segments. Raises OSError."""
-    known = manifest.checksums
-    sums = {stem: known[stem] if stem in known else checksum(folder, stem) for stem in manifest.segments}
-    _write(folder, replace(manifest, checksums=sums, boots=manifest.boots or (boot_id(),)))
+    known = manifest.seals
+    seals = {stem: known[stem] if stem in known else _sealed(folder, stem) for stem in manifest.segments}
+    _write(folder, replace(manifest, seals=seals, boots=manifest.boots or (boot_id(),)))
     _sweep(folder, manifest.segments)
 
 
@@ -90,7 +135,7 @@ def _write(folder: Path, manifest: Manifest) -> None:
         "tips": dict(manifest.tips),
         "segments": manifest.segments,
         "dropped": manifest.dropped,
-        "checksums": dict(manifest.checksums),
+        "seals": {stem: [seal.checksum, seal.stamps] for stem, seal in manifest.seals.items()},
         "boots": manifest.boots,
     }
     try:

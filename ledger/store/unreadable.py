@@ -13,8 +13,8 @@ from typing import Any
 
 from ledger.errors import FormatError
 from ledger.model import new_id
-from ledger.store import spool
-from ledger.store.spool import SEAL_FORMAT, Sealed
+from ledger.store import sealed
+from ledger.store.sealed import SEAL_FORMAT, Sealed
 
 NAME = "unreadable.json"
 
@@ -26,13 +26,13 @@ class Unreadable:
         self._path = folder / NAME
 
     def read(self, path: Path) -> list[Sealed]:
-        """As `spool.read` does. Raises FormatError, FileNotFoundError."""
+        """As `sealed.read` does. Raises FormatError, FileNotFoundError."""
         mark = _mark(path)
         known = self._known.get(str(path))
         if known is not None and known["mark"] == mark:
             raise FormatError(known["message"], hint=known["hint"])
         try:
-            return spool.read(path)
+            return sealed.read(path)
         except FormatError as error:
             if not _of_the_disk(error):
                 self._remember(path, {"mark": mark, "message": error.message, "hint": error.hint})
@@ -43,16 +43,19 @@ class Unreadable:
         try:
             found = json.loads(self._path.read_bytes())
             return {
-                path: {key: one[key] for key in ("mark", "message", "hint")} for path, one in found.items()
+                path: {"mark": one["mark"], "message": str(one["message"]), "hint": str(one["hint"])}
+                for path, one in found.items()
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
 
     def _remember(self, path: Path, what: dict[str, Any]) -> None:
         self._known[str(path)] = what
-        here = {name: one for name, one in self._known.items() if Path(name).exists()}
         temporary = self._path.with_name(f".{NAME}-{new_id()}.tmp")
-        with suppress(OSError):  # a repository that is only read: the next command reads the file again
+        with suppress(
+            OSError, ValueError
+        ):  # only read, or odd names in it: the next command reads the file again
+            here = {name: one for name, one in self._known.items() if Path(name).exists()}
             try:
                 temporary.write_text(json.dumps(here), encoding="utf-8")
                 temporary.rename(self._path)

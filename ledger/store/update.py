@@ -70,7 +70,7 @@ def updated(
         segments=tuple(stems),
         dropped=tuple(sorted(gone)),
         broken=broken,
-        checksums=old.checksums,
+        seals=old.seals,
         boots=old.boots,
     )
     manifests.publish(folder, manifest)
