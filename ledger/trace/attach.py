@@ -9,12 +9,12 @@ The run's own files are ignored in comparisons.
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ledger.errors import GitError
@@ -27,6 +27,7 @@ from ledger.store.segment import Segment
 from ledger.trace.attachment import CLEAN_COLUMNS, COLUMNS, UNATTACHED, Attachment, CodeKey, key_of
 from ledger.trace.reached import Reached
 from ledger.trace.runset import RunSet
+from ledger.trace.stretches import stretches
 
 if TYPE_CHECKING:
     from ledger.store.links import Links
@@ -202,7 +203,7 @@ def _grouped(
         return
     codes, commits = part.codes("code_commit")
     left: list[int] = []
-    for code, rows in _runs(list(codes), start):
+    for code, rows in _runs(codes, start):
         if commits[code] in reached:
             yield CodeKey(commits[code], None), rows
         else:
@@ -228,16 +229,18 @@ def _alike(
         yield key_of(said), mine
 
 
-def _runs(codes: list[int], start: int) -> Iterator[tuple[int, Sequence[int]]]:
-    """Each code and its rows: stretches, where the runs of one commit were indexed one after another."""
-    if codes == sorted(codes):
-        first = 0
-        while first < len(codes):
-            end = bisect_right(codes, codes[first], first)
-            yield codes[first], range(start + first, start + end)
-            first = end
+def _runs(codes: Sequence[int], start: int) -> Iterator[tuple[int, Sequence[int]]]:
+    """Codes and their rows: stretches, where the runs of one commit were indexed one after another."""
+    few = len(codes) // _LONG + 1
+    pieces = list(islice(stretches(codes), few + 1))
+    if len(pieces) <= few:
+        yield from ((code, range(start + rows.start, start + rows.stop)) for code, rows in pieces)
         return
     buckets: defaultdict[int, list[int]] = defaultdict(list)
     for row, code in enumerate(codes, start):
         buckets[code].append(row)
     yield from buckets.items()
+
+
+_LONG = 4
+"""Rows of a stretch, on average, from which on stretches are worth it."""
