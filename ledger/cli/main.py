@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("ledger.cli.status", "What is recorded, what waits, what is in the way."),
     "doctor": ("ledger.cli.doctor", "What endangers runs in this clone, and what to do."),
     "server-check": ("ledger.cli.server_check", "Judge a push on the server: what its hooks call."),
+    "hooks": ("ledger.cli.hooks", "Put ledger's part into git's hooks, or take it out."),
     "verify": ("ledger.cli.verify", "Read everything back and report every fault."),
     "recover": ("ledger.cli.recover", "Finish what killed processes left."),
 }
