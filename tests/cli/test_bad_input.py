@@ -111,7 +111,13 @@ def _symbolic(repo: Repo) -> None:
 FOREIGN = {made.__name__.strip("_"): made for made in (_branch_commit, _blob, _tree, _tag, _symbolic)}
 
 
-@pytest.mark.parametrize("damage", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(made, id=name, marks=() if name in ("blob", "branch_commit") else pytest.mark.slow)
+        for name, made in FOREIGN.items()
+    ],
+)
 def test_a_ref_that_holds_no_ledger(repo: Repo, ledger: Ledger, damage: Callable[[Repo], None]) -> None:
     good = recorded(repo).id
     damage(repo)

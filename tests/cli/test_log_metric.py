@@ -118,6 +118,7 @@ def test_what_comes_after_the_word_that_ends_a_run_is_refused(live: package.Run,
     assert repo.path.is_dir()
 
 
+@pytest.mark.slow
 def test_shells_at_once_share_a_file_and_lose_nothing(repo: Repo, ledger: Ledger) -> None:
     script = f"for w in 1 2 3; do (for i in 1 2; do {LEDGER} log-metric w$w=$i --step $i; done) & done; wait; ls .git/ledger/journal"
     out = subprocess.run(

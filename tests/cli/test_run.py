@@ -184,6 +184,7 @@ def test_input_is_the_programs(repo: Repo) -> None:
     assert done.stdout == b"hello"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_the_program_as_it_would_without(repo: Repo, ledger: Ledger) -> None:
     process = subprocess.Popen(
         [*PROGRAM, "yes"], cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -195,6 +196,7 @@ def test_a_reader_that_goes_away_ends_the_program_as_it_would_without(repo: Repo
     assert only(ledger)["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_what_it_leaves_running_is_not_waited_for(repo: Repo, ledger: Ledger) -> None:
     process = started(repo, "sh", "-c", "(exec sleep 60) & echo $!; echo out")
     assert process.stdout is not None
@@ -208,7 +210,14 @@ def test_what_it_leaves_running_is_not_waited_for(repo: Repo, ledger: Ledger) ->
     assert only(ledger)["status"] == "finished"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_reaches_the_whole_group_and_the_run_is_killed(
     repo: Repo, ledger: Ledger, number: signal.Signals
 ) -> None:
@@ -224,6 +233,7 @@ def test_a_signal_reaches_the_whole_group_and_the_run_is_killed(
     assert shown(ledger, row)["run"]["reason"] == number.name
 
 
+@pytest.mark.slow
 def test_signals_that_mean_something_else_only_pass_on(repo: Repo, ledger: Ledger) -> None:
     process = started(
         repo, "sh", "-c", "trap 'echo saved; exit 0' USR1; echo ready; while :; do sleep 0.05; done"
@@ -234,6 +244,7 @@ def test_signals_that_mean_something_else_only_pass_on(repo: Repo, ledger: Ledge
     assert only(ledger)["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_after_the_grace_it_is_killed(repo: Repo, ledger: Ledger) -> None:
     process = started(
         repo, "--grace", "0.1", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"

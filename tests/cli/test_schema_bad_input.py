@@ -88,6 +88,7 @@ def test_an_operation_that_can_not_be(project: Project, code: str, operations: l
     others_go_on(project)
 
 
+@pytest.mark.slow
 def test_a_cycle_that_contradicts_itself(project: Project) -> None:
     project.declare("2", {"f1": F1})
     (drafted,) = project.drafts()
@@ -128,6 +129,7 @@ def test_a_schema_that_can_not_be(project: Project, text: str, code: str, line: 
     project.ledger("runs")
 
 
+@pytest.mark.slow
 def test_conflicts_in_other_files(project: Project) -> None:
     project.repo.write(MOVED, CONFLICT)
     assert named(project, "LS412", MOVED)["line"] == 2
@@ -136,6 +138,7 @@ def test_conflicts_in_other_files(project: Project) -> None:
     others_go_on(project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "code"),
     [

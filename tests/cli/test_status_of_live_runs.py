@@ -61,6 +61,7 @@ def test_a_run_that_died_is_named_and_recorded_by_the_next_command(repo: Repo, l
     ledger("verify")
 
 
+@pytest.mark.slow
 def test_recover_says_what_it_recorded(repo: Repo, ledger: Ledger) -> None:
     _died(repo)
     assert ledger.json("recover")["lost"] == 1

@@ -32,6 +32,7 @@ def test_a_run_that_is_recorded_is_not_to_be_recorded_again(repo: Repo, ledger: 
     assert "again" not in done.stderr
 
 
+@pytest.mark.slow
 @needs_full
 def test_an_edit_that_is_done_is_done(repo: Repo, ledger: Ledger) -> None:
     run = ledger("record", "-q", "-m", "f1=0.2").strip()
@@ -41,7 +42,14 @@ def test_an_edit_that_is_done_is_done(repo: Repo, ledger: Ledger) -> None:
     assert ledger.json("runs")[0]["tags.a"] == "b"
 
 
-@pytest.mark.parametrize("where", [">&-", "| true", "2>&-", ">&- 2>&-", "2>&1 | true"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        ">&-",
+        "| true",
+        *(pytest.param(where, marks=pytest.mark.slow) for where in ("2>&-", ">&- 2>&-", "2>&1 | true")),
+    ],
+)
 def test_nobody_reads_what_record_says(repo: Repo, ledger: Ledger, where: str) -> None:
     done = shell(repo, f"ledger record -m f1=0.2 {where}")
     assert (done.returncode, done.stderr) == (0, "")
@@ -55,7 +63,14 @@ def test_not_even_the_warning_can_be_written(repo: Repo, ledger: Ledger) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["runs --json | true", "runs --json >&-", "--help | true", "status | head -c1"]
+    "line",
+    [
+        "runs --json | true",
+        *(
+            pytest.param(line, marks=pytest.mark.slow)
+            for line in ("runs --json >&-", "--help | true", "status | head -c1")
+        ),
+    ],
 )
 def test_a_reader_who_leaves(repo: Repo, ledger: Ledger, line: str) -> None:
     ledger("record", "-m", "f1=0.2")

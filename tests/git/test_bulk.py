@@ -62,6 +62,7 @@ def test_a_revision_that_git_stumbles_over_takes_no_other_along(repo: Repo) -> N
     assert bulk.peeled(here, []) == {}
 
 
+@pytest.mark.slow
 def test_merge_bases_are_those_that_git_finds_for_each(repo: Repo, tangled: list[str]) -> None:
     here = repository(repo)
     for tip in (tangled[-1], tangled[33], tangled[15]):

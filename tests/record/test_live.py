@@ -301,6 +301,7 @@ def test_a_refused_run_is_kept_and_said(
     assert len(points(ledger, run.id)) == 1
 
 
+@pytest.mark.slow
 def test_threads_log_at_once(ledger: Ledger) -> None:
     with start() as run:
 
@@ -317,6 +318,7 @@ def test_threads_log_at_once(ledger: Ledger) -> None:
     assert sorted(found) == sorted((f"m{n}", step, float(step)) for n in range(4) for step in range(5000))
 
 
+@pytest.mark.slow
 def test_a_forked_child_does_the_run_no_harm(repo: Repo, ledger: Ledger) -> None:
     done = program(
         repo,
@@ -451,6 +453,7 @@ def test_a_run_that_goes_on_is_not_resumed(ledger: Ledger) -> None:
 _RANK = "with ledger.start(params={'rank': int(os.environ['RANK'])}) as run:\n    run.log(loss=1.0 + int(os.environ['RANK']), step=1)"
 
 
+@pytest.mark.slow
 def test_of_many_processes_rank_0_records(repo: Repo, ledger: Ledger) -> None:
     for rank in range(2):
         done = program(repo, _RANK, RANK=str(rank), WORLD_SIZE="2")
@@ -490,6 +493,7 @@ def test_ranks_that_attach_log_into_one_run(repo: Repo, ledger: Ledger) -> None:
     assert shown(ledger, run)["params"]["rank"] == 0
 
 
+@pytest.mark.slow
 def test_a_rank_that_comes_too_late_does_not_wait(repo: Repo, ledger: Ledger) -> None:
     run = "ab" * 16
     assert program(repo, _RANK, RANK="0", WORLD_SIZE="2", LEDGER_RUN=run).returncode == 0

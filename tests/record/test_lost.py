@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import Ledger, Repo
 
 from ledger import start
@@ -53,6 +54,7 @@ def recorded(repo: Repo) -> list[str]:
     return repo.git("log", "--format=%(trailers:key=Ledger-Run,valueonly)", "refs/runs/main", "--").split()
 
 
+@pytest.mark.slow
 def test_a_journal_whose_record_is_chained_is_only_removed(repo: Repo, tmp_path: Path) -> None:
     """The process was killed between the two."""
     with start() as run:
@@ -85,6 +87,7 @@ def test_a_torn_tail_costs_what_was_not_flushed_only(repo: Repo, ledger: Ledger)
     assert (found["run_id"], found["status"], found["metrics.loss"]) == (run, "lost", 1.0)
 
 
+@pytest.mark.slow
 def test_a_run_lives_as_long_as_any_process_that_logs_into_it(repo: Repo, ledger: Ledger) -> None:
     owner = "import ledger, os, sys\nrun = ledger.start()\nrun.log(loss=1.0)\nrun.flush()\nprint(run.id, flush=True)\nsys.stdin.read()"
     pipes: dict[str, Any] = {
@@ -133,6 +136,7 @@ def test_a_silly_number_of_hours_is_an_error(repo: Repo, ledger: Ledger) -> None
     assert "lostAfterHours" in ledger.err
 
 
+@pytest.mark.slow
 def test_a_lost_attempt_goes_on_from_the_one_before(repo: Repo, ledger: Ledger) -> None:
     run, _ = died(repo)
     again = _DIES.replace("params={", f"resume={run!r}, params={{'second': 2, ").replace(

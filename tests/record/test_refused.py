@@ -58,6 +58,7 @@ def test_a_file_that_outlived_its_recording_records_nothing_more(
     assert repo.git("rev-list", "--count", "refs/runs/main") == "1"
 
 
+@pytest.mark.slow
 def test_two_that_finish_it_at_once_record_it_once(repo: Repo, ledger: Ledger, kept: Path) -> None:
     words = [sys.executable, "-m", "ledger", "record", "--refused", str(kept), "-m"]
     both = [

@@ -161,6 +161,7 @@ def test_notes() -> None:
     assert scrub_text("note", "the key: more tokens") == ("the key: more tokens", ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["sk-", "eyJa", "https://", "a" * 30, "password=x ", "-----BEGIN ", "Bearer ", "a.b-c"]
 )

@@ -323,6 +323,7 @@ def test_values_that_json_cannot_hold_do_not_crash() -> None:
     assert len(faults_of(schema, params={"p": time.gmtime})) == 1  # type: ignore[dict-item]
 
 
+@pytest.mark.slow
 def test_endless_nesting_is_a_fault_and_no_crash() -> None:
     tree = {"additionalProperties": {"$ref": "#/$defs/tree"}}
     schema = schema_of(params={"model": {"$ref": "#/$defs/tree"}}, **{"$defs": {"tree": tree}})
@@ -332,6 +333,7 @@ def test_endless_nesting_is_a_fault_and_no_crash() -> None:
     assert [fault.rule for fault in faults_of(schema, params={"model": deep})] == ["at most 64 levels deep"]
 
 
+@pytest.mark.slow
 def test_thousands_of_faults_stay_quick() -> None:
     schema = schema_of({f"m{i}": {"type": "number"} for i in range(20)}, **STRICT)
     begun = time.process_time()

@@ -31,7 +31,9 @@ from ledger.schema.outline import MAX_SOURCE_BYTES, Outline, Outliner, _cut, _ou
         ("f = " + "-" * 100_000 + "1", "nested too deeply"),
         ("f = a" + ".b" * 100_000, "nested too deeply"),
         ("f = " + "+".join(["1"] * 100_000), "nested too deeply"),
-        ("if a:\n pass\n" + "elif a:\n pass\n" * 1500, "nested too deeply"),
+        pytest.param(
+            "if a:\n pass\n" + "elif a:\n pass\n" * 1500, "nested too deeply", marks=pytest.mark.slow
+        ),
         ("f = " + "9" * 10_000, "not Python that can be read"),
         (b"# coding: idna\nf = 1\n", "the encoding 'idna' is not one of text"),
         (b"# -*- coding: no-such-thing -*-\n", "the encoding 'no-such-thing' is not one of text"),
@@ -168,6 +170,7 @@ def test_a_file_is_read_the_same_in_parts_and_whole(odd: str) -> None:
     assert in_parts == _outline(Outliner()._part(text.encode(), ""))
 
 
+@pytest.mark.slow
 def test_no_text_takes_long_to_cut() -> None:
     for text in ('\\"""', '"', "'", "'''\\", "\\'", '"""', "#", "@a\n", "'a", '"""a"'):
         hostile = (text * (MAX_SOURCE_BYTES // len(text))).encode()

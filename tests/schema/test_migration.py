@@ -225,6 +225,7 @@ def test_files_that_are_no_migrations(text: bytes, said: str) -> None:
     assert said in "\n".join((error.message, *error.details))
 
 
+@pytest.mark.slow
 def test_too_many_operations() -> None:
     many = defines({f"m{place}": MS for place in range(501)})
     after = defines({f"m{place}": S for place in range(501)})

@@ -109,6 +109,7 @@ def test_the_remote_is_replaced_when_asked_and_a_stale_clone_follows(hub: Hub) -
     assert (again["pushes"], again["redacted"]) == (0, [])
 
 
+@pytest.mark.slow
 def test_two_clones_redact_at_once_and_others_record_meanwhile(hub: Hub) -> None:
     one, two = hub.clone("one"), hub.clone("two")
     first, second = _leak(hub, one), _leak(hub, one)
@@ -128,6 +129,7 @@ def test_two_clones_redact_at_once_and_others_record_meanwhile(hub: Hub) -> None
     assert len(one.git("rev-list", "refs/ledger/redactions").split()) == 2
 
 
+@pytest.mark.slow
 def test_an_old_chain_that_is_forced_back_is_told_and_not_taken_over(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     leaked = _leak(hub, one)
@@ -144,6 +146,7 @@ def test_an_old_chain_that_is_forced_back_is_told_and_not_taken_over(hub: Hub) -
     assert tip(hub.repo) == clean
 
 
+@pytest.mark.slow
 def test_a_chain_that_lost_a_record_besides_is_a_rewound_one(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     hub.record(stale)
@@ -157,6 +160,7 @@ def test_a_chain_that_lost_a_record_besides_is_a_rewound_one(hub: Hub) -> None:
     assert hub.pull(stale, code=4)["rewound"][0]["experiment"] == "main"
 
 
+@pytest.mark.slow
 def test_the_hook_lets_in_what_was_redacted_and_nothing_banned(hub: Hub) -> None:
     _install(hub, "update")
     hub.repo.git("config", "ledger.serverCheck", str(PROGRAM))

@@ -90,6 +90,7 @@ def test_chains_only_grow(guarded: Hub) -> None:
     assert tip(guarded.repo) == end
 
 
+@pytest.mark.slow
 def test_an_inbox_keeps_what_no_chain_has(guarded: Hub) -> None:
     one = guarded.clone("one")
     guarded.record(one)
@@ -99,16 +100,21 @@ def test_an_inbox_keeps_what_no_chain_has(guarded: Hub) -> None:
     assert "belongs to one clone only" in _refused(one, f"{REF}:refs/ledger/quarantine/main")
 
 
+DAMAGED: dict[str, tuple[dict[str, str | None], str]] = {
+    "foreign": ({"notes.txt": "hello"}, "notes.txt: not a file of a run"),
+    "missing": ({"params.json": None}, "params.json: is missing"),
+    "duplicate": ({"metrics.json": '{"f1": 0.5, "f1": 0.6}\n'}, "stands twice"),
+    "huge": ({"metrics.json": "x" * (17 << 20)}, "the limit is 16,777,216"),
+    "history": ({"history.parquet": "PAR1 and nothing else"}, "history.parquet"),
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"notes.txt": "hello"}, "notes.txt: not a file of a run"),
-        ({"params.json": None}, "params.json: is missing"),
-        ({"metrics.json": '{"f1": 0.5, "f1": 0.6}\n'}, "stands twice"),
-        ({"metrics.json": "x" * (17 << 20)}, "the limit is 16,777,216"),
-        ({"history.parquet": "PAR1 and nothing else"}, "history.parquet"),
+        pytest.param(*case, id=name, marks=() if name == "foreign" else pytest.mark.slow)
+        for name, case in DAMAGED.items()
     ],
-    ids=["foreign", "missing", "duplicate", "huge", "history"],
 )
 def test_records_are_whole_and_small(hub: Hub, changes: dict[str, str | None], said: str) -> None:
     _install(hub, "pre-receive")
@@ -123,6 +129,7 @@ def test_records_are_whole_and_small(hub: Hub, changes: dict[str, str | None], s
     assert bad not in hub.repo.git("cat-file", "--batch-check", "--batch-all-objects")
 
 
+@pytest.mark.slow
 def test_a_symlink_and_a_merge_are_no_runs(hub: Hub) -> None:
     _install(hub, "pre-receive")
     hub.repo.git("config", "ledger.serverCheck", str(PROGRAM))
@@ -146,7 +153,7 @@ def test_a_record_that_breaks_its_schema_is_set_aside_and_the_others_arrive(guar
     assert guarded.runs() == [sound]
 
 
-@pytest.mark.parametrize("name", ["update", "pre-receive"])
+@pytest.mark.parametrize("name", ["update", pytest.param("pre-receive", marks=pytest.mark.slow)])
 def test_without_ledger_the_server_still_keeps_chains_append_only(
     hub: Hub, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

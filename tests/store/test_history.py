@@ -177,6 +177,7 @@ def test_last_values_go_by_step() -> None:
     assert history.last_values(history.from_values([{"a": 2, "b": 3}, {"a": 1}])) == {"a": 1.0, "b": 3.0}
 
 
+@pytest.mark.slow
 def test_a_long_history_is_cut_into_parts() -> None:
     source = random.Random(7)
     table = history.from_values({f"m{i}": [source.random() for _ in range(5000)] for i in range(20)})
@@ -203,6 +204,7 @@ def test_no_rows_are_no_file() -> None:
     assert history.last_values(empty) == {}
 
 
+@pytest.mark.slow
 def test_a_million_points_stay_small() -> None:
     steps = pa.array(range(250_000), pa.int64())
     table = history.from_values({"loss": [1.0]})

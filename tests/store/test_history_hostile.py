@@ -197,6 +197,7 @@ def test_parts_with_other_names_are_refused(names: list[str]) -> None:
         history.decode(dict.fromkeys(names, recorded(FINE)))
 
 
+@pytest.mark.slow
 def test_limits_count_all_parts_together() -> None:
     zeros = pa.nulls(6_000_000, pa.int32()).fill_null(0)
     part = recorded(
@@ -224,6 +225,7 @@ def mutations(data: bytes, count: int) -> list[bytes]:
     return result
 
 
+@pytest.mark.slow
 def test_forged_bytes_are_refused_or_harmless(tmp_path: Path) -> None:
     rows = [{"metric": f"m{i % 3}", "step": i, "value": i / 7} for i in range(60)]
     plain = recorded({key: [row[key] for row in rows] for key in FINE}, compression="none")

@@ -163,6 +163,7 @@ def test_any_damage_is_mended_by_reading_again(repo: Repo, damage: str) -> None:
     assert values(load(repo), "metrics", "f1") == [0.5]
 
 
+@pytest.mark.slow
 def test_many_small_updates_stay_few_segments(repo: Repo) -> None:
     for number in range(12):
         recorded(repo, metrics={"f1": number / 100})
@@ -309,6 +310,7 @@ def test_files_that_dead_processes_left_are_swept(repo: Repo) -> None:
     assert not [path for path in kept if not path.exists()]
 
 
+@pytest.mark.slow
 def test_zeros_in_a_segment_after_a_power_cut_are_never_shown(repo: Repo) -> None:
     record(workspace(repo), [Draft(metrics={"f1": 0.5}) for _ in range(2_000)])
     load(repo)

@@ -70,6 +70,7 @@ def test_filters_and_order_come_after_migrations(converted: tuple[Project, str, 
     assert [row["metrics.f1"] for row in listed] == ["0.873", "0.5"]
 
 
+@pytest.mark.slow
 def test_older_versions_and_revisions_can_be_asked_for(
     converted: tuple[Project, str, str], repo: Repo, ledger: Ledger
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_break_line_carries_reason_migration_author_and_date(project: Project,
     ledger("log", "--metric", "f1", "--strict", code=5)
 
 
+@pytest.mark.slow
 def test_the_same_edit_twice_and_a_revert(project: Project, repo: Repo, ledger: Ledger) -> None:
     project.declare("1", {"f1": F1})
     base = project.commit("macro")
@@ -270,6 +272,7 @@ IMPOSSIBLE: dict[str, list[dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 def test_a_migration_that_can_not_be_leaves_a_visible_break(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"f1": PERCENT})
     project.commit("v1")

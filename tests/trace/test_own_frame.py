@@ -52,6 +52,7 @@ def test_a_frame_is_shown_in_its_newest_definition(
     assert "f1 (0.842)" in squeezed(ledger("log", "--metric", "f1", "--runs"))
 
 
+@pytest.mark.slow
 def test_documents_hold_what_was_recorded_and_what_that_is_in_its_own_frame(
     weighted: tuple[Project, str, str], ledger: Ledger
 ) -> None:
@@ -111,6 +112,7 @@ def test_what_was_redefined_under_another_name_is_shown_too(project: Project, le
     assert (row["metrics.f1"], row["recorded.f1"], row["grade.f1"]) == (None, 84.2, "incomparable")
 
 
+@pytest.mark.slow
 def test_newer_versions_seen_from_an_older_one(weighted: tuple[Project, str, str], ledger: Ledger) -> None:
     project, old, _ = weighted
     assert project.rows("f1", "--as", "1") == [("incomparable", 0.9), ("exact", 86.0), ("identical", 84.2)]
@@ -137,6 +139,7 @@ def test_a_revert_ends_where_nothing_leads_on(project: Project, ledger: Ledger) 
     assert "84.2" in ledger("show", old) or "0.842" in ledger("show", old)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("weighted")
 def test_exported_values_of_another_frame_are_as_they_were_recorded(ledger: Ledger, repo: Repo) -> None:
     ledger("export", "out")

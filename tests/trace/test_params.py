@@ -161,6 +161,7 @@ def test_an_unknown_pointer_is_named(project: Project, ledger: Ledger) -> None:
     assert 'LS404 error: rename of /lr: "/a/lr" is not in `from`' in text
 
 
+@pytest.mark.slow
 def test_a_schema_that_nests_without_end_is_read(project: Project, repo: Repo, ledger: Ledger) -> None:
     repo.write(
         ".ledger/schemas/main.json",

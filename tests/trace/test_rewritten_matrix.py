@@ -100,7 +100,9 @@ def test_an_amended_commit_is_found_through_its_link_alone(repo: Repo, state: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("state", [CLEAN, DIRTY, COMMITTED])
+@pytest.mark.parametrize(
+    "state", [COMMITTED, *(pytest.param(state, marks=pytest.mark.slow) for state in (CLEAN, DIRTY))]
+)
 @pytest.mark.parametrize("mapped", [True, False])
 def test_a_filtered_history(repo: Repo, ledger: Ledger, state: str, *, mapped: bool) -> None:
     """git-filter-repo takes a file out of the whole history. Its map leads on; without it the patches do."""
