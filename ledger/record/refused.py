@@ -18,7 +18,7 @@ from ledger.model import Run, utc_time
 from ledger.record.code import Captured
 from ledger.record.run import Draft, Recorded, record
 from ledger.store import codec
-from ledger.store.spool import read
+from ledger.store.sealed import read
 
 _ELSEWHERE = frozenset({errno.EAGAIN, errno.EACCES})
 

@@ -11,8 +11,9 @@ from ledger.record.draft import Draft, Recorded
 from ledger.record.prepare import Prepared, Session, load_schema
 from ledger.record.sealing import Fate, seal_and_chain, sealed, stem, stored
 from ledger.store import codec
+from ledger.store.sealed import Sealed
 from ledger.store.slug import RUNS, slug
-from ledger.store.spool import Sealed, Spool
+from ledger.store.spool import Spool
 
 __all__ = [
     "Draft",

@@ -12,8 +12,9 @@ from ledger.model import Code, Record, utc_time
 from ledger.record.code import Captured
 from ledger.record.message import commit_message
 from ledger.store import aftercare, chain, codec
+from ledger.store.sealed import Sealed
 from ledger.store.slug import RUNS, slug
-from ledger.store.spool import Sealed, Spool
+from ledger.store.spool import Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ def seal_and_chain(
 def stored(workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()) -> Fate:
     """What `seal_and_chain` does, with what there is to say about it. Raises StorageError."""
     whole = [sealed(item, pack) for item, pack in zip(records, packs or [b""] * len(records), strict=True)]
-    whole, unsigned = _signed(workspace, whole)
+    whole, unsigned = signed(workspace, whole)
     name = stem(workspace, records[0].run.record)
     fate = _sealed_once(workspace, whole, name) or _sealed_once(workspace, whole, name)
     if fate is None:
@@ -50,7 +51,7 @@ def stored(workspace: Workspace, records: Sequence[Record], packs: Sequence[byte
     return replace(fate, warnings=(*unsigned, *fate.warnings)) if unsigned else fate
 
 
-def _signed(workspace: Workspace, whole: list[Sealed]) -> tuple[list[Sealed], tuple[str, ...]]:
+def signed(workspace: Workspace, whole: list[Sealed]) -> tuple[list[Sealed], tuple[str, ...]]:
     """Records with signatures, where the user's git configuration says so; one that can't be made loses no run."""
     key = workspace.config.signing_key
     if not workspace.config.sign:

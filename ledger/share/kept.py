@@ -15,8 +15,9 @@ from ledger.git.process import Repository
 from ledger.share.chainlog import beyond, records_of
 from ledger.share.session import Local, Session, chain_lock, local
 from ledger.store import chain
+from ledger.store.sealed import contents
 from ledger.store.slug import RUNS
-from ledger.store.spool import PUBLISHED, SUFFIX, Spool, contents, sync_folder
+from ledger.store.spool import PUBLISHED, SUFFIX, Spool, sync_folder
 
 _DRAIN_SECONDS = 30.0
 

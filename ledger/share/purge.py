@@ -22,8 +22,9 @@ from ledger.share.cleanse import Cleanser
 from ledger.share.redactions import Redaction
 from ledger.share.session import Session
 from ledger.store.redacted import message_without, sealed_files
+from ledger.store.sealed import Sealed, read
 from ledger.store.slug import INBOX, PINS, QUARANTINE, RUNS, TRACKING
-from ledger.store.spool import SUFFIX, Sealed, Spool, read, rewrite, write_durably
+from ledger.store.spool import SUFFIX, Spool, rewrite, write_durably
 
 if TYPE_CHECKING:
     from ledger.share.merge import Merged

@@ -15,8 +15,9 @@ from ledger.git import housekeeping, objects, refs
 from ledger.git.objects import GitObject
 from ledger.git.process import Repository
 from ledger.store.lock import Held
+from ledger.store.sealed import Sealed, read
 from ledger.store.slug import RUNS
-from ledger.store.spool import PUBLISHED, SUFFIX, Sealed, Spool, read, sync_folder, write_durably
+from ledger.store.spool import PUBLISHED, SUFFIX, Spool, sync_folder, write_durably
 
 RECORD_TRAILER = "Ledger-Record"
 _HOUR = 3600

@@ -14,8 +14,9 @@ from ledger.git.objects import GitObject
 from ledger.git.process import LockedError, Repository
 from ledger.model import StoreFault
 from ledger.store import aftercare, keeping, lock
+from ledger.store.sealed import Sealed
 from ledger.store.slug import CODE, PINS, RUNS, remote_part
-from ledger.store.spool import Sealed, Spool
+from ledger.store.spool import Spool
 from ledger.store.unreadable import Unreadable
 
 MAX_BATCH_BYTES = 128 << 20
@@ -84,6 +85,20 @@ def drain(
             done = aftercare.mend(repository, spool, held)
             stuck |= _round(_Drain(repository, spool, held, home, result, known or {}), done)
             aftercare.second_look(repository, spool, held)
+    return result
+
+
+def drain_held(
+    repository: Repository,
+    held: lock.Held,
+    mended: aftercare.Mended,
+    *,
+    home: str,
+    known: Mapping[Path, Sequence[Sealed]],
+) -> Drained:
+    """One round of `drain`, for whoever holds the chain lock already."""
+    result = Drained()
+    _round(_Drain(repository, Spool.of(repository), held, home, result, known), mended)
     return result
 
 

@@ -12,8 +12,8 @@ from ledger.git import history, objects, refs
 from ledger.git.objects import GitObject
 from ledger.git.process import Repository
 from ledger.model import Author
+from ledger.store.sealed import Sealed
 from ledger.store.slug import CODE
-from ledger.store.spool import Sealed
 
 _AUTHOR = Author()
 _KEEP = "keep "

@@ -13,7 +13,8 @@ from ledger.git import objects, refs
 from ledger.git.process import Repository
 from ledger.model import Json, Metric, Record
 from ledger.store import aftercare, codec
-from ledger.store.spool import Sealed, Spool
+from ledger.store.sealed import Sealed
+from ledger.store.spool import Spool
 from ledger.store.unreadable import Unreadable
 
 _AT_ONCE = 500

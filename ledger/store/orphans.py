@@ -10,7 +10,8 @@ from pathlib import Path
 from ledger.errors import FormatError, NotFoundError
 from ledger.git.process import Repository
 from ledger.model import StoreFault
-from ledger.store.spool import OWNER, SUFFIX, Spool, read, write_durably
+from ledger.store.sealed import read
+from ledger.store.spool import OWNER, SUFFIX, Spool, write_durably
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

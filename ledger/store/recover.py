@@ -13,8 +13,9 @@ from ledger.git.process import Repository
 from ledger.model import StoreFault
 from ledger.store import aftercare, chain, lock
 from ledger.store import index as store_index
+from ledger.store.sealed import read
 from ledger.store.slug import RUNS
-from ledger.store.spool import SUFFIX, Spool, read, sync_folder
+from ledger.store.spool import SUFFIX, Spool, sync_folder
 
 _WAIT_SECONDS = 30.0
 

@@ -13,8 +13,9 @@ from ledger.git import refs
 from ledger.git.process import Repository
 from ledger.store import aftercare, lock
 from ledger.store.index import INDEX_VERSION, Index
+from ledger.store.sealed import Sealed, read
 from ledger.store.slug import RUNS
-from ledger.store.spool import SUFFIX, Sealed, Spool, read
+from ledger.store.spool import SUFFIX, Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

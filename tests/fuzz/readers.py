@@ -37,6 +37,7 @@ from ledger.store import (
     manifest,
     points,
     rows,
+    sealed,
     segment,
 )
 from ledger.store.arrow_file import ArrowFile
@@ -192,7 +193,7 @@ def _series(ending: str) -> Read:
     return read
 
 
-def _sealed(data: bytes, folder: Path) -> None:
+def _sealed_file(data: bytes, folder: Path) -> None:
     path = _file(data, folder, "one.zip")
     with suppress(LedgerError):
         sealed.contents(path)
@@ -200,7 +201,7 @@ def _sealed(data: bytes, folder: Path) -> None:
 
 
 def _sealed_manifest(data: bytes, folder: Path) -> None:
-    _sealed(seeds.zipped(data), folder)
+    _sealed_file(seeds.zipped(data), folder)
 
 
 def _journal(data: bytes, folder: Path) -> None:
@@ -320,7 +321,7 @@ READERS: dict[str, Reader] = {
     "series-jsonl": Reader(read=_series(".jsonl"), seeds=seeds.jsonl),
     "series-json": Reader(read=_series(".json"), seeds=seeds.json_series),
     "series-csv": Reader(read=_series(".csv"), seeds=seeds.csv_series),
-    "sealed": Reader(read=_sealed, seeds=seeds.sealed),
+    "sealed": Reader(read=_sealed_file, seeds=seeds.sealed),
     "sealed-manifest": Reader(read=_sealed_manifest, seeds=seeds.sealed_manifests),
     "journal": Reader(read=_journal, seeds=seeds.journals),
     "journal-note": Reader(read=_journal_note, seeds=seeds.notes),

@@ -22,7 +22,8 @@ from ledger.git.process import Repository
 from ledger.model import Author
 from ledger.store import aftercare, chain, lock
 from ledger.store.recover import rebuild_index, recover
-from ledger.store.spool import Sealed, Spool
+from ledger.store.sealed import Sealed
+from ledger.store.spool import Spool
 
 
 def repository(repo: Repo) -> Repository:

@@ -14,7 +14,8 @@ from ledger.git import refs
 from ledger.git.process import Repository
 from ledger.model import Author
 from ledger.store import chain
-from ledger.store.spool import Sealed, Spool
+from ledger.store.sealed import Sealed
+from ledger.store.spool import Spool
 
 
 def repository(repo: Repo) -> Repository:

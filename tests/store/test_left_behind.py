@@ -19,7 +19,8 @@ from ledger.record.run import Draft, record
 from ledger.store import chain
 from ledger.store.lock import Intent, acquire
 from ledger.store.recover import recover
-from ledger.store.spool import Spool, read
+from ledger.store.sealed import read
+from ledger.store.spool import Spool
 
 REF = "refs/runs/main"
 

@@ -19,7 +19,8 @@ from store.plumbing import workspace
 from ledger.errors import FormatError, StorageError
 from ledger.model import Author
 from ledger.store import spool
-from ledger.store.spool import Sealed, Spool, read, write_durably
+from ledger.store.sealed import Sealed, read
+from ledger.store.spool import Spool, write_durably
 
 ITEM = Sealed(
     record="b" * 32,

@@ -10,8 +10,9 @@ from pathlib import Path
 from ledger.errors import FormatError, GitError, LedgerError
 from ledger.store import aftercare, codec
 from ledger.store import index as store_index
+from ledger.store.sealed import Sealed, read
 from ledger.store.slug import RUNS
-from ledger.store.spool import SUFFIX, Sealed, Spool, read
+from ledger.store.spool import SUFFIX, Spool
 from ledger.store.verify import content as check
 from ledger.store.verify import digest
 from ledger.store.verify.walk import Walk

@@ -1,0 +1,194 @@
+"""Sealed files: what is in them, written and read.
+
+A sealed file is a stored zip: `manifest.json` (what git needs to chain each record, and the sha256 of every
+file) and the files' bytes by their sha256, each once. One call seals one file, with one record or thousands:
+all of them are recorded, or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger import canonical
+from ledger.errors import FormatError
+from ledger.frozen import frozen
+from ledger.model import Author
+from ledger.store import codec
+from ledger.store.slug import is_slug
+
+SEAL_FORMAT = 1
+"""Version of sealed files. 1: the first (2026-11)."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MANIFEST = "manifest.json"
+_PACK = "snapshot.pack"
+_NAMES = frozenset((codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA, codec.EVENTS, _PACK))
+_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+
+@frozen()
+class Sealed:
+    """One record as it is chained: everything that its commit needs, and nothing that has to be parsed."""
+
+    record: str
+    run: str
+    slug: str
+    author: Author
+    seconds: int
+    message: str
+    code: tuple[str, ...]
+    """Commits that must stay alive: the code commit, or the snapshot of a dirty work tree."""
+    files: Mapping[str, bytes]
+    pack: bytes = b""
+    """The snapshot of a dirty work tree as a git pack: no ref holds it yet."""
+
+
+def packed(records: Sequence[Sealed]) -> bytes:
+    """A sealed file as bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        written: set[str] = set()
+        entries = []
+        for item in records:
+            digests = {}
+            for name, data in {**item.files, **({_PACK: item.pack} if item.pack else {})}.items():
+                digest = hashlib.sha256(data).hexdigest()
+                digests[name] = digest
+                if digest not in written:
+                    written.add(digest)
+                    archive.writestr(zipfile.ZipInfo(f"files/{digest}", _EPOCH), data)
+            entries.append(_manifest_entry(item, digests))
+        manifest = json.dumps({"format": SEAL_FORMAT, "records": entries}, ensure_ascii=False)
+        archive.writestr(zipfile.ZipInfo(_MANIFEST, _EPOCH), canonical.encode(manifest))
+    return buffer.getvalue()
+
+
+def _manifest_entry(item: Sealed, digests: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "record": item.record,
+        "run": item.run,
+        "slug": item.slug,
+        "author": [item.author.name, item.author.email],
+        "seconds": item.seconds,
+        "message": item.message,
+        "code": list(item.code),
+        "files": digests,
+    }
+
+
+_BROKEN = (
+    zipfile.BadZipFile,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What reading bytes that are no sealed file, or have another shape, comes to."""
+
+
+def read(path: Path) -> list[Sealed]:
+    """The records of a sealed file, every byte checked. Raises FormatError, FileNotFoundError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _records(archive, str(path))
+    except FileNotFoundError:
+        raise
+    except _BROKEN as error:
+        raise _no_sealed_file(str(path), error) from error
+
+
+def read_bytes(data: bytes, *, what: str) -> list[Sealed]:
+    """As `read`, of bytes from anywhere: what is in them takes no more room than they do. Raises FormatError."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(item.file_size for item in archive.infolist()) > len(data):
+                raise ValueError("files that lie on top of one another")
+            return _records(archive, what)
+    except _BROKEN as error:
+        raise _no_sealed_file(what, error) from error
+
+
+def _no_sealed_file(what: str, error: Exception) -> FormatError:
+    return FormatError(
+        f"{what}: not a sealed record: {type(error).__name__}: {error}",
+        hint="it is left as it is; nothing else is held up",
+    )
+
+
+def _records(archive: zipfile.ZipFile, what: str) -> list[Sealed]:
+    _require_plain(archive)
+    manifest = json.loads(archive.read(_MANIFEST))
+    version = manifest["format"]
+    if version > SEAL_FORMAT:
+        raise FormatError(f"{what}: sealed by a newer ledger (format {version})", hint="upgrade ledger")
+    names = (name for name in archive.namelist() if name != _MANIFEST)
+    stored = {name.removeprefix("files/"): archive.read(name) for name in names}
+    return [_sealed(entry, stored) for entry in manifest["records"]]
+
+
+def contents(path: Path) -> list[tuple[str, str]]:
+    """Record id and slug of each record of a sealed file; the files themselves are not read.
+
+    Raises FormatError, FileNotFoundError.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _require_plain(archive)
+            manifest = json.loads(archive.read(_MANIFEST))
+            return [(str(entry["record"]), str(entry["slug"])) for entry in manifest["records"]]
+    except FileNotFoundError:
+        raise
+    except _BROKEN as error:
+        raise FormatError(f"{path}: not a sealed record: {type(error).__name__}: {error}") from error
+
+
+def _require_plain(archive: zipfile.ZipFile) -> None:
+    """Damage can look like compression or encryption, at which zipfile fails in ways of its own."""
+    if any(item.compress_type != zipfile.ZIP_STORED or item.flag_bits & 1 for item in archive.infolist()):
+        raise ValueError("compressed or encrypted, which ledger never writes")
+
+
+def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
+    _require_shape(entry)
+    files = {}
+    for name, digest in entry["files"].items():
+        files[name] = stored[digest]
+        if hashlib.sha256(files[name]).hexdigest() != digest:
+            raise ValueError(f"{name} does not have its checksum")
+    pack = files.pop(_PACK, b"")
+    return Sealed(
+        record=str(entry["record"]),
+        run=str(entry["run"]),
+        slug=entry["slug"],
+        author=Author(name=entry["author"][0], email=entry["author"][1]),
+        seconds=int(entry["seconds"]),
+        message=entry["message"],
+        code=tuple(entry["code"]),
+        files=files,
+        pack=pack,
+    )
+
+
+def _require_shape(entry: Mapping[str, Any]) -> None:
+    """What goes to git as it is (a ref's name, names in a tree, ids, texts) is nothing that git could take amiss."""
+    slug, code = entry["slug"], entry["code"]
+    if slug and not is_slug(slug):  # a refused run has none yet
+        raise ValueError(f"{slug!r} names no ref")
+    if not isinstance(code, list) or not all(_ID.fullmatch(commit) for commit in code):
+        raise ValueError("its code is not a list of commits")
+    for name in entry["files"]:
+        if not (name in _NAMES or codec.HISTORY.fullmatch(name)):
+            raise ValueError(f"{name!r} is no file of a record")
+    for text in (entry["message"], *entry["author"]):
+        text.encode()
