@@ -104,6 +104,13 @@ def _lines(repository: Repository, updates: Sequence[RefUpdate]) -> bytes:
     )
 
 
+def ids(repository: Repository, *patterns: str) -> dict[str, str]:
+    """Refs that match, with the ids of what they point to: no object is looked at, there or not."""
+    output = repository.git("for-each-ref", "--format=%(objectname) %(refname)", *patterns)
+    pairs = (line.partition(" ") for line in output.decode("utf-8", "surrogateescape").splitlines())
+    return {name: oid for oid, _, name in pairs}
+
+
 def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:
     """Refs that match (whole names, or prefixes that end at a slash), with what they point to.
 

@@ -19,9 +19,7 @@ def load(folder: Path, tip: str) -> Links | None:
         if body is not None:
             found = json.loads(body)
             rewritten = {old: tuple(map(_text, new)) for old, new in found["rewritten"].items()}
-            return Links(
-                rewritten=rewritten, trees=_texts(found["trees"]), by_hand=_texts(found["by_hand"])
-            )
+            return Links(rewritten=rewritten, trees=_texts(found["trees"]), by_hand=_texts(found["by_hand"]))
     return None
 
 

@@ -39,8 +39,7 @@ def load(repository: Repository) -> Links:
     """All links of this clone, what the hook noted included. A log that can't be read is none; `verify` names why."""
     with suppress(LedgerError, OSError):  # where nothing can be written, what waits is read where it lies
         fold(repository)
-    found = refs.tips(repository, REF).get(REF)
-    tip = found.id if found and found.kind == "commit" else ""
+    tip = refs.ids(repository, REF).get(REF)
     known = _known(repository, tip) if tip else Links()
     waiting = [event for _, event in _noted(repository)]
     return links.gathered([*_events(known), *waiting]) if waiting else known

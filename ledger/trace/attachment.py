@@ -8,9 +8,8 @@ from typing import Any
 from ledger.frozen import frozen
 from ledger.model import Level
 
-COLUMNS = (
-    "code_commit", "code_tree", "code_dirty", "code_snapshot_tree", "code_ignored", "code_base", "code_patch",
-)  # fmt: skip
+CLEAN_COLUMNS = ("code_commit", "code_tree", "code_base", "code_patch")
+COLUMNS = (*CLEAN_COLUMNS, "code_dirty", "code_snapshot_tree", "code_ignored")
 
 
 @frozen(kw_only=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ledger.git import bulk, history, refs
+from ledger.git import history, refs
 from ledger.git.history import CodeCommit, Range
 from ledger.trace.reached import Reached
 
@@ -40,14 +40,11 @@ class Outside:
     @classmethod
     def look(cls, reached: Reached, runs: Iterable[str]) -> Outside:
         """`runs` are commits that runs name; those that are not in this repository are passed over."""
-        repository = reached.repository
         heads = tuple(head for head in _heads(reached) if head.commit not in reached.by_id)
-        named = bulk.peeled(repository, filter(_ID.fullmatch, runs))
-        here = (one for one, found in named.items() if found.commit == one)
-        span = Range(
-            include=tuple(sorted({*here, *(head.commit for head in heads)})), exclude=tuple(reached.tips)
-        )
-        return cls(reached, heads, {commit.id: commit for commit in history.walk(repository, span)})
+        tips = {*filter(_ID.fullmatch, runs), *(head.commit for head in heads)}
+        span = Range(include=tuple(sorted(tips)), exclude=tuple(reached.tips))
+        found = history.walk(reached.repository, span, options=("--ignore-missing",))
+        return cls(reached, heads, {commit.id: commit for commit in found})
 
     @cached_property
     def forks(self) -> Mapping[str, str]:
@@ -105,7 +102,6 @@ class Outside:
 
 
 def _heads(reached: Reached) -> Iterator[Head]:
-    for ref, tip in refs.tips(reached.repository, *_BRANCHES, *_REQUESTS).items():
+    for ref, tip in refs.ids(reached.repository, *_BRANCHES, *_REQUESTS).items():
         numbered = _NUMBERED.fullmatch(ref)
-        if tip.kind == "commit" and not tip.symbolic:
-            yield Head(commit=tip.id, number=int(numbered["number"]) if numbered else None)
+        yield Head(commit=tip, number=int(numbered["number"]) if numbered else None)
