@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import line, live, meaning, reading, recording, sharing
+from bench import line, live, meaning, reading, recording, rewriting, sharing
 from bench.line import Line
 
 RESULTS = Path(__file__).parent / "results"
@@ -19,6 +19,7 @@ _PARTS: dict[str, Callable[..., Iterator[Line]]] = {
     "recording": recording.lines,
     "live": live.lines,
     "reading": reading.lines,
+    "rewriting": rewriting.lines,
     "meaning": meaning.lines,
     "sharing": sharing.lines,
 }

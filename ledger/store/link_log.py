@@ -9,11 +9,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ledger.errors import FormatError, GitError, LedgerError, RefMovedError
+from ledger.frozen import frozen
 from ledger.git import history, objects, refs
 from ledger.git.objects import GitObject
 from ledger.git.process import LockedError, Repository
@@ -66,7 +67,7 @@ def _events(known: Links) -> Iterator[Event]:
         yield links.Manual(recorded="", run=run, commit=commit, author="")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Log:
     """What a log holds, and what of it can't be read."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ledger import canonical
 from ledger.errors import FormatError, LedgerError
+from ledger.frozen import frozen
 
 FORMAT = 1
 """1: the first (2026-11)."""
@@ -35,7 +36,7 @@ _KEYS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Pair:
     """A commit that another one took the place of."""
 
@@ -45,7 +46,7 @@ class Pair:
     """Of the old commit, which other clones may not have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Rewritten:
     """One rewriting of history."""
 
@@ -55,7 +56,7 @@ class Rewritten:
     pairs: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Manual:
     """Where somebody says that a run belongs."""
 
@@ -167,7 +168,7 @@ def _text(text: object) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Links:
     """Everything that the log says, as it is asked for."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ledger.frozen import frozen
 from ledger.git import patches
 from ledger.git.process import Repository
 from ledger.store import cachefile
@@ -18,7 +18,7 @@ _AT_ONCE = 2_000
 _LINE = re.compile(r"(?P<key>[0-9a-f.]{40,130}) (?P<patch>[0-9a-f]{40}|[0-9a-f]{64}|-)")
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Patches:
     """Patch ids of commits and of ranges with so many lines of context, asked of git once."""
 

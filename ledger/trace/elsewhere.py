@@ -11,17 +11,29 @@ from dataclasses import replace
 from ledger.model import Level
 from ledger.trace import requests
 from ledger.trace.attachment import Attachment, CodeKey
-from ledger.trace.outside import Outside
+from ledger.trace.guess_cache import Guesses
+from ledger.trace.outside import Outside, standing
 from ledger.trace.patched import match
 from ledger.trace.reached import Reached
 
 
-def find(reached: Reached, keys: Collection[CodeKey]) -> dict[CodeKey, Attachment]:
+def find(reached: Reached, keys: Sequence[CodeKey]) -> dict[CodeKey, Attachment]:
     """Those of some keys that something of the range is likely to have come from."""
     clean = {key.clean for key in keys if key.commit and key.commit not in reached.by_id}
     if not reached.commits or not (clean or any(key.snapshot_tree for key in keys)):
         return {}
-    outside = Outside.look(reached, (key.commit for key in clean if key.commit))
+    heads, told = standing(reached)
+    kept = Guesses.of(reached, told, keys)
+    found = kept.load()
+    if found is None:
+        found = _found(Outside.look(reached, heads, (key.commit for key in clean if key.commit)), clean, keys)
+        kept.keep(found)
+    return found
+
+
+def _found(
+    outside: Outside, clean: Collection[CodeKey], keys: Sequence[CodeKey]
+) -> dict[CodeKey, Attachment]:
     committed = _committed(outside, keys)
     found = _of_commits(outside, [*clean, *committed.values()])
     return {key: one for key in keys if (one := _of_key(key, committed, found))}

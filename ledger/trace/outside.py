@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
+from ledger.frozen import frozen
 from ledger.git import history, refs
 from ledger.git.history import CodeCommit, Range
+from ledger.store.slug import CODE
 from ledger.trace.reached import Reached
 
 _BRANCHES = ("refs/heads/", "refs/remotes/")
@@ -19,7 +20,7 @@ _NUMBERED = re.compile(r"refs/(?:remotes/.+/)?(?:pull|pr|merge-requests|mr)/(?P<
 """A pull request where `git fetch` of a forge's own refs, or of a usual refspec of them, puts it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Head:
     """The tip of a branch or a pull request."""
 
@@ -28,19 +29,18 @@ class Head:
     """Of a pull request."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Outside:
     """All commits that some runs, branches and pull requests reach and the range does not."""
 
     reached: Reached
-    heads: tuple[Head, ...]
+    heads: Sequence[Head]
     commits: Mapping[str, CodeCommit]
     """By id."""
 
     @classmethod
-    def look(cls, reached: Reached, runs: Iterable[str]) -> Outside:
+    def look(cls, reached: Reached, heads: Sequence[Head], runs: Iterable[str]) -> Outside:
         """`runs` are commits that runs name; those that are not in this repository are passed over."""
-        heads = tuple(head for head in _heads(reached) if head.commit not in reached.by_id)
         tips = {*filter(_ID.fullmatch, runs), *(head.commit for head in heads)}
         span = Range(include=tuple(sorted(tips)), exclude=tuple(reached.tips))
         found = history.walk(reached.repository, span, options=("--ignore-missing",))
@@ -101,7 +101,12 @@ class Outside:
         return {commit.tree: commit.id for commit in self.commits.values()}
 
 
-def _heads(reached: Reached) -> Iterator[Head]:
-    for ref, tip in refs.ids(reached.repository, *_BRANCHES, *_REQUESTS).items():
+def standing(reached: Reached) -> tuple[list[Head], list[str]]:
+    """Branches and pull requests that are not reached; and a line for each ref that can change what is outside."""
+    found = refs.ids(reached.repository, *_BRANCHES, *_REQUESTS, CODE)
+    heads = []
+    for ref, tip in found.items():
         numbered = _NUMBERED.fullmatch(ref)
-        yield Head(commit=tip, number=int(numbered["number"]) if numbered else None)
+        if tip not in reached.by_id and not ref.startswith(CODE):
+            heads.append(Head(commit=tip, number=int(numbered["number"]) if numbered else None))
+    return heads, [f"{tip} {ref}" for ref, tip in found.items()]

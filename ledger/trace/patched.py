@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from ledger.frozen import frozen
 from ledger.git import patches
 from ledger.git.patches import CONTEXT
 from ledger.store.patch_cache import Patches
@@ -14,7 +14,7 @@ from ledger.trace.outside import Outside
 from ledger.trace.reached import Reached
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Matches:
     """Commit outside → commits of the range with its patch, the nearest to where it left the range first."""
 

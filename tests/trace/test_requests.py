@@ -146,6 +146,21 @@ def test_a_binary_file_is_told_by_its_content(repo: Repo) -> None:
     assert attachments("main") == [Attachment(picked, Level.PATCH)]
 
 
+def test_a_guess_is_made_again_when_a_branch_or_main_moved(repo: Repo) -> None:
+    branch = Branch(repo)
+    branch.record()
+    branch.move_main("other file")
+    assert attachments("main") == [NOWHERE]
+    made = branch.squash()
+    assert attachments("main") == [Attachment(made, Level.PATCH)]
+    repo.git("reset", "-q", "--hard", "HEAD~1")
+    branch.change(20)
+    repo.commit("mended while it was merged (#3)")
+    assert attachments("main") == [NOWHERE]
+    repo.git("update-ref", "refs/pull/3/head", "exp")
+    assert attachments("main")[0].level is Level.PULL_REQUEST
+
+
 def test_patches_are_asked_of_git_once_and_a_damaged_cache_costs_time_only(
     repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +171,7 @@ def test_patches_are_asked_of_git_once_and_a_damaged_cache_costs_time_only(
     traces = []
     for number in range(3):
         if number == 2:
-            for path in (repo.path / ".git" / "ledger" / "cache").glob("patches-*.txt"):
+            for path in (repo.path / ".git" / "ledger" / "cache").iterdir():
                 path.write_bytes(path.read_bytes().replace(b"a", b"b"))
         trace = tmp_path / f"trace-{number}"
         monkeypatch.setenv("GIT_TRACE", str(trace))
