@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "push": ("ledger.cli.push", "Publish runs to a remote."),
     "pull": ("ledger.cli.pull", "Bring runs of the home remote here."),
     "fetch": ("ledger.cli.fetch", "Fetch runs without touching your own."),
+    "ingest": ("ledger.cli.ingest", "Take in runs that others left in a folder or an object store."),
     "redact": ("ledger.cli.redact", "Take a leaked value out of a run, here and on the remote."),
     "status": ("ledger.cli.status", "What is recorded, what waits, what is in the way."),
     "doctor": ("ledger.cli.doctor", "What endangers runs in this clone, and what to do."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ Examples:
   ledger record --metrics eval=eval.json --metrics train=train.json      names: eval/f1, train/f1
   ledger record --metrics m.json --history curves.csv --model best=out/model.pt --tag stage=sweep
   python eval.py | ledger record --metrics - --experiment nightly
+  ledger record --spool s3://bucket/runs -e sweep -m f1=0.91             for ledger ingest, from any machine
   ledger record --refused .git/ledger/spool/refused/....zip -m f1=0.91   finish a refused run
 
 Once it has printed an id, the run is on disk for good; nothing that happens to git can lose it.
@@ -54,12 +56,25 @@ Once it has printed an id, the run is on disk for good; nothing that happens to 
     metavar="FILE",
     help="Finish a refused run; what you give replaces or adds.",
 )
+@click.option(
+    "--spool",
+    metavar="PLACE",
+    help="Leave the run in a shared folder, s3:// or gs:// for `ledger ingest`; outside of a clone, too.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Check everything, record nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the run's full id only.")
 @json_option
 @click.pass_obj
 def record(
-    app: App, /, *, quiet: bool, as_json: bool, dry_run: bool, refused: Path | None, **given: Any
+    app: App,
+    /,
+    *,
+    quiet: bool,
+    as_json: bool,
+    dry_run: bool,
+    refused: Path | None,
+    spool: str | None,
+    **given: Any,
 ) -> None:
     """Record a run.
 
@@ -69,14 +84,15 @@ def record(
     from ledger.record import refused as earlier
     from ledger.record import run as recorder
 
+    if spool is not None:
+        _leave(app, spool, given, dry_run=dry_run, refused=refused, shown=(as_json, quiet))
+        return
     app.settle()
     draft = now = _draft(app, given)
     if refused is not None:
         draft = earlier.corrected(app.path(str(refused)), now)
-    elif not (draft.params or draft.metrics or draft.history or draft.artifacts):
-        raise UsageError(
-            "nothing to record", hint="give -m NAME=VALUE or --metrics FILE; ledger record --help shows more"
-        )
+    else:
+        _require_something(draft)
     if dry_run:
         recorder.check(app.workspace, [draft])
         app.talk("would be recorded")
@@ -85,6 +101,18 @@ def record(
         done = earlier.finish(app.workspace, app.path(str(refused)), now)
     else:
         done = recorder.record(app.workspace, [draft])[0]
+    _told(app, done, draft, shown=(as_json, quiet))
+
+
+def _require_something(draft: Draft) -> None:
+    if not (draft.params or draft.metrics or draft.history or draft.artifacts):
+        raise UsageError(
+            "nothing to record", hint="give -m NAME=VALUE or --metrics FILE; ledger record --help shows more"
+        )
+
+
+def _told(app: App, done: Recorded, draft: Draft, *, shown: tuple[bool, bool]) -> None:
+    as_json, quiet = shown
     app.warn(done.warnings)
     with app.telling(f"recorded {done.id}"):
         if as_json:
@@ -93,6 +121,32 @@ def record(
             sys.stdout.write(f"{done.id}\n")
         else:
             app.lines([_said(done, draft)])
+
+
+def _leave(
+    app: App,
+    place: str,
+    given: dict[str, Any],
+    *,
+    dry_run: bool,
+    refused: Path | None,
+    shown: tuple[bool, bool],
+) -> None:
+    """Record into a place that others ingest from."""
+    from dataclasses import replace
+
+    from ledger.record import outside
+
+    if dry_run or refused is not None:
+        raise UsageError("--spool takes neither --dry-run nor --refused")
+    with outside.workspace(lambda: app.workspace, app.directory, os.environ) as found:
+        app.workspace = found.workspace
+        if not found.inside and given["schema"]:
+            raise UsageError("--schema is a file of a clone, and this is none")
+        draft = replace(_draft(app, given), outside=not found.inside)
+        _require_something(draft)
+        done = outside.leave(found.workspace, draft, place, app.directory)
+        _told(app, done, draft, shown=shown)
 
 
 def _draft(app: App, given: dict[str, Any]) -> Draft:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, cast
@@ -133,6 +134,17 @@ def _distinct(
 def unpack(repository: Repository, data: bytes, *, keep: tuple[int, ...] = ()) -> None:
     """Store the objects of a pack, made here or elsewhere, one by one; those that are there are refreshed."""
     housekeeping.stubborn(repository, "unpack-objects", "-q", stdin=data, keep=keep)
+
+
+def pack_fault(repository: Repository, data: bytes) -> str:
+    """What git finds wrong with a pack from elsewhere and with its objects; nothing of it is stored."""
+    with tempfile.TemporaryDirectory(prefix="ledger-pack-") as folder:
+        path = os.path.join(folder, "x.pack")
+        with open(path, "wb") as file:
+            file.write(data)
+        words = ("index-pack", "--fsck-objects", "-o", os.path.join(folder, "x.idx"), path)
+        done = repository.outcome(*words)
+    return "" if done.code == 0 else next(iter(done.stderr.strip().splitlines()), "git refuses it")
 
 
 def missing(repository: Repository, ids: Iterable[str], *, keep: tuple[int, ...] = ()) -> list[str]:

@@ -29,8 +29,8 @@ from ledger.frozen import frozen
 LOCAL_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
+    "GIT_CONFIG",  # another file for `git config` alone
     "GIT_DIR",
-    "GIT_GRAFT_FILE",
     "GIT_IMPLICIT_WORK_TREE",
     "GIT_INDEX_FILE",
     "GIT_INTERNAL_SUPER_PREFIX",
@@ -42,6 +42,11 @@ LOCAL_VARIABLES = (
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
     "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
 )
 """What `git rev-parse --local-env-vars` lists, and friends: set inside hooks, and meant for another command.
 
@@ -52,6 +57,7 @@ _FIXED = {
     "LC_ALL": "C",
     "LANGUAGE": "C",
     "GIT_NO_REPLACE_OBJECTS": "1",  # `git replace` could show other metrics than were recorded
+    "GIT_GRAFT_FILE": "/dev/null/none",  # nor could grafts, which git reads in silence, show another history
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",  # reading must not write the user's index
 }
@@ -242,6 +248,14 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
         shallow=shallow == "true",
         environ=clean,
     )
+
+
+def initialised(folder: Path, environ: Mapping[str, str]) -> Repository:
+    """A new bare repository in an empty folder: for settings and objects of somebody who is outside of any."""
+    clean = scrubbed(environ)
+    words = ("init", "--quiet", "--bare", "--template=", ".")
+    _run(("git", *_OPTIONS, *words), words, None, clean, (0,), (), folder)
+    return discover(folder, clean)
 
 
 def quarantined(repository: Repository, environ: Mapping[str, str]) -> Repository:

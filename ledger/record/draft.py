@@ -47,6 +47,8 @@ class Draft:
     """A revision; None: what the work tree holds now."""
     captured: Captured | None = None
     """Code that was captured before (a refused run that is finished later)."""
+    outside: bool = False
+    """Recorded outside of any clone: there is no code to capture, and no branch to name the experiment."""
     own_files: tuple[str, ...] = ()
     """Paths of the run's own inputs and outputs: they never make it dirty."""
     schema: str | None = None

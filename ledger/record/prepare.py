@@ -47,7 +47,7 @@ class Session:
         now = utc_text(self._workspace.now())
         faults: list[str] = []
         hints: list[str] = []
-        captured = self._attempt(lambda: self._code(draft), faults, hints)
+        captured = None if draft.outside else self._attempt(lambda: self._code(draft), faults, hints)
         code = captured.code if captured else None
         experiment = self._attempt(lambda: self._experiment(draft, code), faults, hints) or ""
         schema = self._attempt(lambda: draft.frozen or self._schema(draft.schema), faults, hints)
@@ -108,7 +108,7 @@ class Session:
     def _experiment(self, draft: Draft, code: Code | None) -> str:
         """Without code the run is refused anyway: that no branch names its experiment is then no fault of its own."""
         environ = self._workspace.environ
-        if code is None and not (draft.experiment or environ.get("LEDGER_EXPERIMENT")):
+        if code is None and not draft.outside and not (draft.experiment or environ.get("LEDGER_EXPERIMENT")):
             return ""
         return experiment_name(draft.experiment, code.branch if code else None, environ)
 

@@ -89,14 +89,14 @@ def _kept(workspace: Workspace, spool: Spool, item: Prepared) -> Path:
     """Keep a refused run: in place of the file that it comes from, which goes only when the new one is durable."""
     before = item.refused
     if before is not None and before.parent.resolve() == spool.refused.resolve():
-        return spool.refuse(_refused(item), name=before.stem)
-    path = spool.refuse(_refused(item), name=stem(workspace, item.record.run.record))
+        return spool.refuse(refused_record(item), name=before.stem)
+    path = spool.refuse(refused_record(item), name=stem(workspace, item.record.run.record))
     if before is not None:
         before.unlink(missing_ok=True)
     return path
 
 
-def _refused(item: Prepared) -> Sealed:
+def refused_record(item: Prepared) -> Sealed:
     """A draft as a sealed file: it has no slug yet, and may have no experiment. Its message says what is wrong."""
     run = item.record.run
     return Sealed(

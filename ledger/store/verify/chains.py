@@ -54,11 +54,12 @@ def parsed(ref: str, commit: str, body: bytes) -> Commit:
         id=commit,
         tree=next((value for key, _, value in lines if key == "tree"), ""),
         parents=tuple(value for key, _, value in lines if key == "parent"),
-        trailers=_trailers(message),
+        trailers=trailers(message),
     )
 
 
-def _trailers(message: str) -> dict[str, str]:
+def trailers(message: str) -> dict[str, str]:
+    """Those of ledger's own, of the message of a commit."""
     last = message.rstrip("\n").rpartition("\n\n")[2]
     pairs = (line.partition(": ") for line in last.split("\n"))
     return {key: value for key, colon, value in pairs if colon and key.startswith("Ledger-")}

@@ -122,7 +122,7 @@ def _record(
     content = check.content(files)
     wrong = [*lacking, *content.wrong, *_series(walk, entries, lacking)]
     if content.run is not None:
-        wrong += _agreement(commit, content.run)
+        wrong += agreement(commit, content.run)
     for path, what in dict.fromkeys(wrong):
         walk.fault(what, ref=commit.ref, commit=commit.id, path=path)
     if content.run is None:
@@ -153,8 +153,8 @@ def _series(walk: Walk, entries: Sequence[TreeEntry], lacking: Sequence[Wrong]) 
     return walk.histories[key]
 
 
-def _agreement(commit: Commit, run: Mapping[str, Any]) -> Iterator[Wrong]:
-    """The ref and the trailers, against what the run says of itself."""
+def agreement(commit: Commit, run: Mapping[str, Any]) -> Iterator[Wrong]:
+    """The ref and the trailers, against what the run says of itself; what does not agree."""
     try:
         own = RUNS + slug(run["experiment"])
     except InputError as error:

@@ -1,0 +1,83 @@
+"""Runs that are left in a shared place for `ledger ingest`: from a clone with all that it knows, or from anywhere."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger import config
+from ledger.config import Workspace
+from ledger.errors import RefusedError, RepositoryError
+from ledger.git.process import initialised
+from ledger.record.draft import Draft, Recorded
+from ledger.record.prepare import Prepared, Session
+from ledger.record.run import refused_record
+from ledger.record.sealing import sealed, signed, stem
+from ledger.store.depot import Depot, depot
+from ledger.store.sealed import packed
+from ledger.store.slug import RUNS, slug
+from ledger.store.spool import SUFFIX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    workspace: Workspace
+    inside: bool
+    """Whether it is a clone: else an empty repository that lasts as long as the call, for the user's settings."""
+
+
+@contextmanager
+def workspace(here: Callable[[], Workspace], directory: Path, environ: Mapping[str, str]) -> Iterator[Place]:
+    """The clone that `here` finds, or a stand-in. Raises RepositoryError where git refuses the one that is here."""
+    try:
+        found = here()
+    except RepositoryError as error:
+        if not error.message.startswith("not a git repository") or not directory.is_dir():
+            raise
+    else:
+        yield Place(workspace=found, inside=True)
+        return
+    with tempfile.TemporaryDirectory(prefix="ledger-outside-") as folder:
+        repository = initialised(Path(folder), environ)
+        settings = config.load(repository, environ)
+        yield Place(
+            workspace=Workspace(repository=repository, config=settings, environ=environ), inside=False
+        )
+
+
+def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> Recorded:
+    """Validate, seal, and put the sealed file there: whole or not at all.
+
+    Raises RefusedError (the run is kept beside, in `refused/`), InputError, StorageError, RemoteError.
+    """
+    place = depot(target, within=directory, environ=workspace.environ)
+    item = Session(workspace, [draft]).prepare(draft)
+    run = item.record.run
+    name = stem(workspace, run.record) + SUFFIX
+    if item.faults:
+        raise _refusal(place, item, name)
+    whole, unsigned = signed(workspace, [sealed(item.record, item.pack)])
+    where = place.put(name, packed(whole))
+    return Recorded(
+        id=run.id,
+        record=run.record,
+        experiment=run.experiment,
+        ref=RUNS + slug(run.experiment),
+        status=run.status,
+        code=run.code,
+        chained=False,
+        warnings=(*item.warnings, *unsigned, f"left in {where}, for `ledger ingest`"),
+    )
+
+
+def _refusal(place: Depot, item: Prepared, name: str) -> RefusedError:
+    where = place.put(f"refused/{name}", packed([refused_record(item)]))
+    first = item.faults[0] if len(item.faults) == 1 else f"{len(item.faults)} faults"
+    return RefusedError(
+        f"the run was refused: {first}",
+        hint=f"{item.hint or 'mend what is wrong'}; nothing is lost, finish it in a clone: ledger record --refused {where}",
+        details=item.faults if len(item.faults) > 1 else (),
+    )
