@@ -63,7 +63,7 @@ def test_git_dir_counts_when_looking_and_never_again(repo: Repo, make_repo: Call
 
 
 def test_the_list_of_local_variables_is_gits_own(repo: Repo) -> None:
-    kept = {"GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_NO_REPLACE_OBJECTS"}
+    kept = {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_NO_REPLACE_OBJECTS", "GIT_GRAFT_FILE"}
     assert set(repo.git("rev-parse", "--local-env-vars").split()) - kept <= set(LOCAL_VARIABLES)
 
 
