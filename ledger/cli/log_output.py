@@ -192,14 +192,14 @@ class Printer:
     def _cells(self, name: str, cell: LogCell | None, *, spread: bool) -> list[Cell | str]:
         if cell is None:
             return [""] * (3 if spread else 2)
-        value: Cell | str = number(cell.value)
+        shown = number(cell.value) if cell.comparable else self._aside(name, cell)
+        value: Cell | str = shown
         if not cell.comparable or cell.grade is not Grade.IDENTICAL or cell.drift:
             sign = GRADES[cell.grade]
             plain = cell.comparable and cell.grade is Grade.IDENTICAL
             mark = ("" if plain else sign.text(unicode=self.app.terminal.unicode)) + (
                 DRIFT if cell.drift else ""
             )
-            shown = number(cell.value) if cell.comparable else self._aside(name, cell)
             value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
         change = self._styled(
             delta(cell.delta, beside=abs(cell.value or 0.0)), self._judged(name, cell.delta)

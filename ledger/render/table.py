@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import lru_cache
 from itertools import islice
 from typing import TypeAlias, cast
 
@@ -136,8 +137,14 @@ def _is_plain(cells: _Cleaned) -> bool:
 
 
 def _clean_cell(cell: Cell, terminal: Terminal) -> Cell:
-    text, mark = _escaped(cell.text, terminal), _escaped(cell.mark, terminal)
+    text, mark = _escaped(cell.text, terminal), _mark(cell.mark, terminal.unicode)
     return cell if text == cell.text and mark == cell.mark else replace(cell, text=text, mark=mark)
+
+
+@lru_cache(maxsize=64)
+def _mark(text: str, unicode: bool) -> str:  # noqa: FBT001 - a key of the cache
+    """There are a few marks, and each stands on very many lines."""
+    return escape(text, ascii_only=not unicode)
 
 
 def _grown(lanes: list[_Lane], columns: tuple[Column, ...], downs: list[_Cleaned]) -> list[_Lane]:

@@ -160,7 +160,13 @@ def paint(text: str, style: Style, terminal: Terminal) -> str:
 
 def width(text: str) -> int:
     """Columns that escaped text takes: 2 for wide characters and emoji, 0 for combining ones."""
-    return len(text) if text.isascii() else sum(_widths(text))
+    return len(text) if text.isascii() else _wide(text)
+
+
+@lru_cache(maxsize=_SEEN_CHARACTERS)
+def _wide(text: str) -> int:
+    """Marks are the same on every line."""
+    return sum(_widths(text))
 
 
 def cut(text: str, columns: int, *, ellipsis: str = "…") -> str:

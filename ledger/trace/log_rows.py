@@ -218,12 +218,14 @@ def _cell(
     value = AGGREGATES[column.aggregate](view, held, mine, column.target.direction)
     grade = _grade(view, column, held)
     shown = held[mine.index(value)] if value in mine else None
-    cell = view.cell(shown, name) if shown is not None and grade is not Grade.IDENTICAL else None
+    recorded, reason = (value if grade is Grade.IDENTICAL else None), ""
+    if shown is not None and grade is not Grade.IDENTICAL:
+        recorded, reason = view.behind(shown, name)
     return LogCell(
         value=value,
-        recorded=cell.recorded if cell else (value if grade is Grade.IDENTICAL else None),
+        recorded=recorded,
         grade=grade,
-        reason=cell.reason if cell else "",
+        reason=reason,
         count=len(mine),
         minimum=min(mine),
         maximum=max(mine),

@@ -6,6 +6,7 @@ that is broken is named and left out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,8 +18,10 @@ from ledger.config import FOLDER, Workspace
 from ledger.errors import ConfigError, FormatError, GitError, InputError, NotFoundError
 from ledger.frozen import frozen
 from ledger.git import history, objects
+from ledger.git.process import Repository
 from ledger.schema import document
 from ledger.schema.document import Schema
+from ledger.store import cachefile
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
@@ -128,14 +131,8 @@ def _files_at(
     """Migrations of commits, without those of some paths; the later revision's file counts."""
     repository = workspace.repository
     trees = history.identify(repository, [f"{revision}:{MIGRATIONS}" for revision in revisions])
-    blobs: dict[str, str] = {}
-    for tree in dict.fromkeys(found for found in trees if found):
-        listed = repository.git("ls-tree", "-r", "-z", tree).decode("utf-8", "replace")
-        for entry in listed.split("\0")[:_MAX_FILES]:
-            facts, _, name = entry.partition("\t")
-            if name.endswith(".json") and facts.startswith("100") and len(PurePosixPath(name).parts) == 2:  # noqa: PLR2004
-                blobs[f"{MIGRATIONS}/{name}"] = facts.split()[2]
-    blobs = {path: blob for path, blob in blobs.items() if path not in beside}
+    listed = _listed(repository, tuple(dict.fromkeys(found for found in trees if found)))
+    blobs = {path: blob for path, blob in listed.items() if path not in beside}
     if not blobs:
         return {}
     sizes = objects.sizes(repository, list(blobs.values()))
@@ -146,6 +143,30 @@ def _files_at(
     }
     bodies = objects.read(repository, list(small.values()))
     return {path: body.body for path, body in zip(small, bodies, strict=True) if body is not None}
+
+
+def _listed(repository: Repository, trees: Sequence[str]) -> Mapping[str, str]:
+    """Path → blob in all of the trees; what a tree holds is asked once."""
+    if not trees:
+        return {}
+    kept, key = repository.folder / "cache" / "migration-trees.json", f"{_LISTING} {' '.join(trees)}"
+    with suppress(ValueError):
+        body = cachefile.read(kept, key)
+        if body is not None and isinstance(found := json.loads(body), dict):
+            return found
+    blobs: dict[str, str] = {}
+    for tree in trees:
+        listed = repository.git("ls-tree", "-r", "-z", tree).decode("utf-8", "replace")
+        for entry in listed.split("\0")[:_MAX_FILES]:
+            facts, _, name = entry.partition("\t")
+            if name.endswith(".json") and facts.startswith("100") and len(PurePosixPath(name).parts) == 2:  # noqa: PLR2004
+                blobs[f"{MIGRATIONS}/{name}"] = facts.split()[2]
+    cachefile.keep(kept, key, json.dumps(blobs).encode())
+    return blobs
+
+
+_LISTING = 1
+"""Version of the file that keeps it."""
 
 
 def read_units(workspace: Workspace, at: str | None = None) -> tuple[Mapping[str, Unit], tuple[Finding, ...]]:

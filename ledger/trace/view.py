@@ -131,6 +131,26 @@ class View:
             plan, name, {source: value for source, value in values.items() if value is not ABSENT}
         )
 
+    def behind(self, row: int, name: str) -> tuple[Metric, str]:
+        """What a run recorded where its number under a name is comparable and finite, and the reason in its cell."""
+        code = self.schema_codes[row]
+        plan, line = self.plans(name)[code], self._lines(name)[code]
+        if line is None:
+            cell = self.cell(row, name)
+            return (cell.recorded, cell.reason) if cell else (None, "")
+        value = self.runs.value(row, METRICS, plan.source.name if plan.source else name)
+        return (value if _is_number(value) else None), plan.reason  # type: ignore[return-value]
+
+    def _lines(self, name: str) -> list[tuple[str, _Steps] | None]:
+        """For each number of `schema_codes` how comparable values come about, where it is one map of one name."""
+        if name not in self._known_lines:
+            self._known_lines[name] = [_line(plan, self.grades) for plan in self.plans(name)]
+        return self._known_lines[name]
+
+    @cached_property
+    def _known_lines(self) -> dict[str, list[tuple[str, _Steps] | None]]:
+        return {}
+
     def _cell(self, plan: Plan, name: str, values: Mapping[str, Json]) -> Cell | None:
         if not values:
             return None
@@ -177,7 +197,7 @@ class View:
         Either (first row of a segment, ascending rows within it, numbers), among which superseded rows may be,
         or a single (row, cell).
         """
-        lines = [_line(plan, self.grades) for plan in self.plans(name)]
+        lines = self._lines(name)
         sources = sorted({source for plan in self.plans(name) for source in _names(plan, name)})
         merged = any(self.runs.overrides((METRICS, source)) for source in sources)
         one_by_one: set[int] = set()
