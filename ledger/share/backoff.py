@@ -13,10 +13,10 @@ _CAP_SECONDS = 30.0
 
 
 def pauses(attempts: int, *, window_seconds: float = _LEAST_SECONDS) -> Iterator[float]:
-    """Seconds to wait before each further attempt: uniform in [0, min(cap, window · 2ⁿ)].
+    """Seconds to wait before each further attempt: uniform in [0, min(cap, window · 2ⁿ)], n from 0.
 
     The window is how long an attempt is open to be overtaken: it sets the scale, on any network.
     """
-    for number in range(1, attempts + 1):
+    for number in range(attempts):
         longest = min(_CAP_SECONDS, max(window_seconds, _LEAST_SECONDS) * 2**number)
         yield random.uniform(0, longest)  # noqa: S311 - jitter, not a secret
