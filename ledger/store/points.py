@@ -102,6 +102,8 @@ Key = tuple[str, str | None]
 def gather(payload: memoryview, into: dict[Key, Series]) -> None:
     """Add the points of a block. Raises ValueError, LookupError, TypeError, struct.error for what is none."""
     for key, steps, times, values in _columns(payload):
+        if not steps:
+            continue  # a block that is whole and says nothing: a series has a point at least
         series = into.setdefault(key, Series())
         series.steps.extend(steps)
         series.times.extend(times)
