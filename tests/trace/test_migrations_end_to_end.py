@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -13,6 +14,9 @@ from conftest import Ledger, Repo
 from projects import Project
 
 import ledger as api
+from ledger.config import open_workspace
+from ledger.model import Grade
+from ledger.trace.view import open_view
 
 F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
 PERCENT = {**F1, "unit": "%"}
@@ -351,3 +355,21 @@ def test_a_series_of_a_converted_metric_alone(converted: tuple[Project, str, str
     points = ledger.json("show", run, "--history")
     assert [one["value"] for one in points] == [0.873, "NaN", 0.57]
     assert {one["grade"] for one in points} == {"exact"}
+
+
+def test_what_stands_behind_a_number_is_what_its_cell_says(converted: tuple[Project, str, str]) -> None:
+    project, _, _ = converted
+    project.record(f1=1)
+    project.declare("3", {"f1": PERCENT})
+    project.migrate()
+    project.record(f1=12)
+    project.declare("4", {"f1": WEIGHTED})
+    project.record(f1=0.7)
+    project.declare("3", {"f1": PERCENT})
+    seen = open_view(open_workspace(project.repo.path, os.environ))
+    cells = dict(seen.metric("f1"))
+    assert sorted(str(cell.recorded) for cell in cells.values()) == ["0.5", "0.7", "1", "12", "87.3"]
+    assert {cell.grade for cell in cells.values()} == {Grade.IDENTICAL, Grade.EXACT, Grade.INCOMPARABLE}
+    said = {row: (repr(cell.recorded), cell.reason) for row, cell in cells.items()}
+    behind = {row: seen.behind(row, "f1") for row in cells}
+    assert {row: (repr(recorded), reason) for row, (recorded, reason) in behind.items()} == said
