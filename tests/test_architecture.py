@@ -77,3 +77,7 @@ def test_a_trace_imports_neither_arrow_nor_what_migrations_need(repo: object) ->
     modules = imported_by("log", "--metric", "f1")
     assert "ledger.trace.log" in modules
     assert not {"git", "pyarrow", "jsonschema", "fractions", "ledger.schema.graph"} & modules
+    assert (
+        not {"zipfile", "tempfile", "ledger.store.update", "ledger.store.sealed", "ledger.trace.elsewhere"}
+        & modules
+    )
