@@ -37,6 +37,10 @@ def test_a_definition_changes_in_what_is_asked_and_loses_its_bound() -> None:
     }
 
 
+def test_the_live_program_is_one() -> None:
+    compile(demo.LIVE, "live.py", "exec")
+
+
 def test_only_what_a_draft_leaves_to_do_gets_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "digits" / ".ledger/migrations/main/1.json"
     path.parent.mkdir(parents=True)
@@ -58,7 +62,11 @@ def test_it_keeps_its_promises(
     assert "averaged by class size now" in said, "the break has its reason"
     monkeypatch.chdir(tmp_path / "demo" / "digits")
     runs = ledger.json("runs")
-    assert len(runs) == 2 * 2 + 4, "two seeds on two branches, one dirty, one that died, two of other meaning"
+    assert len(runs) == 2 * 2 + 5, (
+        "two seeds on two branches, one dirty, one that died, one live, two of other meaning"
+    )
+    (live,) = (run["run_id"] for run in runs if run["tags.kind"] == "live")
+    assert len(ledger.json("show", live, "--history", "f1")) == 42
     assert [run["params.c"] for run in runs if run["status"] == "failed"] == [-1]
     (dirty,) = (run["run_id"] for run in runs if run["code.dirty"] and run["status"] == "finished")
     assert ledger.json("show", dirty)["attached"]["level"] == "tree", "it found the commit of its changes"

@@ -1,7 +1,8 @@
 """`make demo`: real training in a scratch repository, and what the ledger says about it.
 
 scikit-learn's digits (shipped with it) are classified by code that changes from commit to commit, on two branches,
-with several seeds each; one run is made of uncommitted changes that are committed afterwards, one crashes.
+with several seeds each; one run is made of uncommitted changes that are committed afterwards, one crashes, and one
+logs each batch that it learns.
 """
 
 from __future__ import annotations
@@ -64,6 +65,28 @@ def train(seed):
 
 for seed in sys.argv[1:]:
     train(int(seed))
+'''
+
+LIVE = '''\
+"""Learn digits batch by batch, and log each one."""
+from sklearn.datasets import load_digits
+from sklearn.linear_model import SGDClassifier
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.model_selection import train_test_split
+
+import ledger
+
+digits = load_digits()
+x, x_test, y, y_test = train_test_split(digits.data / 16, digits.target, random_state=0, stratify=digits.target)
+model = SGDClassifier(loss="log_loss", alpha=1e-3, random_state=0)
+with ledger.start(params={"c": 1e-3, "samples": len(x), "seed": 0}, tags={"kind": "live"}) as run:
+    run.event("data read", rows=len(x))
+    for step, start in enumerate(range(0, len(x) - 31, 32)):
+        batch = slice(start, start + 32)
+        model.partial_fit(x[batch], y[batch], classes=range(10))
+        found = model.predict(x_test)
+        run.log(f1=f1_score(y_test, found, average="macro"), accuracy=accuracy_score(y_test, found), step=step)
+    run.summary["log_loss"] = log_loss(y_test, model.predict_proba(x_test))
 '''
 
 MODEL = """\
@@ -202,6 +225,7 @@ def main(words: Sequence[str] | None = None) -> int:
     set_up(shell)
     train_everything(shell, given.seeds, ON_MAIN[: given.commits], ON_BRANCH[: given.commits])
     tour(shell)
+    live(shell)
     change_of_meaning(shell)
     print(f"\n# {shell.runs} runs, {time.monotonic() - started:.0f} seconds. Look around: cd {project}")
     return 0
@@ -265,6 +289,20 @@ def tour(shell: Shell) -> None:
     shell.show("git log --format='%h %s' -3 refs/runs/main", "It is all plain git.")
     shell.show("ledger status")
     shell.show("ledger verify")
+
+
+def live(shell: Shell) -> None:
+    """A model that learns batch by batch logs as it goes."""
+    (shell.folder / "live.py").write_text(LIVE, encoding="utf-8")
+    shell("git add live.py && git commit -q -m 'Learn batch by batch'")
+    shell.show(
+        "ledger run -- python live.py",
+        "A run that logs each batch: killed at any moment, it would still be there.",
+    )
+    shell.runs += 1
+    run = shell("ledger runs --where \"tags.kind = 'live'\" --ids").strip()
+    shell.show(f"ledger show {run[:8]} --history f1 | head -1")
+    shell.show(f"ledger show {run[:8]} --events")
 
 
 PERCENT = ("json.dump(metrics", "metrics['f1'] *= 100\n    json.dump(metrics")
