@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Ledger
+from conftest import Ledger, Repo
+from projects import Project
 
 from ledger.cli.main import COMMANDS
 
@@ -68,6 +69,24 @@ def test_every_command_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     missing = [name for name in COMMANDS if f"`{name}`" not in text and f"`ledger {name}" not in text]
     assert not missing
+
+
+def test_a_trace_through_migrations_that_were_read_before_does_not_read_them_again(
+    repo: Repo, ledger: Ledger
+) -> None:
+    project = Project(repo, ledger)
+    for unit in ("s", "ms"):
+        project.declare(unit, {"t": {"unit": unit, "direction": "lower"}})
+        project.migrate()
+        project.commit(unit)
+        project.record(t=1)
+    assert "ledger.schema.units" in imported_by("log", "--metric", "t")
+    modules = imported_by("log", "--metric", "t")
+    assert "ledger.schema.planner" in modules
+    reading = {
+        f"ledger.schema.{name}" for name in ("migration", "operations", "units", "expression", "codes")
+    }
+    assert not {"jsonschema_rs", "email", *reading} & modules
 
 
 def test_a_trace_imports_neither_arrow_nor_what_migrations_need(repo: object) -> None:
