@@ -83,6 +83,11 @@ class Attacher:
             self._attach([key, *(other for other, _ in self._by_code(runs))])
         return self._known[key]
 
+    def attach(self, keys: Sequence[CodeKey]) -> list[Attachment]:
+        """Where code belongs that need not be a run's, in order."""
+        self._attach(keys)
+        return [self._known[key] for key in keys]
+
     def _by_code(self, runs: RunSet) -> Iterator[tuple[CodeKey, Sequence[int]]]:
         for start, part in runs.index.starts():
             yield from _grouped(part, start, self._reached.by_id)

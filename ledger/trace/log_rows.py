@@ -130,10 +130,10 @@ def _partitions(view: View, columns: MetricColumns) -> dict[int, Partition]:
     names = sorted({name for column in columns.values() for name in column.target.partition})
     values = {name: dict(view.runs.values(PARAMS, name)) for name in names}
     rows = view.runs.rows if names else ()
-    return {row: tuple((name, _as_text(values[name].get(row))) for name in names) for row in rows}
+    return {row: tuple((name, as_text(values[name].get(row))) for name in names) for row in rows}
 
 
-def _as_text(value: Json) -> str:
+def as_text(value: Json) -> str:
     """Text as it is, all else as JSON: lists can't be keys, and true is not 1."""
     return value if isinstance(value, str) else compact(value)
 
