@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, cast
@@ -28,6 +27,8 @@ REGULAR = b"100644"
 _SMALLEST_PIPE = 16 << 10
 _LOOSE_LIMIT = 100
 """Objects above this stay a pack; git's own transfer.unpackLimit draws the line at the same number."""
+_LARGE = 256 << 10
+_PARQUET = b"PAR1"
 
 
 @frozen(kw_only=False)
@@ -97,7 +98,7 @@ def held(
     """
     few = len(objects) <= _LOOSE_LIMIT and not housekeeping.is_running(repository)
     if few:
-        unpack(repository, pack(objects, repository.object_format, 0), keep=keep)  # git compresses loose ones
+        _loosen(repository, objects, keep=keep)
     crowded = not few or housekeeping.is_running(repository)
     with housekeeping.marked(repository, _distinct(repository, objects, packs, only_if=crowded), keep=keep):
         yield
@@ -131,6 +132,22 @@ def _distinct(
     return [joined([own, *packs], object_format) if packs else own]
 
 
+def _loosen(repository: Repository, objects: Sequence[GitObject], *, keep: tuple[int, ...]) -> None:
+    """Have git store objects one by one: compressed, but for large files that are compressed in themselves.
+
+    To deflate those again saves 3 %, and costs 17 ms a MiB to write and 1 ms to read.
+    """
+    for dense, options in ((True, ("-c", "core.looseCompression=0")), (False, ())):
+        some = [one for one in objects if _is_dense(one) is dense]
+        if some:
+            stdin = pack(some, repository.object_format, 0)
+            housekeeping.stubborn(repository, *options, "unpack-objects", "-q", stdin=stdin, keep=keep)
+
+
+def _is_dense(one: GitObject) -> bool:
+    return len(one.body) >= _LARGE and one.body.startswith(_PARQUET)
+
+
 def unpack(repository: Repository, data: bytes, *, keep: tuple[int, ...] = ()) -> None:
     """Store the objects of a pack, made here or elsewhere, one by one; those that are there are refreshed."""
     housekeeping.stubborn(repository, "unpack-objects", "-q", stdin=data, keep=keep)
@@ -138,6 +155,8 @@ def unpack(repository: Repository, data: bytes, *, keep: tuple[int, ...] = ()) -
 
 def pack_fault(repository: Repository, data: bytes) -> str:
     """What git finds wrong with a pack from elsewhere and with its objects; nothing of it is stored."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="ledger-pack-") as folder:
         path = os.path.join(folder, "x.pack")
         with open(path, "wb") as file:

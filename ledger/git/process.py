@@ -174,6 +174,19 @@ class Repository:
             code=done.returncode, stdout=done.stdout, stderr=done.stderr.decode("utf-8", "replace")
         )
 
+    def blob(self, object_id: str, size: int) -> bytes:
+        """A large blob of known size, read in one go and never copied. Raises GitError if it is not that."""
+        words = ("cat-file", "blob", object_id)
+        with subprocess.Popen(
+            (*self._argv(), *words),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(self.environ), cwd=self._cwd(),
+        ) as process:  # fmt: skip
+            stream = cast("IO[bytes]", process.stdout)
+            body, rest = stream.read(size), stream.read(1)
+        if process.returncode or len(body) != size or rest:
+            raise GitError(words, process.returncode, f"not the blob of {size:,} bytes that it should be")
+        return body
+
     def piped(self, first: tuple[str, ...], second: tuple[str, ...], *, stdin: bytes) -> bytes:
         """What the second git prints of what the first prints, however much that is. Raises GitError."""
         import tempfile

@@ -151,6 +151,12 @@ def _converted(view: View, plan: Plan, name: str, label: str, *, named: bool) ->
     return Reading(label=now, map=plan.affine or IDENTITY, grade=plan.grade)
 
 
+def behind(found: Readings, wanted: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Of the recorded series `names` those that anything shown under one of the `wanted` names is made of."""
+    inputs = {series for one in found.derived if one.label in wanted for _, series in one.inputs}
+    return {name for name in names if name in inputs or name in wanted or found.label(name) in wanted}
+
+
 def shown(found: Readings, table: SeriesTable) -> SeriesTable:
     """A table of series with values of now; the same table where all of it is plain.
 
@@ -260,14 +266,6 @@ def _taken(texts: Any, indices: Any) -> Any:
 
     unique = pc.unique(texts)
     return pa.DictionaryArray.from_arrays(pc.index_in(texts, value_set=unique).take(indices), unique)
-
-
-def of_names(table: SeriesTable, names: Sequence[str]) -> SeriesTable:
-    """The points of some series, in the order of their source."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return table.filter(pc.is_in(table.column("metric").cast(pa.string()), value_set=pa.array(names)))
 
 
 def graded(table: SeriesTable) -> SeriesTable:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 
 from ledger.errors import FormatError, LedgerError, NotFoundError
 from ledger.git import objects
 from ledger.git.objects import Reader
 from ledger.model import Grade, StoreFault, utc_text
 from ledger.store import codec, history
-from ledger.store.load import Place, files_at, record_at
-from ledger.trace.readings import SeriesTable, of_names, readings, shown
+from ledger.store.history import Choose
+from ledger.store.load import Place, record_at
+from ledger.store.parts import history_at
+from ledger.trace.readings import SeriesTable, behind, readings, shown
 from ledger.trace.view import View
 
 
@@ -29,30 +32,44 @@ class Point:
     """How the point relates to the definition that the series has now."""
     recorded: float | None = None
     """Only where `value` does not count."""
+    attempt: int | None = None
+    """Of a run that went on; None for the first."""
 
 
-def points(view: View, row: int, metric: str | None = None) -> list[Point]:
+def points(view: View, row: int, metric: str | None = None, *, all_attempts: bool = False) -> list[Point]:
     """The series of one run, all or one of them, in the order of their source. Raises NotFoundError, FormatError.
 
-    `metric` is a name of now, or the one that it was recorded under.
+    `metric` is a name of now, or the one that it was recorded under; `all_attempts` as for `table`.
     """
-    return list(_points(table(view, row, [metric] if metric is not None else None)))
+    found = table(view, row, [metric] if metric is not None else None, all_attempts=all_attempts)
+    return list(_points(found))
 
 
-def table(view: View, row: int, metrics: Sequence[str] | None = None) -> SeriesTable:
-    """The same as an Arrow table: `metric, step, time, value`, and what `shown` adds to it."""
+def table(
+    view: View, row: int, metrics: Sequence[str] | None = None, *, all_attempts: bool = False
+) -> SeriesTable:
+    """The same as an Arrow table: `metric, step, time, value`, and what `shown` adds to it.
+
+    With `all_attempts` the points that a later one of their step took the place of are there, too.
+    """
+    found = readings(view, view.schema_codes[row])
+    wanted = [found.label(name) for name in metrics] if metrics is not None else None
+    whole = _read(view, row, wanted, all_attempts=all_attempts)
+    names = history.series_names(whole) if whole is not None else []
+    for name, label in zip(metrics or (), wanted or (), strict=True):
+        if label not in names:
+            raise _absent(view, row, name)
+    if whole is None or not (names or metrics is not None):
+        raise _absent(view, row, "")
+    return whole if wanted is None else history.of_series(whole, wanted)
+
+
+def _absent(view: View, row: int, name: str) -> NotFoundError:
     whole = of_run(view, row)
     names = history.series_names(whole) if whole is not None else []
     if not names:
-        raise NotFoundError("this run has no series", hint="ledger record --history FILE records them")
-    if metrics is None:
-        return whole
-    found = readings(view, view.schema_codes[row])
-    wanted = [found.label(name) for name in metrics]
-    for name, label in zip(metrics, wanted, strict=True):
-        if label not in names:
-            raise NotFoundError(f"this run has no series {name!r}", hint=_suggestion(name, names))
-    return of_names(whole, wanted)
+        return NotFoundError("this run has no series", hint="ledger record --history FILE records them")
+    return NotFoundError(f"this run has no series {name!r}", hint=_suggestion(name, names))
 
 
 def _suggestion(name: str, names: Sequence[str]) -> str:
@@ -72,6 +89,7 @@ def _points(whole: SeriesTable) -> Iterator[Point]:
                 context=point.get("context"),
                 grade=Grade(point.get("grade") or Grade.IDENTICAL),
                 recorded=point.get("recorded"),
+                attempt=point.get("attempt"),
             )
 
 
@@ -84,22 +102,27 @@ def apart(whole: SeriesTable) -> list[str]:
 
 def of_run(view: View, row: int) -> SeriesTable | None:
     """The table of series of one run, as `shown` has it; None where it has none. Raises FormatError that names the commit."""
+    return _read(view, row, None, all_attempts=False)
+
+
+def _read(view: View, row: int, metrics: Sequence[str] | None, *, all_attempts: bool) -> SeriesTable | None:
+    """The series of one run, and of `metrics` at least those."""
     columns = view.runs.record_columns(row)
     if not columns["history"]:
         return None
-    repository = view.workspace.repository
     place = Place(record=columns["record"], ref=columns["ref"], commit=columns["commit"] or "")
-    if place.commit:
-        content = files_at(repository, place.commit)
-        parts = {name: data for name, data in content.items() if codec.HISTORY.fullmatch(name)}
-    else:
-        parts = dict(record_at(repository, place).history)
-    return shown(readings(view, view.schema_codes[row]), _decoded(parts, place))
+    parts = history_at(view.workspace.repository, place)
+    found = readings(view, view.schema_codes[row])
+    choose = partial(behind, found, metrics) if metrics is not None else None
+    return shown(found, _decoded(parts, place, choose, all_attempts=all_attempts))
 
 
-def _decoded(parts: dict[str, bytes], place: Place) -> SeriesTable:
+def _decoded(
+    parts: dict[str, bytes], place: Place, choose: Choose | None = None, *, all_attempts: bool = False
+) -> SeriesTable:
     try:
-        return history.latest(history.decode(parts))
+        whole = history.decode(parts, choose)
+        return whole if all_attempts else history.latest(whole)
     except FormatError as error:
         where = place.commit[:12] or f"sealed record {place.record[:12]}"
         raise FormatError(f"{where}: {error.message}", hint=error.hint) from error

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from conftest import Repo
 
-from ledger.errors import FormatError
+from ledger.errors import FormatError, GitError
 from ledger.git import objects
 from ledger.git.process import Repository, discover
 from ledger.model import Author
@@ -55,6 +55,27 @@ def test_nothing_is_written_for_nothing(place: Repo) -> None:
     before = place.git("count-objects")
     objects.write(repository(place), [])
     assert place.git("count-objects") == before
+
+
+def test_a_large_file_that_is_compressed_in_itself_is_not_deflated_again(place: Repo) -> None:
+    here = repository(place)
+    dense, other = b"PAR1" + bytes(300_000), b"text" + bytes(300_000)
+    made = [objects.make("blob", body, here.object_format) for body in (dense, other)]
+    objects.write(here, made)
+    assert objects.read(here, [one.id for one in made]) == made
+    stored = [here.common_dir / "objects" / one.id[:2] / one.id[2:] for one in made]
+    assert stored[0].stat().st_size > 300_000 > 3_000 > stored[1].stat().st_size
+    place.git("fsck", "--strict", "--no-dangling")
+
+
+def test_one_blob_of_known_size(place: Repo) -> None:
+    here = repository(place)
+    blob = objects.make("blob", os.urandom(200_000), here.object_format)
+    objects.write(here, [blob])
+    assert here.blob(blob.id, 200_000) == blob.body
+    for name, size in ((blob.id, 199_999), (blob.id, 200_001), (here.zeros, 0)):
+        with pytest.raises(GitError):
+            here.blob(name, size)
 
 
 def test_a_tree_comes_back(place: Repo) -> None:

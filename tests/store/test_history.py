@@ -6,6 +6,7 @@ import io
 import json
 import math
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ledger.errors import InputError
+from ledger.errors import FormatError, InputError
 from ledger.store import history
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -195,6 +196,77 @@ def test_a_part_has_only_the_names_that_it_uses() -> None:
     part = history.encode(table.slice(0, 1))["history.parquet"]
     assert b"metric-0000" in part
     assert len(part) < 1000
+
+
+def long_series(*names: str, rows: int = 40_000) -> Any:
+    source = random.Random(11)
+    columns = {name: [source.random() for _ in range(rows)] for name in names}
+    return history.joined([history.from_values({name: values}) for name, values in columns.items()])
+
+
+def wanted(*names: str) -> history.Choose:
+    return lambda _: names
+
+
+def test_some_series_are_read_without_the_others() -> None:
+    table = long_series("a", "b", "c", "d", "e")
+    whole = history.encode(table)["history.parquet"]
+    assert pq.ParquetFile(io.BytesIO(whole)).metadata.num_row_groups == 3, "two series each"
+    seen: list[str] = []
+
+    def choose(names: Sequence[str]) -> list[str]:
+        seen.extend(names)
+        return ["c", "absent"]
+
+    found = history.decode({"history.parquet": whole}, choose)
+    assert seen == ["a", "b", "c", "d", "e"]
+    assert points(found) == points(history.of_series(table, ["c"]))
+    assert history.decode({"history.parquet": whole}, wanted()).num_rows == 0
+    first = pq.ParquetFile(io.BytesIO(whole)).metadata.row_group(0).column(3)
+    broken = bytearray(whole)
+    broken[first.data_page_offset] = 0xFF
+    assert history.decode({"history.parquet": bytes(broken)}, wanted("c")).num_rows == 40_000
+    for one in (None, wanted("b")):
+        with pytest.raises(FormatError):
+            history.decode({"history.parquet": bytes(broken)}, one)
+
+
+def test_series_that_take_turns_and_parts_are_chosen_from_as_well() -> None:
+    wide = history.from_values([{"a": step, "b": -step, "c": 0.5} for step in range(1000)])
+    source = random.Random(5)
+    long = long_series("a", "b", rows=20_000)
+    noise = history.from_values({"n": [source.random() for _ in range(30_000)]})
+    for table in (wide, long, history.joined([wide, noise, long])):
+        parts = history.encode(table, max_bytes=200_000)
+        for names in ({"b"}, {"a", "c"}, {"n"}):
+            found = history.decode(parts, wanted(*names))
+            assert points(found) == points(history.of_series(table, names))
+
+
+def test_what_was_written_as_one_row_group_reads_as_before() -> None:
+    """Until rows were grouped by series: one row group, whose dictionary has every name."""
+    table = long_series("a", "b", "c")
+    sink = io.BytesIO()
+    pq.write_table(
+        table, sink, compression="zstd", use_dictionary=["metric"], store_schema=False,
+        column_encoding={"step": "DELTA_BINARY_PACKED", "time": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"},
+    )  # fmt: skip
+    parts = {"history.parquet": sink.getvalue()}
+    assert history.decode(parts).equals(table)
+    assert points(history.decode(parts, wanted("b"))) == points(history.of_series(table, ["b"]))
+
+
+def test_a_context_that_only_some_row_groups_have() -> None:
+    rows = [{"metric": "a", "step": 1, "value": 1.0, "context": "train"}]
+    table = history.joined([long_series("x", rows=70_000), history.from_values(rows)])
+    back = history.decode(history.encode(table))
+    assert back.equals(table)
+    assert history.decode(history.encode(table), wanted("x")).column_names == [
+        "metric",
+        "step",
+        "time",
+        "value",
+    ]
 
 
 def test_no_rows_are_no_file() -> None:

@@ -112,6 +112,19 @@ def test_a_series_is_made_of_others_step_by_step(repo: Repo, ledger: Ledger) -> 
     assert points(table, "f1")[:2] == points(found, "f1")[:2]
 
 
+def test_one_series_is_what_it_is_among_all(repo: Repo, ledger: Ledger) -> None:
+    """Only what it is made of is read: that changes nothing about it."""
+    run = derived(repo, ledger, {"precision": [0.5, 1.0], "recall": [1.0, 0.2], "other": [3.0]})
+    whole = api.history(run)
+    for names in (["f1"], ["recall"], ["other", "f1"], ["precision", "recall"], []):
+        assert api.history(run, names).to_pylist() == [
+            row for row in whole.to_pylist() if row["metric"] in names
+        ]
+    with pytest.raises(NotFoundError) as caught:
+        api.history(run, ["f2"])
+    assert "f1" in caught.value.hint
+
+
 def test_a_derived_series_is_named_by_its_definition(repo: Repo, ledger: Ledger) -> None:
     run = derived(repo, ledger, {"precision": [0.5], "recall": [1.0]}, series="val/f1")
     assert points(api.history(run), "val/f1") == [(0, 0.6666666666666666, "exact")]

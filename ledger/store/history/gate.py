@@ -17,7 +17,8 @@ Format: https://parquet.apache.org/docs/file-format/ (parquet.thrift) in Thrift'
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -162,26 +163,52 @@ class Spent:
             raise ParquetError(f"dictionaries of more than {MAX_DICTIONARY:,} bytes")
 
 
-def check(data: bytes, decompress: Decompress, spent: Spent) -> Sequence[str]:
-    """Hold a recorded history file against the one form; give its columns. Raises ParquetError.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A history file whose footer is of the one form; its pages are not looked at yet."""
+
+    columns: Sequence[str]
+    groups: Sequence[Struct]
+    pages: _Pages
+
+    def metrics(self, group: int) -> list[str]:
+        """The metrics that a row group may have: no row can name another. Raises ParquetError."""
+        chunk = self.groups[group]["chunks"][self.columns.index("metric")]
+        with _whole():
+            return self.pages.texts("metric", chunk["meta"])
+
+    def check(self, group: int) -> None:
+        """Hold the pages of a row group against the one form. Raises ParquetError."""
+        with _whole():
+            _check_group(self.groups[group], self.columns, self.pages)
+
+
+def opened(data: bytes, decompress: Decompress, spent: Spent) -> Opened:
+    """Hold the footer of a recorded history file against the one form. Raises ParquetError.
 
     `decompress` takes zstd bytes and the size that they must have afterwards; what the file holds is added to
-    `spent`.
+    `spent`: its rows at once, its pages when their row group is checked. Nothing of it may be decoded before.
     """
     if data[:4] != MAGIC:
         raise ParquetError("not a Parquet file")
     length = _footer_length(data[-_TAIL:], len(data))
     end = len(data) - _TAIL - length
-    try:
+    with _whole():
         footer = Reader(data[end : len(data) - _TAIL]).struct(_FILE)
         names = _names(footer)
         spent.add_rows(_rows(footer))
-        pages = _Pages(data=data, end=end, decompress=decompress, spent=spent)
         for group in footer["groups"]:
-            _check_group(group, names, pages)
+            _check_chunks(group, names)
+    pages = _Pages(data=data, end=end, decompress=decompress, spent=spent)
+    return Opened(columns=names, groups=footer["groups"], pages=pages)
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    try:
+        yield
     except KeyError as error:
         raise ParquetError(f"metadata without {error}") from error
-    return names
 
 
 def _names(footer: Struct) -> Sequence[str]:
@@ -217,7 +244,7 @@ def _rows(footer: Struct) -> int:
     return sum(counts)
 
 
-def _check_group(group: Struct, names: Sequence[str], pages: _Pages) -> None:
+def _check_chunks(group: Struct, names: Sequence[str]) -> None:
     if len(group["chunks"]) != len(names):
         raise ParquetError("a row group without some columns")
     for name, chunk in zip(names, group["chunks"], strict=True):
@@ -229,7 +256,11 @@ def _check_group(group: Struct, names: Sequence[str], pages: _Pages) -> None:
             raise ParquetError(f"the column {name} is not where it should be")
         if meta["codec"] not in (_UNCOMPRESSED, _ZSTD) or meta["values"] != group["rows"]:
             raise ParquetError(f"the column {name} has another codec or number of values")
-        pages.walk(name, meta)
+
+
+def _check_group(group: Struct, names: Sequence[str], pages: _Pages) -> None:
+    for name, chunk in zip(names, group["chunks"], strict=True):
+        pages.walk(name, chunk["meta"])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -270,6 +301,15 @@ class _Pages:
             raise ParquetError(f"the dictionary of {name} is not right before its data")
         return start
 
+    def texts(self, name: str, meta: Struct) -> list[str]:
+        """The strings of a dictionary, each of which has a length of 4 bytes in front of it."""
+        reader = Reader(self.data, self.start(name, meta))
+        header = reader.struct(_PAGE)
+        self.count(name, header, before_data=True)
+        if not 0 <= header["size"] <= MAX_PAGE:
+            raise ParquetError(f"a dictionary of more than {MAX_PAGE:,} bytes")
+        return _strings(self.content(header, reader.position, meta["codec"]), header["dictionary"]["values"])
+
     def size(self, name: str, header: Struct, codec: int, room: int) -> int:
         """Give the bytes that a page takes in the file."""
         size, packed = header["size"], int(header["packed"])
@@ -306,3 +346,15 @@ def _check_delta(page: bytes, values: int) -> None:
     block, parts, count = reader.varint(), reader.varint(), reader.varint()
     if not (0 < block <= _MAX_BLOCK and 0 < parts <= block and count <= values):
         raise ParquetError("delta-encoded values with counts that can't be")
+
+
+def _strings(page: bytes, count: int) -> list[str]:
+    found: list[str] = []
+    position = 0
+    for _ in range(count):
+        start = position + 4
+        position = start + int.from_bytes(page[position:start], "little")
+        if not start <= position <= len(page):
+            raise ParquetError("a dictionary with strings that lie outside of it")
+        found.append(page[start:position].decode())
+    return found

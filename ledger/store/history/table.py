@@ -7,7 +7,7 @@ one that was computed without a result, NaN is a value like any other, a null st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError
@@ -139,6 +139,19 @@ def compacted(column: Any) -> Any:
     used = pc.unique(whole.indices.drop_null())
     index = pc.index_in(whole.indices, value_set=used)
     return pa.DictionaryArray.from_arrays(index, whole.dictionary.take(used))
+
+
+def of_series(table: pa.Table, names: Collection[str]) -> pa.Table:
+    """The points of some series, in the order of their source."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    metric = table.column("metric").unify_dictionaries().combine_chunks()
+    texts = metric.dictionary.to_pylist()
+    places = [place for place, text in enumerate(texts) if text in names]
+    if len(places) == len(texts):
+        return table
+    return table.filter(pc.is_in(metric.indices, value_set=pa.array(places, pa.int32())))
 
 
 def series_names(table: pa.Table) -> list[str]:

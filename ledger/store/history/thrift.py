@@ -70,7 +70,11 @@ class Reader:
         return reader(self, depth, known)
 
     def byte(self) -> int:
-        return self.take(1)[0]
+        position = self.position
+        if position >= len(self.data):
+            raise ParquetError("metadata that ends early")
+        self.position = position + 1
+        return self.data[position]
 
     def take(self, size: int) -> bytes:
         if size > len(self.data) - self.position:
@@ -79,6 +83,9 @@ class Reader:
         return self.data[self.position - size : self.position]
 
     def varint(self) -> int:
+        if self.position < len(self.data) and (first := self.data[self.position]) < 0x80:  # noqa: PLR2004 - see below
+            self.position += 1
+            return first
         result = 0
         for shift in range(0, 70, 7):
             byte = self.byte()
