@@ -157,10 +157,10 @@ def _grown(lanes: list[_Lane], columns: tuple[Column, ...], downs: list[_Cleaned
 
 def _measured(column: Column, cells: list[Cell | str]) -> _Lane:
     texts = [cell if isinstance(cell, str) else cell.text for cell in cells]
-    mark = max((width(cell.mark) for cell in cells if not isinstance(cell, str)), default=0)
+    mark = max(map(width, {cell.mark for cell in cells if not isinstance(cell, str)}), default=0)
     if column.align is not Align.POINT:
         return _Lane(head=max(map(width, texts), default=0), mark=mark)
-    measure = len if _is_plain(cells) else width
+    measure = len if _is_plain(texts) else width  # type: ignore[arg-type]
     parts = [_split(text) for text in texts]
     head = max((measure(before) for before, _ in parts), default=0)
     return _Lane(head=head, tail=max((measure(after) for _, after in parts), default=0), mark=mark)
@@ -216,6 +216,8 @@ def _line(row: _Cleaned, places: list[_Place], terminal: Terminal) -> str:
 
 def _down(cells: _Cleaned, place: _Place, terminal: Terminal) -> list[str]:
     """A column of cells, each as wide as the column."""
+    if place.mark and not terminal.colour:
+        return _marked_down(cells, place, terminal)
     if place.mark or not _is_plain(cells) or max(map(len, cells), default=0) > place.text:  # type: ignore[arg-type]
         return [_cell(cell, place, terminal) for cell in cells]
     texts = cast("list[str]", cells)
@@ -224,6 +226,15 @@ def _down(cells: _Cleaned, place: _Place, terminal: Terminal) -> list[str]:
     if place.align is Align.POINT:
         texts = [text + " " * (place.tail - len(_split(text)[1])) for text in texts]
     return [text.rjust(place.text) for text in texts]
+
+
+def _marked_down(cells: _Cleaned, place: _Place, terminal: Terminal) -> list[str]:
+    """The same where there are marks and no colours: what each mark comes to is known for all its lines."""
+    marks = ["" if isinstance(cell, str) else cell.mark for cell in cells]
+    behind = {mark: f" {mark}{' ' * (place.mark - width(mark))}" for mark in set(marks)}
+    texts: _Cleaned = [cell if isinstance(cell, str) else cell.text for cell in cells]
+    shown = _down(texts, replace(place, mark=0), terminal)
+    return [text + behind[mark] for text, mark in zip(shown, marks, strict=True)]
 
 
 def _cell(cell: Cell | str, place: _Place, terminal: Terminal) -> str:
