@@ -14,6 +14,7 @@ help:
 	@echo "make unit     the everyday tests, under a minute"
 	@echo "make faults   kills, full disks, racing processes"
 	@echo "make fuzz     search for bytes that a reader does not refuse as it should, FUZZ_SECONDS=600 in all"
+	@echo "make torch    live runs of PyTorch on a CPU; installs it first, 200 MB"
 	@echo "make bench    speed and size, each beside a bare floor of the same run"
 	@echo "make docs     write the generated parts of README.md and docs/ anew"
 	@echo "make clean    remove what the others made"
@@ -47,7 +48,7 @@ unit: setup
 	$(PYTEST)
 
 whole: setup
-	$(PYTEST) -m "not faults and not bench" --hypothesis-profile=thorough
+	$(PYTEST) -m "not faults and not bench and not torch" --hypothesis-profile=thorough
 
 wheel: setup
 	$(BIN)/python docs/check_wheel.py
@@ -61,6 +62,10 @@ faults: setup
 fuzz: setup
 	$(BIN)/python -m pip install --quiet --group fuzz
 	$(BIN)/python tests/fuzz/search.py $(FUZZ_SECONDS)
+
+torch: setup
+	$(BIN)/python -m pip install --quiet torch
+	$(BIN)/pytest -q -m torch tests/real
 
 bench: setup
 	$(BIN)/python -m bench
