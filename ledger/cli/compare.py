@@ -1,0 +1,217 @@
+"""`ledger compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.app import App, one_output, table_options
+from ledger.cli.viewing import Viewing, view_options
+from ledger.errors import UsageError
+
+if TYPE_CHECKING:
+    from ledger.model import Json
+    from ledger.render.table import Cell
+    from ledger.render.terminal import Style
+    from ledger.trace.contrast import Contrast, Contrasted, Gain
+    from ledger.trace.view import View
+
+_SHOWN = 4
+_EPILOG = """\b
+Examples:
+  ledger compare main exp/lr exp/arch
+  ledger compare main exp/lr -m f1 --md      to paste into a pull request
+  ledger compare main exp/lr --json
+
+\b
+Best is by the metric's direction, among values that compare; without a direction it is that of the run that finished
+last. The change is best - base: base is the best of other runs of exactly the code at which the experiment left the
+first one, or of the nearest commit below that has such runs.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("experiments", nargs=-1, metavar="EXPERIMENT EXPERIMENT...")
+@click.option(
+    "-m", "--metric", "metrics", multiple=True, metavar="NAME", help="Only this metric; again for more."
+)
+@view_options()
+@table_options
+@click.pass_obj
+def compare(
+    app: App,
+    /,
+    *,
+    experiments: tuple[str, ...],
+    metrics: tuple[str, ...],
+    viewing: Viewing,
+    as_json: bool,
+    as_csv: bool,
+    as_md: bool,
+) -> None:
+    """Compare experiments with the first: best and spread, the gain over where they left it, params that differ."""
+    from ledger.cli.experiments import chosen
+    from ledger.trace.contrast import contrast
+
+    form = one_output(json=as_json, csv=as_csv, md=as_md)
+    names = tuple(dict.fromkeys(experiments))
+    if len(names) < 2:  # noqa: PLR2004 - a comparison
+        raise UsageError("two or more experiments to compare", hint="ledger compare main exp/lr")
+    view = viewing.open_all(app)
+    shown = chosen(app, view, metrics) or view.runs.index.names("metrics")
+    found = contrast(view, names, shown)
+    if form == "json":
+        app.json(_document(view, found))
+    elif form == "text":
+        app.lines(_lines(app, found))
+    elif form == "md":
+        app.chunks(_markdown(found))
+    else:
+        from ledger.render.document import csv_document
+
+        app.chunks(csv_document(_HEADERS, _flat(found)))
+    viewing.tell(app, view, shown)
+    app.warn_of_faults(view.runs.index.faults)
+    viewing.require(lambda: {one.name for one in found.metrics if any(g.spread.left_out for g in one.gains)})
+
+
+def _document(view: View, found: Contrasted) -> dict[str, Any]:
+    return {
+        "experiments": [
+            {"experiment": side.name, "runs": len(side.rows), "tip": side.tip, "base": side.base}
+            for side in found.sides
+        ],
+        "metrics": [
+            {
+                "name": one.name,
+                "unit": one.target.unit,
+                "direction": one.target.direction,
+                "partition": dict(one.partition),
+                "values": [_gain_document(view, gain) for gain in one.gains],
+            }
+            for one in found.metrics
+        ],
+        "params": [
+            {
+                "name": param.name,
+                "values": [
+                    {"experiment": side.name, "values": list(values)}
+                    for side, values in zip(found.sides, param.values, strict=True)
+                ],
+            }
+            for param in found.params
+        ],
+    }
+
+
+def _gain_document(view: View, gain: Gain) -> dict[str, Any]:
+    one = gain.spread
+    return {
+        "experiment": gain.side.name,
+        "best": one.best,
+        "run_id": view.run_ids[one.row] if one.row is not None else None,
+        "count": one.count,
+        "min": one.minimum,
+        "max": one.maximum,
+        "mean": one.mean,
+        "stdev": one.deviation,
+        "left_out": one.left_out,
+        "base": gain.base,
+        "base_commit": gain.base_commit,
+        "delta": gain.delta,
+        "better": gain.better,
+    }
+
+
+def _lines(app: App, found: Contrasted) -> Iterator[str]:
+    from ledger.render.table import Align, Column, Table, render
+    from ledger.render.terminal import escape, paint
+
+    point = Align.POINT
+    columns = (
+        Column(header="metric", shrink=2), Column(header="experiment", shrink=1),
+        Column(header="runs", align=Align.RIGHT), Column(header="best", align=point),
+        Column(header="mean", align=point), Column(header="spread"),
+        Column(header="base", align=point), Column(header="change", align=point), Column(header=""),
+    )  # fmt: skip
+    rows = [row for one in found.metrics for row in _rows(app, one)]
+    if rows:
+        yield from render(Table(columns=columns, rows=rows), app.terminal)
+    else:
+        yield "no value that these experiments could be compared by"
+    if found.params:
+        yield ""
+        yield paint("params that differ", "bold", app.terminal)
+        names = tuple(Column(header=side.name, shrink=1) for side in found.sides)
+        params = [[one.name, *map(_some, one.values)] for one in found.params]
+        yield from render(Table(columns=(Column(header="param"), *names), rows=params), app.terminal)
+    for one in found.metrics:
+        left_out = sum(gain.spread.left_out for gain in one.gains)
+        if left_out:
+            what = "run whose value does" if left_out == 1 else "runs whose values do"
+            yield f"left out: {left_out:,} {what} not compare as {escape(one.name)}"
+
+
+def _rows(app: App, one: Contrast) -> Iterator[list[Cell | str]]:
+    from ledger.render.format import delta, number
+    from ledger.render.table import Cell
+
+    title = _title(one)
+    for gain in one.gains:
+        spread = gain.spread
+        style: Style = "" if gain.better is None else "good" if gain.better else "bad"
+        beside = abs(spread.best or 0.0)
+        plus = "±" if app.terminal.unicode else "+-"
+        yield [
+            title,
+            Cell(text=gain.side.name, style="id"),
+            f"{spread.count:,}",
+            number(spread.best),
+            number(spread.mean),
+            f"{plus} {number(spread.deviation, digits=2)}" if spread.deviation is not None else "",
+            number(gain.base),
+            Cell(text=delta(gain.delta, beside=beside), style=style),
+            Cell(text="" if gain.better is None else "better" if gain.better else "worse", style=style),
+        ]
+        title = ""
+
+
+def _title(one: Contrast) -> str:
+    unit = f" [{one.target.unit}]" if one.target.unit and one.target.unit != "1" else ""
+    within = ", ".join(f"{name} {value}" for name, value in one.partition)
+    return one.name + unit + (f" ({within})" if within else "")
+
+
+def _some(values: Sequence[Json]) -> str:
+    """The most frequent few."""
+    from ledger.cli.show import plain
+
+    more = f" and {len(values) - _SHOWN:,} more" if len(values) > _SHOWN else ""
+    return ", ".join(map(plain, values[:_SHOWN])) + more
+
+
+_HEADERS = (
+    "metric", "experiment", "runs", "best", "mean", "stdev", "min", "max", "base", "base_commit", "change", "left_out",
+)  # fmt: skip
+
+
+def _flat(found: Contrasted) -> Iterator[list[str | int | float | None]]:
+    for one in found.metrics:
+        for gain in one.gains:
+            spread = gain.spread
+            yield [
+                _title(one), gain.side.name, spread.count, spread.best, spread.mean, spread.deviation, spread.minimum,
+                spread.maximum, gain.base, gain.base_commit, gain.delta, spread.left_out,
+            ]  # fmt: skip
+
+
+def _markdown(found: Contrasted) -> Iterator[str]:
+    from ledger.render.document import markdown_document
+
+    yield from markdown_document(_HEADERS, _flat(found))
+    if found.params:
+        yield "\n"
+        headers = ["param", *(side.name for side in found.sides)]
+        yield from markdown_document(headers, ([one.name, *map(_some, one.values)] for one in found.params))
