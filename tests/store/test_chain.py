@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Repo
-from store.plumbing import REF, blob, files_of, object_file, put, recorded, told, verified, workspace
+from store.chains import chained, die_announcing, left_lock, pending, repository, sealed
+from store.plumbing import REF, blob, files_of, object_file, put, recorded
 
-from ledger.errors import ContentionError, FormatError
 from ledger.git import refs
 from ledger.git.process import Repository
-from ledger.model import Author
-from ledger.store import aftercare, chain, lock
-from ledger.store.recover import rebuild_index, recover
+from ledger.store import chain, lock
 from ledger.store.sealed import Sealed
 from ledger.store.spool import Spool
-
-
-def repository(repo: Repo) -> Repository:
-    return workspace(repo).repository
-
-
-def sealed(number: int, *, slug: str = "main", code: tuple[str, ...] = ()) -> Sealed:
-    return Sealed(
-        record=f"{number:032x}",
-        run=f"{number:032x}",
-        slug=slug,
-        author=Author(),
-        seconds=1_700_000_000,
-        message=f"main: (finished)\n\nLedger-Run: {number:032x}\nLedger-Record: {number:032x}\n",
-        code=code,
-        files={"run.json": b"{}\n", "params.json": b"{}\n", "metrics.json": b"{}\n"},
-    )
-
-
-def chained(repo: Repo, ref: str = REF) -> list[str]:
-    form = "--format=%(trailers:key=Ledger-Record,valueonly,separator=%x20)"
-    return repo.git("log", form, ref, check=False).split()
-
-
-def pending(repo: Repo) -> list[Path]:
-    return Spool.of(repository(repo)).pending()
-
 
 # The usual way ----------------------------------------------------------------------------------------------------
 
@@ -210,15 +176,6 @@ def test_a_damaged_sealed_file_holds_nothing_else_up(repo: Repo) -> None:
 # Stale locks ------------------------------------------------------------------------------------------------------
 
 
-def left_lock(repo: Repo, ref: str, *, age_seconds: float = 0) -> Path:
-    path = repo.path / ".git" / f"{ref}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"")
-    when = time.time() - age_seconds
-    os.utime(path, (when, when))
-    return path
-
-
 def test_an_old_lock_of_our_own_refs_is_removed(repo: Repo) -> None:
     recorded(repo)
     path = left_lock(repo, REF, age_seconds=700)
@@ -240,19 +197,9 @@ def test_a_fresh_lock_is_respected_and_the_record_waits(repo: Repo) -> None:
 def test_a_fresh_lock_of_a_holder_that_died_is_removed(repo: Repo) -> None:
     recorded(repo)
     path = left_lock(repo, REF)
-    _die_announcing(repo, REF)
+    die_announcing(repo, REF)
     assert recorded(repo).chained
     assert not path.exists()
-
-
-def _die_announcing(repo: Repo, ref: str) -> None:
-    script = (
-        "import os, sys; from pathlib import Path; from ledger.store import lock\n"
-        "with lock.acquire(Path(sys.argv[1]), wait_seconds=5) as held:\n"
-        "    held.announce(lock.Intent(ref=sys.argv[2], old=None, new='1' * 40)); os._exit(9)"
-    )
-    words = [sys.executable, "-c", script, str(repository(repo).folder / "lock"), ref]
-    assert subprocess.run(words, check=False).returncode == 9
 
 
 def test_what_a_dead_holder_had_chained_already_is_not_chained_again(repo: Repo) -> None:
@@ -260,7 +207,7 @@ def test_what_a_dead_holder_had_chained_already_is_not_chained_again(repo: Repo)
     spool = Spool.of(repository(repo))
     (kept,) = spool.chained.glob("*/*.zip")
     kept.rename(spool.folder / kept.name)  # it died after the ref stood, and before the file was set aside
-    _die_announcing(repo, REF)
+    die_announcing(repo, REF)
     assert chain.drain(repository(repo)).faults == []
     assert chained(repo) == [done.record]
     assert pending(repo) == []
@@ -272,7 +219,7 @@ def test_objects_that_vanished_under_a_dead_holder_are_written_again(repo: Repo)
     (kept,) = spool.chained.glob("*/*.zip")
     kept.rename(spool.folder / kept.name)
     object_file(repo, repo.git("rev-parse", f"{REF}:metrics.json")).unlink()
-    _die_announcing(repo, REF)
+    die_announcing(repo, REF)
     chain.drain(repository(repo))
     assert json.loads(files_of(repo)["metrics.json"]) == {"f1": 0.123456789}
 
@@ -296,169 +243,3 @@ def test_a_holder_whose_lock_was_removed_chains_nothing_twice(
     monkeypatch.setattr(refs, "tips", tips)
     chain.drain(repository(repo))
     assert len(chained(repo)) == len(set(chained(repo))) == 2
-
-
-# The second look --------------------------------------------------------------------------------------------------
-
-
-def _aged(repo: Repo) -> None:
-    """As if everything had been chained hours ago, and nobody had looked since."""
-    spool = Spool.of(repository(repo))
-    for hour in list(spool.chained.iterdir()):
-        if hour.is_dir():
-            hour.rename(spool.chained / "1")
-    (spool.chained / ".looked").unlink(missing_ok=True)
-
-
-def test_sealed_files_go_after_hours_if_their_records_still_stand(repo: Repo) -> None:
-    recorded(repo)
-    _aged(repo)
-    recorded(repo)
-    assert not list(Spool.of(repository(repo)).chained.glob("1/*.zip"))
-
-
-def _look(repo: Repo) -> None:
-    """What a command does that chains something, be it a record of another experiment."""
-    Spool.of(repository(repo)).seal([sealed(time.time_ns(), slug="other")], name=f"{time.time_ns()}")
-    chain.drain(repository(repo))
-
-
-def _old(repo: Repo) -> list[Path]:
-    chained = Spool.of(repository(repo)).chained
-    return [path for hour in ("1", "2") for path in (chained / hour).glob("*.zip")]
-
-
-def _many_old(repo: Repo, count: int) -> None:
-    spool = Spool.of(repository(repo))
-    for number in range(1, count + 1):
-        spool.seal([sealed(number)], name=f"{number:05d}")
-    chain.drain(repository(repo))
-    _aged(repo)
-
-
-def test_the_second_look_asks_git_about_a_chain_and_not_about_each_file(
-    repo: Repo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _many_old(repo, 30)
-    asked: list[tuple[str, ...]] = []
-    real = Repository.git
-
-    def git(self: Repository, *words: str, **given: Any) -> bytes:
-        asked.append(words)
-        return real(self, *words, **given)
-
-    monkeypatch.setattr(Repository, "git", git)
-    _look(repo)
-    assert _old(repo) == []
-    assert len([words for words in asked if words[0] == "log"]) == 1
-    assert len(asked) < 20
-
-
-def test_a_backlog_goes_bit_by_bit_and_what_can_not_be_read_holds_up_nothing(
-    repo: Repo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _many_old(repo, 6)
-    chained = Spool.of(repository(repo)).chained
-    (chained / "1").rename(chained / "2")
-    (chained / "1").mkdir()
-    torn = [chained / "1" / f"{number}.zip" for number in range(4)]
-    for path in torn:
-        path.write_bytes(b"no zip")
-    monkeypatch.setattr(aftercare, "_LOOK_AT_MOST", 2)
-    monkeypatch.setattr(aftercare, "_LOOK_SECONDS", 0)
-    left = []
-    for _ in range(4):
-        _look(repo)
-        left.append(len(_old(repo)))
-        os.utime(chained / ".looked", (0, time.time() - 60))
-    assert left == [8, 6, 4, 4]
-    assert all(path.exists() for path in torn)
-
-
-def test_a_look_in_the_future_stops_none(repo: Repo) -> None:
-    _many_old(repo, 1)
-    stamp = Spool.of(repository(repo)).chained / ".looked"
-    stamp.write_text("")
-    os.utime(stamp, (0, time.time() + 1e7))
-    _look(repo)
-    assert _old(repo) == []
-
-
-def test_a_record_that_vanished_is_chained_again(repo: Repo) -> None:
-    done = recorded(repo)
-    _aged(repo)
-    repo.git("update-ref", "-d", REF)
-    recorded(repo, experiment="other")
-    assert chained(repo) == [done.record]
-
-
-# Recover ----------------------------------------------------------------------------------------------------------
-
-
-def test_recover_has_nothing_to_do_in_a_sound_repository(repo: Repo) -> None:
-    recorded(repo)
-    done = recover(repository(repo))
-    assert (done.predecessor, done.restored, done.chained, done.waiting, done.faults) == (None, 0, 0, 0, ())
-
-
-def test_recover_puts_back_what_vanished_within_the_hour(repo: Repo) -> None:
-    one, other = recorded(repo), recorded(repo)
-    repo.git("update-ref", "-d", REF)
-    done = recover(repository(repo))
-    assert (done.restored, done.chained) == (2, 2)
-    assert chained(repo) == [other.record, one.record]
-    assert told(verified(repo)) == []
-    assert recover(repository(repo)).restored == 0
-
-
-def test_recover_restores_the_lost_half_of_a_rewound_chain_once(repo: Repo) -> None:
-    one, other = recorded(repo), recorded(repo)
-    repo.git("update-ref", REF, f"{REF}~1")
-    recover(repository(repo))
-    assert sorted(chained(repo)) == sorted([one.record, other.record])
-
-
-def test_recover_mends_what_a_dead_process_left_even_with_an_empty_spool(repo: Repo) -> None:
-    recorded(repo)
-    path = left_lock(repo, REF)
-    _die_announcing(repo, REF)
-    done = recover(repository(repo))
-    assert done.predecessor
-    assert done.predecessor.alive is False
-    assert not path.exists()
-    assert recover(repository(repo)).predecessor is None
-
-
-def test_recover_says_what_still_waits(repo: Repo) -> None:
-    repo.git("update-ref", REF, "HEAD")
-    recorded(repo)
-    done = recover(repository(repo))
-    assert (done.chained, done.waiting) == (0, 1)
-    assert "not a ledger" in done.faults[0].what
-
-
-def test_recover_waits_for_a_living_holder_and_then_says_so(
-    repo: Repo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ledger.store.recover._WAIT_SECONDS", 0.05)
-    with (
-        lock.acquire(repository(repo).folder / "lock", wait_seconds=0),
-        pytest.raises(ContentionError, match="another process"),
-    ):
-        recover(repository(repo))
-
-
-def test_a_rebuilt_index_holds_the_same_records(repo: Repo) -> None:
-    recorded(repo)
-    recorded(repo, experiment="other")
-    assert rebuild_index(repository(repo)) == 2
-    assert told(verified(repo)) == []
-
-
-def test_a_foreign_tip_is_refused_by_name(repo: Repo) -> None:
-    from ledger.store.aftercare import require_chain
-
-    repo.git("update-ref", REF, "HEAD")
-    with pytest.raises(FormatError) as caught:
-        require_chain(REF, refs.tips(repository(repo), REF)[REF])
-    assert f"git update-ref -d {REF}" in caught.value.hint
