@@ -8,9 +8,9 @@ all of them are recorded, or none.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,13 +20,12 @@ from ledger import canonical
 from ledger.errors import FormatError
 from ledger.frozen import frozen
 from ledger.model import Author
-from ledger.store import codec
+from ledger.store import codec, stored_zip
 from ledger.store.slug import is_slug
 
 SEAL_FORMAT = 1
 """Version of sealed files. 1: the first (2026-11)."""
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _MANIFEST = "manifest.json"
 _PACK = "snapshot.pack"
 _NAMES = frozenset((codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA, codec.EVENTS, _PACK))
@@ -52,22 +51,16 @@ class Sealed:
 
 def packed(records: Sequence[Sealed]) -> bytes:
     """A sealed file as bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        written: set[str] = set()
-        entries = []
-        for item in records:
-            digests = {}
-            for name, data in {**item.files, **({_PACK: item.pack} if item.pack else {})}.items():
-                digest = hashlib.sha256(data).hexdigest()
-                digests[name] = digest
-                if digest not in written:
-                    written.add(digest)
-                    archive.writestr(zipfile.ZipInfo(f"files/{digest}", _EPOCH), data)
-            entries.append(_manifest_entry(item, digests))
-        manifest = json.dumps({"format": SEAL_FORMAT, "records": entries}, ensure_ascii=False)
-        archive.writestr(zipfile.ZipInfo(_MANIFEST, _EPOCH), canonical.encode(manifest))
-    return buffer.getvalue()
+    files: dict[str, bytes] = {}
+    entries = []
+    for item in records:
+        digests = {}
+        for name, data in {**item.files, **({_PACK: item.pack} if item.pack else {})}.items():
+            digests[name] = hashlib.sha256(data).hexdigest()
+            files[f"files/{digests[name]}"] = data
+        entries.append(_manifest_entry(item, digests))
+    manifest = json.dumps({"format": SEAL_FORMAT, "records": entries}, ensure_ascii=False)
+    return stored_zip.written({**files, _MANIFEST: canonical.encode(manifest)})
 
 
 def _manifest_entry(item: Sealed, digests: Mapping[str, str]) -> dict[str, object]:
@@ -85,6 +78,7 @@ def _manifest_entry(item: Sealed, digests: Mapping[str, str]) -> dict[str, objec
 
 _BROKEN = (
     zipfile.BadZipFile,
+    struct.error,
     AttributeError,
     EOFError,
     LookupError,
@@ -100,8 +94,7 @@ _BROKEN = (
 def read(path: Path) -> list[Sealed]:
     """The records of a sealed file, every byte checked. Raises FormatError, FileNotFoundError."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _records(archive, str(path))
+        return _records(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise
     except _BROKEN as error:
@@ -109,12 +102,9 @@ def read(path: Path) -> list[Sealed]:
 
 
 def read_bytes(data: bytes, *, what: str) -> list[Sealed]:
-    """As `read`, of bytes from anywhere: what is in them takes no more room than they do. Raises FormatError."""
+    """As `read`, of bytes from anywhere. Raises FormatError."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(item.file_size for item in archive.infolist()) > len(data):
-                raise ValueError("files that lie on top of one another")
-            return _records(archive, what)
+        return _records(data, what)
     except _BROKEN as error:
         raise _no_sealed_file(what, error) from error
 
@@ -126,14 +116,13 @@ def _no_sealed_file(what: str, error: Exception) -> FormatError:
     )
 
 
-def _records(archive: zipfile.ZipFile, what: str) -> list[Sealed]:
-    _require_plain(archive)
-    manifest = json.loads(archive.read(_MANIFEST))
+def _records(data: bytes, what: str) -> list[Sealed]:
+    files = stored_zip.read(data)
+    manifest = json.loads(files[_MANIFEST])
     version = manifest["format"]
     if version > SEAL_FORMAT:
         raise FormatError(f"{what}: sealed by a newer ledger (format {version})", hint="upgrade ledger")
-    names = (name for name in archive.namelist() if name != _MANIFEST)
-    stored = {name.removeprefix("files/"): archive.read(name) for name in names}
+    stored = {name.removeprefix("files/"): body for name, body in files.items() if name != _MANIFEST}
     return [_sealed(entry, stored) for entry in manifest["records"]]
 
 

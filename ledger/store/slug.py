@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 from ledger.errors import InputError
 
@@ -24,6 +25,7 @@ _REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _MAX_NAME = 1000
 
 
+@lru_cache(maxsize=1024)
 def slug(experiment: str) -> str:
     """The name itself where it is a safe ref component, else a readable form and 8 hex of its sha256.
 
