@@ -57,7 +57,7 @@ docs: setup
 	$(BIN)/python docs/generate.py
 
 faults: setup
-	$(BIN)/pytest -q -s -m faults tests/faults tests/share
+	$(BIN)/pytest -q -s -m faults tests/faults
 
 fuzz: setup
 	$(BIN)/python -m pip install --quiet --group fuzz

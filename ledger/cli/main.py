@@ -36,7 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "note": ("ledger.cli.note", "Write a note on a run."),
     "amend": ("ledger.cli.amend", "Correct a run, with a reason; both values stay readable."),
     "compare": ("ledger.cli.compare", "Compare experiments: what each gained over where it left the first."),
-    "experiments": ("ledger.cli.experiments", "List experiments: what became of them, and how good they got."),
+    "experiments": (
+        "ledger.cli.experiments",
+        "List experiments: what became of them, and how good they got.",
+    ),
     "checkout": ("ledger.cli.checkout", "Put the exact code of a run into a new work tree."),
     "link": ("ledger.cli.link", "Say which commit a run belongs to, or what rewritten history became."),
     "export": ("ledger.cli.export", "Write runs and series as Parquet, CSV or JSON."),

@@ -66,7 +66,7 @@ def test_a_tree_that_is_no_runs_moves_nothing(hub: Hub, mode: str, name: str, sa
     assert not exists(other, PIN)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_huge_file_is_not_read(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -116,7 +116,7 @@ def test_a_rewound_remote_is_told_and_healed(hub: Hub) -> None:
     assert hub.runs() == wanted
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_chain_that_is_gone_is_told_and_healed(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     wanted = [hub.record(one)]
@@ -129,7 +129,7 @@ def test_a_chain_that_is_gone_is_told_and_healed(hub: Hub) -> None:
     assert hub.runs() == wanted
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_shallow_and_partial_clones_stay_what_they_are(hub: Hub) -> None:
     for name, options in {"shallow": ("--depth=1",), "partial": ("--filter=blob:none",)}.items():
         hub.repo.git("config", "uploadpack.allowFilter", "true")
@@ -150,7 +150,7 @@ def test_shallow_and_partial_clones_stay_what_they_are(hub: Hub) -> None:
         assert listed(hub, clone)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_links_come_into_a_place_of_their_own(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     made = piped(one, b"links\n", "commit-tree", one.git("rev-parse", "main^{tree}"))
@@ -160,7 +160,7 @@ def test_links_come_into_a_place_of_their_own(hub: Hub) -> None:
     assert not exists(other, "refs/ledger/links")
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_everything_pruned_loses_no_unpublished_run(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     published = hub.record(one)
@@ -182,7 +182,7 @@ def test_everything_pruned_loses_no_unpublished_run(hub: Hub) -> None:
     assert "missing" not in one.git("fsck", "--strict", "--no-dangling")
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_pruned_tracking_ref_is_made_again(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)

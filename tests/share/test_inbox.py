@@ -36,7 +36,7 @@ def test_a_shallow_clone_sends_to_its_inbox_and_the_next_push_folds_it_in(hub: H
     assert listed(hub, one) == dict.fromkeys((first, second, third), 1)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_job_that_goes_on_sends_what_is_new_only(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -64,7 +64,7 @@ def test_the_first_runs_of_all_need_no_inbox(hub: Hub) -> None:
     assert _boxes(hub.repo) == []
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_full_clone_may_ask_for_its_inbox(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     first, second = hub.record(one), hub.record(other)
@@ -78,7 +78,7 @@ def test_a_full_clone_may_ask_for_its_inbox(hub: Hub) -> None:
     assert runs(one) == runs(other) == hub.runs(REF)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_names_that_no_ledger_made_are_left_alone(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)

@@ -100,7 +100,7 @@ def test_a_remote_that_cannot_be_reached_is_no_disaster(hub: Hub) -> None:
     assert hub.runs() == [run]
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_without_a_remote_it_says_what_to_do(hub: Hub) -> None:
     one = hub.clone("one")
     one.git("remote", "remove", "origin")
@@ -118,7 +118,7 @@ def test_without_a_remote_it_says_what_to_do(hub: Hub) -> None:
     assert runs(one)[-1] == second
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_mirror_gets_what_home_has(hub: Hub, tmp_path: Path) -> None:
     one = hub.clone("one")
     subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "mirror.git")], check=True)
@@ -130,7 +130,7 @@ def test_a_mirror_gets_what_home_has(hub: Hub, tmp_path: Path) -> None:
     assert one.git("ls-remote", "backup", REF).split()[0] == tip(hub.repo)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_the_configuration_of_the_user_changes_nothing_and_is_not_changed(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -156,7 +156,7 @@ def test_the_configuration_of_the_user_changes_nothing_and_is_not_changed(hub: H
     assert (one.path / ".git/config").read_bytes() == before
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_run_is_read_after_its_old_commit_is_gone(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -197,7 +197,7 @@ def test_code_goes_along_where_the_user_says_so(hub: Hub) -> None:
     assert _code_refs(hub) == [ref]
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_remote_for_runs_alone_gets_code_only_always(hub: Hub, tmp_path: Path) -> None:
     one = hub.clone("one")
     subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "runs.git")], check=True)

@@ -35,7 +35,7 @@ def _poisoned(hub: Hub, said: str, count: int, bad: set[int]) -> tuple[Repo, lis
 
 
 @pytest.mark.parametrize(
-    ("said", "most"), [pytest.param("no", 9, marks=pytest.mark.faults), ("record $commit is poison", 4)]
+    ("said", "most"), [pytest.param("no", 9, marks=pytest.mark.slow), ("record $commit is poison", 4)]
 )
 def test_one_refused_run_holds_up_no_other(hub: Hub, said: str, most: int) -> None:
     one, made = _poisoned(hub, said, 30, {17})
@@ -61,7 +61,7 @@ def test_one_refused_run_holds_up_no_other(hub: Hub, said: str, most: int) -> No
     assert one.git("for-each-ref", "refs/ledger/quarantine") == ""
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_server_that_refuses_everything_has_a_reason_of_its_own(hub: Hub) -> None:
     one = hub.clone("one")
     for _ in range(5):
