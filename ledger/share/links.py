@@ -50,6 +50,7 @@ def _move(session: Session, ours: str | None, theirs: str) -> None:
 
 def wish(session: Session, there: str | None) -> Wish | None:
     """What to send so that a remote has all links; nothing where it has, or has others that were not merged yet."""
+    link_log.fold(session.repository)
     ours = _tip(session, link_log.REF)
     if ours is None or ours == there or (there and not _reaches(session, ours, there)):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.share import kept
+from ledger.share import kept, links
 from ledger.share.fetch import Fetched, Wanted, fetch
 from ledger.share.merge import Merged, Task, merge
 from ledger.share.report import Report
@@ -44,6 +44,8 @@ def pull_once(
     """One fetch and one merge; what they did is added to the report."""
     fetched = fetch(session, name, wanted)
     note(report, fetched)
+    if fetched.seen.links:
+        report.odd += [fault for fault in links.merge(session, name) if fault not in report.odd]
     chain.drain(session.repository, home=name, wait_seconds=DRAIN_SECONDS)
     outcome = merge(session, Task(name=name, wanted=wanted, leave=fetched.unusable, fold=fold))
     for fault in outcome.faults:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ledger.git import refs
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Fate, Wish
-from ledger.share import code, inbox, kept, quarantine
+from ledger.share import code, inbox, kept, links, quarantine
 from ledger.share.backoff import pauses
 from ledger.share.chainlog import Link, records_of
 from ledger.share.fetch import Fetched, Wanted, look
@@ -22,6 +22,7 @@ from ledger.store import chain
 from ledger.store.slug import RUNS
 
 _ATTEMPTS = 25
+_LINK_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +81,30 @@ class _Push:
         self._count(merged)
         if not self.options.dry_run:
             kept.mark(self.session, self.name)
+            self._send_links(fetched)
             published = code.publish(self.session, self.name, list(merged), fetched.seen.code)
             self.report.code, problem = published.commits, published.problem
             self.report.trouble = self.report.trouble or problem
             self._clear(fetched)
         return self.report
 
+    def _send_links(self, fetched: Fetched) -> None:
+        """What is known of rewritten history, joined with what the remote knows by now."""
+        there = fetched.seen.links
+        for pause in pauses(_LINK_ATTEMPTS):
+            wish = links.wish(self.session, there) if self.options.slugs is None else None
+            fate = self.sender.raw([wish]).fates[wish.ref] if wish else Fate.TAKEN
+            if wish and fate is Fate.REFUSED:
+                self.report.trouble = self.report.trouble or f"{self.name} refuses {wish.ref}"
+            if fate in (Fate.TAKEN, Fate.REFUSED):
+                return
+            time.sleep(pause)
+            there = self._pulled()[0].seen.links
+
     def _release(self) -> None:
-        for slug, links in quarantine.entries(self.repository).items():
+        for slug, records in quarantine.entries(self.repository).items():
             if self.options.slugs is None or slug in self.options.slugs:
-                quarantine.release(self.session, slug, {link.record for link in links})
+                quarantine.release(self.session, slug, {link.record for link in records})
 
     def _pulled(self) -> tuple[Fetched, dict[str, Merged]]:
         wanted = Wanted(slugs=self.options.slugs, ours=frozenset(self.sender.ours))
