@@ -136,12 +136,15 @@ def history(
     as_: str | None = None,
     at: str | None = None,
     approx: bool = False,
+    all_attempts: bool = False,
     repository: str | os.PathLike[str] | None = None,
 ) -> pa.Table:
     """The series of one run as a table: one row a point, in the order of their source.
 
     Columns: `metric` (dictionary of string), `step` (int64), `time` (timestamp in microseconds, UTC), `value` (double),
-    `grade` (dictionary of string), and where the run has them `context` (dictionary of string) and `recorded` (double).
+    `grade` (dictionary of string), and where the run has them `context` (dictionary of string), `attempt` (int64; null
+    is the first) and `recorded` (double).
+    Where one step of a series was logged several times, the last point counts.
     A series is converted like the metric it belongs to, or computed from others of its step where a migration derives
     the metric; where a point does not compare, `value` is null, `grade` says why, and `recorded` is what it was.
 
@@ -151,6 +154,7 @@ def history(
         as_: show series under another definition: a version label, or the start of a definition's id.
         at: a revision whose definitions and migrations count; else those of the work tree.
         approx: count approximate values, too.
+        all_attempts: every point that was logged, those too that a later one of the same step took the place of.
         repository: a folder inside the repository; else the current folder.
 
     Raises:
@@ -164,7 +168,8 @@ def history(
     from ledger.trace.readings import graded
 
     view = _view(repository, as_=as_, at=at, approx=approx)
-    return graded(series.table(view, row_of(view.runs, one_run(view.runs, run)), metrics))
+    row = row_of(view.runs, one_run(view.runs, run))
+    return graded(series.table(view, row, metrics, all_attempts=all_attempts))
 
 
 def _view(

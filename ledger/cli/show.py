@@ -47,6 +47,7 @@ _TEXT_FIELDS = ("name", "parent", "note")
     metavar="[METRIC]",
     help="The series instead, all or one.",
 )
+@click.option("--all-attempts", is_flag=True, help="With --history: points that were logged again, too.")
 @click.option("--events", "with_events", is_flag=True, help="What happened while it went on, instead.")
 @click.option("--level", type=click.Choice(LEVELS), help="Events of this level and above.")
 @click.option("--params", "only_params", is_flag=True, help="The params only.")
@@ -61,6 +62,7 @@ def show(
     run: str,
     with_records: bool,
     series: str | None,
+    all_attempts: bool,
     with_events: bool,
     level: str | None,
     only_params: bool,
@@ -90,10 +92,14 @@ def show(
     )
     if level is not None and not with_events:
         raise UsageError("--level goes with --events", hint=f"ledger show {run} --events --level {level}")
+    if all_attempts and series is None:
+        raise UsageError(
+            "--all-attempts goes with --history", hint=f"ledger show {run} --history --all-attempts"
+        )
     view = viewing.open_all(app)
     left_out: Iterable[str] = ()
     if series is not None:
-        left_out = show_series(app, view, run, series or None, form)
+        left_out = show_series(app, view, run, series or None, form, all_attempts=all_attempts)
     elif with_events:
         show_events(app, view, run, level, form)
     elif form in ("csv", "md"):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ledger.trace.view import View
 
 
-def show_series(app: App, view: View, prefix: str, metric: str | None, form: str) -> frozenset[str]:
+def show_series(
+    app: App, view: View, prefix: str, metric: str | None, form: str, *, all_attempts: bool
+) -> frozenset[str]:
     """Print the series of the run that a prefix names, all or one of them, in one of the output formats.
 
     Returns those that hold values which do not count.
@@ -27,10 +29,13 @@ def show_series(app: App, view: View, prefix: str, metric: str | None, form: str
     from ledger.trace.find import one_run, row_of
     from ledger.trace.series import points
 
-    found = points(view, row_of(view.runs, one_run(view.runs, prefix)), metric)
+    row = row_of(view.runs, one_run(view.runs, prefix))
+    found = points(view, row, metric, all_attempts=all_attempts)
     headers = ["metric", "step", "time", "value"]
     if any(point.context is not None for point in found):
         headers.append("context")
+    if all_attempts and any(point.attempt is not None for point in found):
+        headers.append("attempt")
     if any(point.grade is not Grade.IDENTICAL for point in found):
         headers.append("grade")
     apart = frozenset(point.metric for point in found if point.recorded is not None)
@@ -44,11 +49,11 @@ def show_series(app: App, view: View, prefix: str, metric: str | None, form: str
     elif form == "md":
         app.chunks(markdown_document(headers, rows))
     else:
-        app.lines(_series_lines(app, found))
+        app.lines(_series_lines(app, found, all_attempts=all_attempts))
     return apart
 
 
-def _series_lines(app: App, found: Sequence[Point]) -> Iterator[str]:
+def _series_lines(app: App, found: Sequence[Point], *, all_attempts: bool) -> Iterator[str]:
     """One line a series: how it went; then every point."""
     from ledger.model import Grade
     from ledger.render.format import minute, number
@@ -71,10 +76,17 @@ def _series_lines(app: App, found: Sequence[Point]) -> Iterator[str]:
         "value": Column(header="value", align=Align.POINT),
         "time": Column(header="time"),
         "context": Column(header="context", shrink=2),
+        **({"attempt": Column(header="attempt", align=Align.RIGHT)} if all_attempts else {}),
     }
     shown = [name for name in columns if name == "value" or any(getattr(p, name) is not None for p in found)]
     texts = (
-        {**asdict(p), "step": number(p.step), "value": _point_value(app, p), "time": minute(p.time)}
+        {
+            **asdict(p),
+            "step": number(p.step),
+            "value": _point_value(app, p),
+            "time": minute(p.time),
+            "attempt": number(p.attempt),
+        }
         for p in found
     )
     rows = ([text[name] or "" for name in shown] for text in texts)

@@ -118,7 +118,13 @@ def test_a_lower_step_is_kept(ledger: Ledger) -> None:
         for step in (5, 6, 3, 6):
             run.log(loss=step + len(str(step)), step=step)
         run.log(loss=7.5)
-    assert [step for _, step, _ in points(ledger, run.id)] == [5, 6, 3, 6, None]
+    assert [step for _, step, _ in points(ledger, run.id)] == [5, 3, 6, None], "the last 6 counts"
+    everything = ledger.json("show", run.id, "--history", "--all-attempts")
+    assert [(one["step"], one["value"]) for one in everything] == [
+        (5, 6.0), (6, 7.0), (3, 4.0), (6, 7.0), (None, 7.5),
+    ]  # fmt: skip
+    assert "5 points" in ledger("show", run.id, "--history", "loss", "--all-attempts")
+    ledger("show", run.id, "--all-attempts", code=2)
 
 
 @pytest.mark.usefixtures("schema")

@@ -64,28 +64,6 @@ def last_attempt(table: pa.Table) -> int:
     return int(pc.max(table.column("attempt")).as_py() or 1)
 
 
-def latest(table: pa.Table) -> pa.Table:
-    """Without points that a later attempt logged again: of one metric, context and step the last attempt counts.
-
-    A table that one attempt made is returned as it is: where the same step came twice in it, both stay.
-    """
-    if "attempt" not in table.column_names:
-        return table
-    import pyarrow as pa
-
-    rows = table.select(["metric", "step", "attempt"]).to_pydict()
-    contexts = (
-        table.column("context").to_pylist() if "context" in table.column_names else [None] * table.num_rows
-    )
-    keys = list(zip(rows["metric"], contexts, rows["step"], strict=True))
-    attempts = [attempt or 1 for attempt in rows["attempt"]]
-    last: dict[Any, int] = {}
-    for key, attempt in zip(keys, attempts, strict=True):
-        last[key] = max(attempt, last.get(key, 1))
-    kept = [key[2] is None or attempt == last[key] for key, attempt in zip(keys, attempts, strict=True)]
-    return table.filter(pa.array(kept, pa.bool_()))
-
-
 def _texts(codes: list[Any], counts: list[int], texts: list[str]) -> Any:
     import pyarrow as pa
 
