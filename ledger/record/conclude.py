@@ -120,7 +120,9 @@ def _code_changes(workspace: Workspace, begun: Begun) -> list[str]:
     if top is None or begun.code is None:
         return []
     try:
-        now = worktree.status(workspace.repository, paths=workspace.config.code_paths)
+        now = worktree.status(
+            workspace.repository, ignored=begun.code.ignored, paths=workspace.config.code_paths
+        )
     except LedgerError:
         return []
     later = begun.started.timestamp()

@@ -64,6 +64,15 @@ def test_what_the_configuration_names_is_read_at_the_start_and_at_the_end(repo: 
     assert row["duration"] > 0
 
 
+def test_its_own_files_are_no_change_of_the_code(repo: Repo, ledger: Ledger) -> None:
+    repo.commit("as DVC keeps them", metrics__json='{"f1": 0.1}')
+    ledger(
+        "run", "--metrics", "metrics.json", "sh", "-c", "echo '{\"f1\": 0.9}' > metrics.json; echo > train.py"
+    )
+    assert "at the start: train.py\n" in ledger.err
+    assert only(ledger)["code.dirty"] is False
+
+
 def test_options_are_those_of_record(repo: Repo, ledger: Ledger) -> None:
     repo.write("data.csv", "a\n1\n")
     script = 'printf "step,loss\\n1,0.5\\n2,0.25\\n" > curve.csv; echo x > model.bin'
