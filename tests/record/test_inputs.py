@@ -266,9 +266,9 @@ def test_names_are_normalised() -> None:
 
 def test_ten_thousand_metrics_are_quick(tmp_path: Path) -> None:
     path = written(tmp_path, "m.json", json.dumps({f"group/metric {i}": i / 7 for i in range(10_000)}))
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(read_metrics([path]).values) == 10_000
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_too_many_metrics(tmp_path: Path) -> None:

@@ -166,6 +166,6 @@ def test_notes() -> None:
     "piece", ["sk-", "eyJa", "https://", "a" * 30, "password=x ", "-----BEGIN ", "Bearer ", "a.b-c"]
 )
 def test_long_texts_take_time_in_proportion(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     scrub_text("note", piece * (500_000 // len(piece)))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

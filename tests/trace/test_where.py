@@ -238,10 +238,10 @@ def test_faults_are_shown_in_place(text: str, place: int, message: str) -> None:
     ids=lambda text: f"{text[:12]!a}-{len(text)}",
 )
 def test_hostile_texts_are_refused_at_once(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(UsageError):
         parse(text)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_the_largest_filter_compiles() -> None:
