@@ -145,8 +145,10 @@ def _leave(
             raise UsageError("--schema is a file of a clone, and this is none")
         draft = replace(_draft(app, given), outside=not found.inside)
         _require_something(draft)
-        done = outside.leave(found.workspace, draft, place, app.directory)
+        done, where = outside.leave(found.workspace, draft, place, app.directory)
         _told(app, done, draft, shown=shown)
+        if not any(shown):
+            app.talk(f"left in {where}, for `ledger ingest`")
 
 
 def _draft(app: App, given: dict[str, Any]) -> Draft:

@@ -48,8 +48,8 @@ def workspace(here: Callable[[], Workspace], directory: Path, environ: Mapping[s
         )
 
 
-def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> Recorded:
-    """Validate, seal, and put the sealed file there: whole or not at all.
+def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> tuple[Recorded, str]:
+    """Validate, seal, and put the sealed file there, whole or not at all; what was recorded, and where it lies.
 
     Raises RefusedError (the run is kept beside, in `refused/`), InputError, StorageError, RemoteError.
     """
@@ -61,7 +61,7 @@ def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> R
         raise _refusal(place, item, name)
     whole, unsigned = signed(workspace, [sealed(item.record, item.pack)])
     where = place.put(name, packed(whole))
-    return Recorded(
+    done = Recorded(
         id=run.id,
         record=run.record,
         experiment=run.experiment,
@@ -69,8 +69,9 @@ def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> R
         status=run.status,
         code=run.code,
         chained=False,
-        warnings=(*item.warnings, *unsigned, f"left in {where}, for `ledger ingest`"),
+        warnings=(*item.warnings, *unsigned),
     )
+    return done, where
 
 
 def _refusal(place: Depot, item: Prepared, name: str) -> RefusedError:

@@ -155,9 +155,11 @@ class Store:
         from pyarrow import fs
 
         with self._reached():
-            one = self._info([self._base])[0]
+            one, bucket = self._info([self._base, self._base.partition("/")[0]])
             selector = fs.FileSelector(self._base, recursive=False, allow_not_found=True)
             listed = [one] if one.type.name == "File" else self._info(selector)
+        if bucket.type.name == "NotFound":
+            raise InputError(f"{self.label}: no such bucket")
         for info in sorted(listed, key=lambda info: info.path):
             name = PurePosixPath(info.path).name
             if info.type.name == "File" and name.endswith(SUFFIX):

@@ -1,0 +1,167 @@
+"""A shared folder with 32 writers and two that ingest and are killed; a real S3 server."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Repo
+
+pytestmark = pytest.mark.faults
+
+WRITERS, EACH = 32, 6
+_WRITER = """
+import sys
+from ledger.cli.main import run
+for number in range(int(sys.argv[2])):
+    code = run(["record", "--spool", sys.argv[1], "-e", "sweep", "-m", f"f1={number}", "-q"])
+    assert code == 0, code
+"""
+
+
+def _ledger(*words: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "ledger", *words]
+    return subprocess.run(
+        argv, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+    )
+
+
+def _chained(repo: Repo) -> Counter[str]:
+    ref = "refs/runs/sweep"
+    if not repo.git("for-each-ref", ref):
+        return Counter()
+    return Counter(repo.git("log", "--format=%(trailers:key=Ledger-Run,valueonly)", ref).split())
+
+
+def test_32_writers_and_two_that_ingest_and_are_killed(repo: Repo, tmp_path: Path) -> None:
+    place, nowhere = tmp_path / "shared", tmp_path / "nowhere"
+    nowhere.mkdir()
+    place.mkdir()
+    words = [sys.executable, "-c", _WRITER, str(place), str(EACH)]
+    where = [repo.path if number % 2 else nowhere for number in range(WRITERS)]
+    writers = [subprocess.Popen(words, cwd=cwd, stdout=subprocess.PIPE, text=True) for cwd in where]
+    chance, kills = random.Random(7), 0
+    while any(writer.poll() is None for writer in writers):
+        argv = [sys.executable, "-m", "ledger", "ingest", str(place), "--delete"]
+        pair = [
+            subprocess.Popen(
+                argv,
+                cwd=repo.path,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            for _ in range(2)
+        ]
+        time.sleep(chance.uniform(0.3, 1.5))
+        for one in pair:
+            if one.poll() is None and chance.random() < 0.7:
+                os.killpg(one.pid, signal.SIGKILL)
+                kills += 1
+            one.wait()
+    acknowledged = {line for writer in writers for line in writer.communicate()[0].split()}
+    assert [writer.returncode for writer in writers] == [0] * WRITERS
+    assert len(acknowledged) == WRITERS * EACH
+    for _ in range(2):
+        done = _ledger("ingest", str(place), "--delete", "--json", cwd=repo.path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    _ledger("recover", cwd=repo.path)
+    assert _chained(repo) == Counter(acknowledged)
+    assert list(place.glob("*.zip")) == []
+    assert kills
+    verified = _ledger("verify", "--json", cwd=repo.path)
+    assert json.loads(verified.stdout)["faults"] == []
+    sys.stdout.write(f"\n{WRITERS} writers, {EACH} runs each, {kills} kills of ingest: each run once\n")
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """moto's server in an environment of its own: the project does not depend on it."""
+    folder = tmp_path_factory.mktemp("moto")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    words = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "moto[server]"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"moto can't be installed: {done.stderr.strip().splitlines()[-1]}")
+    return folder / "bin" / "moto_server"
+
+
+@pytest.fixture
+def bucket(moto: Path) -> Iterator[str]:
+    """A URI in a bucket of a running server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [str(moto), "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _made(f"http://127.0.0.1:{port}/fleet")
+        yield f"s3://fleet/runs?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _made(url: str) -> None:
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="PUT")):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not start")
+
+
+def test_an_s3_server(repo: Repo, tmp_path: Path, bucket: str) -> None:
+    env = {
+        "AWS_ACCESS_KEY_ID": "AKIAFLEET",
+        "AWS_SECRET_ACCESS_KEY": "hunter2-secret",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    nowhere = tmp_path / "nowhere"
+    nowhere.mkdir()
+    ids = []
+    for cwd in (repo.path, nowhere, repo.path):
+        done = _ledger("record", "--spool", bucket, "-e", "sweep", "-m", "f1=0.5", "--json", cwd=cwd, env=env)
+        assert done.returncode == 0, done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+        ids.append(json.loads(done.stdout)["id"])
+    assert _chained(repo) == Counter()
+    pair = [
+        subprocess.Popen(
+            [sys.executable, "-m", "ledger", "ingest", bucket, "--json"],
+            cwd=repo.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **env},
+        )
+        for _ in range(2)
+    ]
+    found = []
+    for one in pair:
+        out, err = one.communicate()
+        assert one.returncode == 0, err
+        found.append(json.loads(out))
+    assert sum(one["records"] for one in found) == 3
+    assert [one["records"] + one["known"] for one in found] == [3, 3]
+    assert _chained(repo) == Counter(ids)
+    done = _ledger("ingest", bucket, "--delete", "--json", cwd=repo.path, env=env)
+    assert json.loads(done.stdout)["deleted"] == 3
+    again = _ledger("ingest", bucket, "--json", cwd=repo.path, env=env)
+    assert json.loads(again.stdout)["files"] == 0
+    absent = bucket.replace("//fleet", "//AKIAFLEET:hunter2-secret@absent")
+    wrong = _ledger("ingest", absent, cwd=repo.path, env=env)
+    assert (wrong.returncode, "no such bucket" in wrong.stderr, "hunter2" in wrong.stderr) == (1, True, False)
