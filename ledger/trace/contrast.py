@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from ledger.errors import NotFoundError
 from ledger.frozen import frozen
@@ -75,39 +76,43 @@ class Contrasted:
 
 
 def contrast(view: View, names: Sequence[str], metrics: Sequence[str]) -> Contrasted:
-    """Compare experiments with the first of them. Raises NotFoundError for one without runs."""
-    rows = _rows(view, names)
-    sides = _sides(view, rows)
+    """Compare experiments with the first of them. Raises NotFoundError for a name without runs that is no branch."""
+    standing = branches(view.workspace).tips
+    sides = _sides(view, _rows(view, names, standing), standing)
     below = _Below(view, sides)
     read = [Metric.of(view, name) for name in metrics]
     found = [one for metric in read for one in _of_metric(metric, sides, below)]
     return Contrasted(sides=sides, metrics=tuple(found), params=tuple(_params(view, sides)))
 
 
-def _rows(view: View, names: Sequence[str]) -> dict[str, list[int]]:
+def _rows(view: View, names: Sequence[str], standing: Mapping[str, str]) -> dict[str, list[int]]:
     known = by_name(view)
     for name in names:
-        if name not in known:
+        if name not in known and name not in standing:
             near = get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else "`ledger experiments` lists them"
             raise NotFoundError(f"no experiment {name!r}", hint=hint)
-    return {name: known[name] for name in names}
+    return {name: known.get(name, []) for name in names}
 
 
-def _sides(view: View, rows: Mapping[str, list[int]]) -> tuple[Side, ...]:
+def _sides(view: View, rows: Mapping[str, list[int]], standing: Mapping[str, str]) -> tuple[Side, ...]:
     """The first has no base."""
-    standing = branches(view.workspace).tips
-    latest = {name: max(mine, key=lambda row: (view.recorded[row] or 0, row)) for name, mine in rows.items()}
-    said = {name: view.runs.record_columns(row) for name, row in latest.items()}
-    tips = {name: standing.get(name) or said[name]["code_commit"] for name in rows}
+    said = {name: _latest(view, mine) for name, mine in rows.items()}
+    tips: dict[str, str] = {name: standing.get(name) or said[name].get("code_commit") or "" for name in rows}
     here = bulk.peeled(view.workspace.repository, filter(None, tips.values()))
     first, *others = rows
     bases: dict[str, str] = {}
     if tips[first] in here:
         asked = {tip for name in others if (tip := tips[name]) in here}
         bases = bulk.merge_bases(view.workspace.repository, asked, tips[first])
-    found = {name: bases.get(tips[name] or "") or said[name]["code_base"] for name in others}
-    return tuple(Side(name=n, rows=mine, tip=tips[n], base=found.get(n)) for n, mine in rows.items())
+    found = {name: bases.get(tips[name]) or said[name].get("code_base") for name in others}
+    return tuple(Side(name=n, rows=mine, tip=tips[n] or None, base=found.get(n)) for n, mine in rows.items())
+
+
+def _latest(view: View, rows: Sequence[int]) -> Mapping[str, Any]:
+    """What the latest record of some runs says of its code; nothing where there is none."""
+    row = max(rows, key=lambda row: (view.recorded[row] or 0, row), default=None)
+    return view.runs.record_columns(row) if row is not None else {}
 
 
 def _of_metric(metric: Metric, sides: Sequence[Side], below: _Below) -> Iterable[Contrast]:

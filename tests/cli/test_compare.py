@@ -80,6 +80,13 @@ def test_a_deleted_branch_is_compared_all_the_same(repo: Repo, ledger: Ledger) -
     assert ledger.json("compare", "main", "exp/lr") == before
 
 
+def test_a_branch_without_runs_is_one_to_compare_with(repo: Repo, ledger: Ledger, base: str) -> None:
+    repo.git("branch", "-q", "quiet", "main")
+    main, exp = ledger.json("compare", "quiet", "exp/lr", "-m", "f1")["metrics"][0]["values"]
+    assert (main["best"], main["count"]) == (None, 0)
+    assert (exp["base"], exp["base_commit"]) == (0.5, base)
+
+
 def test_a_base_without_runs_takes_the_nearest_below(repo: Repo, ledger: Ledger, base: str) -> None:
     repo.git("checkout", "-q", "-b", "exp/other", "main")
     repo.commit("other", other__py="2\n")
