@@ -296,7 +296,11 @@ def _refused(error: GitError, start: Path) -> RepositoryError:
 
 def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
     """A copy without the variables that are meant for another command, and with those that make git predictable."""
-    return {**{k: v for k, v in environ.items() if k not in LOCAL_VARIABLES}, **_FIXED}
+    clean = {**{k: v for k, v in environ.items() if k not in LOCAL_VARIABLES}, **_FIXED}
+    if "GIT_ALLOW_PROTOCOL" in clean:  # git then looks at no `protocol.*.allow`, ours included
+        allowed = clean["GIT_ALLOW_PROTOCOL"].split(":")
+        clean["GIT_ALLOW_PROTOCOL"] = ":".join(name for name in allowed if name not in ("ext", "fd"))
+    return clean
 
 
 def _run(

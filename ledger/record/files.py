@@ -141,7 +141,7 @@ def _csv(data: bytes, what: str) -> Json:
 
 def _csv_pairs(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]] | None:
     """Name and value pairs; an empty cell is a value that is known to be none."""
-    two_wide = all(len(row) == len(_PAIR_HEADS) for row in rows)
+    two_wide = bool(rows) and all(len(row) == len(_PAIR_HEADS) for row in rows)
     if two_wide and all(
         cell.strip().lower() in heads for cell, heads in zip(rows[0], _PAIR_HEADS, strict=True)
     ):
