@@ -37,7 +37,7 @@ READING = (
 @pytest.fixture
 def runs(repo: Repo) -> list[str]:
     """Runs whose every text is odd; git, a push or another ledger may have written them so."""
-    found = []
+    found: list[str] = []
     for text in TEXTS:
         done = recorded(repo)
         files = files_of(repo)
@@ -93,8 +93,7 @@ def test_nor_does_json_hold_one(ledger: Ledger, runs: list[str]) -> None:
     told = [text for text in all_told(ledger, runs[:1], "--json", commands=READING) if text]
     for text in told:
         assert not CONTROLS & set(text), text
-    assert any(ODD in json.dumps(json.loads(text), ensure_ascii=False).encode().decode("unicode_escape", "replace")
-               or "red" in text for text in told)  # fmt: skip
+    assert any("red" in text for text in told)
 
 
 def test_no_cell_of_csv_is_a_formula(ledger: Ledger, runs: list[str], tmp_path: Path) -> None:
@@ -120,7 +119,8 @@ def test_markdown_holds_no_markup_of_the_data(ledger: Ledger, runs: list[str]) -
         assert not CONTROLS & set(text)
 
 
-def test_export_names_no_file_after_data(ledger: Ledger, runs: list[str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("runs")
+def test_export_names_no_file_after_data(ledger: Ledger, tmp_path: Path) -> None:
     for form in ("parquet", "csv", "json"):
         ledger("export", "--format", form, str(tmp_path / form))
         names = {path.name for path in (tmp_path / form).iterdir()}
