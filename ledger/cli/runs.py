@@ -108,8 +108,19 @@ def runs(
     printer.footer()
     names = chosen(found.columns, asked)
     viewing.tell(app, view, (name.removeprefix("metrics.") for name in names if name.startswith("metrics.")))
+    _tell_of_live(app)
     app.warn_of_faults(view.runs.index.faults)
     viewing.require(lambda: set(apart.of_listing(found, names)))
+
+
+def _tell_of_live(app: App) -> None:
+    """Runs that go on are not recorded yet, and so not listed. One look into a folder."""
+    from ledger.store import journal
+
+    names = journal.listed(app.workspace.repository).values()
+    live = len({name.main for name in names})
+    if live:
+        app.talk(f"hint: {live:,} {'run goes' if live == 1 else 'runs go'} on: ledger status")
 
 
 @dataclass(frozen=True, slots=True)

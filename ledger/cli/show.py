@@ -75,15 +75,16 @@ def show(
     """Show one run whole. RUN is its id, or four or more of its first digits.
 
     Metrics stand under the definition that the project gives them now; what does not compare with it is in
-    parentheses, with the reason.
+    parentheses, with the reason. Of a run that still goes on it shows what is known so far.
     """
     from ledger.cli.show_events import show_events
+    from ledger.cli.show_live import live_run, show_live
     from ledger.cli.show_series import show_series
     from ledger.trace import apart
     from ledger.trace.detail import detail
 
     form = one_output(json=as_json, csv=as_csv, md=as_md)
-    one_output(
+    wanted = one_output(
         history=series is not None,
         events=with_events,
         params=only_params,
@@ -98,7 +99,10 @@ def show(
         )
     view = viewing.open_all(app)
     left_out: Iterable[str] = ()
-    if series is not None:
+    live = live_run(app, view, run)
+    if live is not None:
+        show_live(app, live, form, "" if wanted == "text" else wanted)
+    elif series is not None:
         left_out = show_series(app, view, run, series or None, form, all_attempts=all_attempts)
     elif with_events:
         show_events(app, view, run, level, form)

@@ -10,6 +10,7 @@ import pytest
 from conftest import Ledger, Repo
 
 from ledger import start
+from ledger.store import journal
 
 _DIES = """
 import ledger, os
@@ -81,3 +82,56 @@ def test_a_journal_that_cannot_be_read_holds_nothing_up(repo: Repo, ledger: Ledg
     assert one["state"] == "unreadable"
     assert "journal without its head" in ledger("status")
     assert bad.exists()
+
+
+@pytest.mark.usefixtures("repo")
+def test_a_run_that_goes_on_is_shown_as_far_as_it_is_known(ledger: Ledger) -> None:
+    with start(name="long", params={"lr": 0.1, "opt": {"name": "adam"}}, tags={"stage": "sweep"}) as run:
+        run.log({"loss": 1.0}, step=41)
+        run.log({"loss": 0.5, "f1": float("nan")}, step=42)
+        run.log({"loss": 9.0}, step=7, context="test")
+        run.summary["best"] = 0.25
+        run.flush()
+        whole = ledger.json("show", run.id[:6])
+        assert (whole["run"]["id"], whole["run"]["status"], whole["run"]["tags"]) == (
+            run.id,
+            "running",
+            {"stage": "sweep"},
+        )
+        assert whole["params"] == {"lr": 0.1, "opt": {"name": "adam"}}
+        metrics = whole["metrics"]
+        assert {name: (one["latest"], one["step"]) for name, one in metrics.items()} == {
+            "loss": (0.5, 42),
+            "f1": ("NaN", 42),
+            "best": (0.25, None),
+        }
+        assert {(one["value"], one["grade"], one["reason"]) for one in metrics.values()} == {
+            (None, "missing", "running, not recorded yet")
+        }
+        text = ledger("show", run.id)
+        for words in ("running, not recorded yet", "lr", "0.5", "step 42", f"process {os.getpid()}"):
+            assert words in text
+        assert "opt.name" in ledger("show", run.id, "--params")
+        assert ledger.json("show", run.id, "--metrics") == metrics
+        ledger("show", run.id, "--history", code=1)
+        assert "goes on" in ledger.err
+        ledger("show", run.id, "--csv", code=2)
+        assert ledger.json("runs") == []
+        assert "1 run goes on: ledger status" in ledger.err
+    assert ledger.json("show", run.id)["metrics"]["loss"]["value"] == 0.5
+    ledger("runs")
+    assert "goes on" not in ledger.err
+
+
+def test_a_prefix_of_two_live_runs_is_ambiguous(repo: Repo, ledger: Ledger) -> None:
+    with start() as run:
+        folder = repo.path / ".git/ledger/journal"
+        [path] = folder.glob("*.journal")
+        head = journal.head(path)
+        twin = {**head, "run": f"{run.id[:20]}{'0' * 12}"}
+        other = folder / journal.Name(twin["run"], twin["record"]).file
+        other.write_bytes(journal.json_frame(journal.HEAD, twin))
+        ledger("show", run.id[:8], code=1)
+        assert "names 2 runs" in ledger.err
+        assert run.id in ledger("show", run.id)
+        other.unlink()

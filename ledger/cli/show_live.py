@@ -1,0 +1,187 @@
+"""`ledger show RUN` of a run that goes on: what its journal says so far, and no value as if it were recorded."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger.cli.app import App
+from ledger.errors import AmbiguousError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from ledger.record.fold import Folded
+    from ledger.record.underway import Journal
+    from ledger.store.points import Series
+    from ledger.trace.view import View
+
+REASON = "running, not recorded yet"
+_SHOWN = 8
+
+
+def live_run(app: App, view: View, prefix: str) -> Journal | None:
+    """The run that a prefix names if no recorded one begins like that. Raises AmbiguousError.
+
+    One look into a folder where no run goes on.
+    """
+    from ledger.store import journal
+    from ledger.trace.find import MIN_PREFIX
+
+    text = prefix.lower()
+    known = len(text) < MIN_PREFIX or not journal.listed(app.workspace.repository)
+    if known or view.runs.index.ids("run", text):
+        return None
+    from ledger.record import underway
+
+    found = [one for one in underway.journals(app.workspace) if one.run.startswith(text)]
+    if len(found) > 1:
+        ids = ", ".join(one.run for one in found[:_SHOWN])
+        raise AmbiguousError(f"{prefix} names {len(found)} runs", hint="give more digits", details=(ids,))
+    return found[0] if found else None
+
+
+def show_live(app: App, journal: Journal, form: str, part: str) -> None:
+    """Print what is known of it, or only its params or metrics. Raises NotFoundError for another part, UsageError."""
+    from ledger.record import conclude, fold
+
+    if part not in ("", "params", "metrics"):
+        raise NotFoundError(
+            f"run {journal.run[:8]} goes on: its {part} can be read when it is recorded",
+            hint=f"ledger show {journal.run[:8]}",
+        )
+    if form in ("csv", "md"):
+        raise UsageError(f"--{form} goes with --history and --events", hint="ledger show RUN --json")
+    folded = fold.fold(journal.path, conclude.parts_of(journal.path))
+    if form == "json":
+        whole = _document(journal, folded)
+        app.json(whole[part] if part else whole)
+    else:
+        app.lines(_lines(app, journal, folded, part))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Latest:
+    value: Any
+    step: int | None = None
+    context: str | None = None
+
+
+def _latest(folded: Folded) -> dict[str, list[_Latest]]:
+    """What was set by hand, or what each series logged last: without a context first."""
+    found: dict[str, list[_Latest]] = {}
+    for (metric, context), series in folded.series.items():
+        found.setdefault(metric, []).append(_end(series, context))
+    for each in found.values():
+        each.sort(key=lambda one: one.context or "")
+    return {**found, **{name: [_Latest(value=value)] for name, value in folded.summary.items()}}
+
+
+def _end(series: Series, context: str | None) -> _Latest:
+    from ledger.store.points import NO_STEP, is_no_value
+
+    value, step = series.values[-1], series.steps[-1]
+    return _Latest(
+        value=None if is_no_value(value) else value, step=None if step == NO_STEP else step, context=context
+    )
+
+
+def _document(journal: Journal, folded: Folded) -> dict[str, Any]:
+    """As for a recorded run; no metric has a `value` yet, but `latest` and `step`."""
+    head = folded.head
+    code = {name: value for name, value in (head.get("code") or {}).items() if name != "ignored"}
+    return {
+        "run": {
+            "id": journal.run,
+            "experiment": journal.experiment,
+            "name": journal.name,
+            "status": "running",
+            "started": journal.started,
+            "attempt": journal.attempt,
+            "host": journal.host,
+            "pid": journal.pid,
+            "code": code or None,
+            "command": head.get("command"),
+            "parent": head.get("parent"),
+            "tags": folded.tags,
+            "note": folded.note,
+            "artifacts": [asdict(one) for one in folded.artifacts],
+        },
+        "params": folded.params,
+        "metrics": {name: _metric_document(each[0]) for name, each in _latest(folded).items()},
+        "records": [],
+        "conflicts": [],
+        "attached": {"commit": None, "level": "unattached"},
+    }
+
+
+def _metric_document(one: _Latest) -> dict[str, Any]:
+    absent = ("value", "recorded", "own", "unit", "definition", "direction", "recorded_definition")
+    return {
+        **dict.fromkeys(absent),
+        "grade": "missing",
+        "reason": REASON,
+        "latest": one.value,
+        "step": one.step,
+    }
+
+
+def _lines(app: App, journal: Journal, folded: Folded, part: str) -> Iterator[str]:
+    from ledger.render.terminal import paint
+    from ledger.store.segment import flatten
+
+    sections: dict[str, list[Any]] = {
+        "params": [(name, _plain(value)) for name, value in flatten(folded.params).items()],
+        "metrics": [
+            (name, _plain(one.value), f"step {one.step:,}" if one.step is not None else "", one.context or "", REASON)
+            for name, each in _latest(folded).items()
+            for one in each
+        ],
+        "tags": sorted(folded.tags.items()),
+    }  # fmt: skip
+    if part:
+        yield from _table(app, sections[part])
+        return
+    yield paint(f"run {journal.run}", "id", app.terminal)
+    yield from _table(app, list(_facts(app, journal, folded).items()))
+    for heading, rows in sections.items():
+        if rows:
+            yield ""
+            yield paint(heading, "bold", app.terminal)
+            yield from (f"  {line}" for line in _table(app, rows))
+
+
+def _facts(app: App, journal: Journal, folded: Folded) -> Mapping[str, str]:
+    from ledger.render.format import ago
+
+    head = folded.head
+    count = sum(len(one.steps) for one in folded.series.values())
+    found = {
+        "experiment": journal.experiment,
+        "name": journal.name or "",
+        "parent": head.get("parent") or "",
+        "note": folded.note or "",
+        "status": REASON,
+        "attempt": str(journal.attempt) if journal.attempt > 1 else "",
+        "started": ago(journal.started, app.workspace.now()),
+        "where": f"process {journal.pid} on {journal.host}",
+        "points": f"{count:,}",
+        "code": str((head.get("code") or {}).get("commit") or "")[:9],
+        "command": shlex.join(head.get("command") or ()),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def _table(app: App, rows: list[Any]) -> Iterator[str]:
+    from ledger.render.table import Column, Table, render
+
+    if rows:
+        lines = render(Table(columns=tuple(Column(header="") for _ in rows[0]), rows=rows), app.terminal)
+        next(lines)
+        yield from lines
+
+
+def _plain(value: Any) -> str:
+    from ledger.cli.show import plain
+
+    return plain(value)
