@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import scratch
+from bench import ingesting, scratch
 from bench.clock import environment, seconds
 from bench.line import Line
 from ledger.git.process import discover
@@ -40,6 +40,8 @@ def lines(folder: Path, *, quick: bool) -> Iterator[Line]:
         bar=5 * runs / 10_000,
     )
     yield _nothing(other, here / "trace")
+    (folder / "ingesting").mkdir()
+    yield from ingesting.lines(folder / "ingesting", quick=quick)
 
 
 def _clone(folder: Path, name: str) -> Path:
