@@ -65,21 +65,18 @@ def test_the_gain_is_over_where_it_left(repo: Repo, ledger: Ledger, base: str) -
 
 
 @pytest.mark.usefixtures("base")
-def test_only_params_that_differ(ledger: Ledger) -> None:
-    (param,) = ledger.json("compare", "main", "exp/lr")["params"]
+def test_only_params_that_differ_and_a_deleted_branch_all_the_same(repo: Repo, ledger: Ledger) -> None:
+    before = ledger.json("compare", "main", "exp/lr")
+    (param,) = before["params"]
     assert param["name"] == "lr"
     assert param["values"] == [
         {"experiment": "main", "values": [0.1]}, {"experiment": "exp/lr", "values": [0.2, 0.3]},
     ]  # fmt: skip
-
-
-@pytest.mark.usefixtures("base")
-def test_a_deleted_branch_is_compared_all_the_same(repo: Repo, ledger: Ledger) -> None:
-    before = ledger.json("compare", "main", "exp/lr")
     repo.git("branch", "-q", "-D", "exp/lr")
     assert ledger.json("compare", "main", "exp/lr") == before
 
 
+@pytest.mark.slow
 def test_a_branch_without_runs_is_one_to_compare_with(repo: Repo, ledger: Ledger, base: str) -> None:
     repo.git("branch", "-q", "quiet", "main")
     main, exp = ledger.json("compare", "quiet", "exp/lr", "-m", "f1")["metrics"][0]["values"]
@@ -87,6 +84,7 @@ def test_a_branch_without_runs_is_one_to_compare_with(repo: Repo, ledger: Ledger
     assert (exp["base"], exp["base_commit"]) == (0.5, base)
 
 
+@pytest.mark.slow
 def test_a_base_without_runs_takes_the_nearest_below(repo: Repo, ledger: Ledger, base: str) -> None:
     repo.git("checkout", "-q", "-b", "exp/other", "main")
     repo.commit("other", other__py="2\n")
@@ -138,6 +136,7 @@ def test_as_text_csv_and_markdown(ledger: Ledger) -> None:
     assert "| lr |" in markdown
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("base")
 def test_words_that_are_off(ledger: Ledger) -> None:
     ledger("compare", "main", code=2)

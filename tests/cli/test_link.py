@@ -62,21 +62,18 @@ def test_what_is_certain_does_not_move(repo: Repo, ledger: Ledger) -> None:
     assert levels(ledger) == [(first, "commit")]
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "said"),
-    [
-        (("RUN", "nowhere"), 1, "no such revision"),
+def test_words_that_are_off(ledger: Ledger, lost: str) -> None:
+    for words, code, said in (
+        ((lost, "nowhere"), 1, "no such revision"),
         (("ffff", "HEAD"), 1, "no run"),
-        (("RUN",), 2, "a run and its commit"),
-        (("RUN", "HEAD", "--remove"), 2, "a run and its commit"),
+        ((lost,), 2, "a run and its commit"),
+        ((lost, "HEAD", "--remove"), 2, "a run and its commit"),
         ((), 2, "a run and its commit"),
-        (("RUN", "--from-map", "map"), 2, "stands alone"),
+        ((lost, "--from-map", "map"), 2, "stands alone"),
         (("--from-map", "nowhere"), 1, "No such file"),
         (("--from-map", "train.py"), 1, "no pairs"),
-        (("RUN", "HEAD", "--reason", "x" * 2_001), 1, "the limit is 2,000"),
-        (("RUN", "--output=x"), 2, "No such option"),
-    ],
-)
-def test_words_that_are_off(ledger: Ledger, lost: str, words: tuple[str, ...], code: int, said: str) -> None:
-    ledger("link", *(lost if word == "RUN" else word for word in words), code=code)
-    assert said in ledger.err
+        ((lost, "HEAD", "--reason", "x" * 2_001), 1, "the limit is 2,000"),
+        ((lost, "--output=x"), 2, "No such option"),
+    ):
+        ledger("link", *words, code=code)
+        assert said in ledger.err

@@ -29,8 +29,8 @@ def early(repo: Repo) -> Branch:
     ("ref", "subject"),
     [
         ("refs/pull/12/head", "Better model (#12)"),
-        ("refs/remotes/origin/pr/12", "Better model (#12)"),
-        ("refs/merge-requests/12/head", "Better model (!12)"),
+        pytest.param("refs/remotes/origin/pr/12", "Better model (#12)", marks=pytest.mark.slow),
+        pytest.param("refs/merge-requests/12/head", "Better model (!12)", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_on_the_way_of_a_pull_request(repo: Repo, ref: str, subject: str) -> None:
@@ -67,6 +67,7 @@ def test_another_run_at_the_tip_says_what_a_deleted_branch_came_to(repo: Repo) -
     assert attachments("main") == [Attachment(made, Level.PULL_REQUEST), Attachment(made, Level.PATCH)]
 
 
+@pytest.mark.slow
 def test_of_stacked_requests_the_inner_one(repo: Repo) -> None:
     branch = early(repo)
     repo.git("update-ref", "refs/pull/1/head", branch.first)
@@ -95,6 +96,7 @@ def test_what_main_did_before_is_not_what_a_branch_came_to(repo: Repo) -> None:
     assert attachments("main") == [Attachment(picked, Level.PATCH)]
 
 
+@pytest.mark.slow
 def test_equal_changes_say_how_many_there_are(repo: Repo) -> None:
     branch = Branch(repo)
     branch.record()
@@ -105,6 +107,7 @@ def test_equal_changes_say_how_many_there_are(repo: Repo) -> None:
     assert attachments("main") == [Attachment(first, Level.PATCH, 2)]
 
 
+@pytest.mark.slow
 def test_without_context_only_a_single_candidate_is_believed(repo: Repo) -> None:
     branch = Branch(repo)
     branch.record()
@@ -125,6 +128,7 @@ def test_a_branch_that_is_not_merged_stays_out(repo: Repo) -> None:
     assert attachments("exp")[0].level is Level.COMMIT
 
 
+@pytest.mark.slow
 def test_a_binary_file_is_told_by_its_content(repo: Repo) -> None:
     def model(data: bytes) -> None:
         (repo.path / "model.bin").write_bytes(data)
@@ -180,7 +184,17 @@ def test_patches_are_asked_of_git_once_and_a_damaged_cache_costs_time_only(
     assert traces == [True, False, True]
 
 
-@pytest.mark.parametrize("odd", ["--output=x", "main", "HEAD~0", "^main", "a" * 40, "a" * 41, "é\n--all"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "--output=x",
+        *(
+            pytest.param(odd, marks=pytest.mark.slow)
+            for odd in ("main", "HEAD~0", "^main", "a" * 40, "a" * 41)
+        ),
+        "é\n--all",
+    ],
+)
 def test_hostile_ids_reach_no_command_line(repo: Repo, ledger: Ledger, odd: str) -> None:
     branch = Branch(repo)
     branch.record()
