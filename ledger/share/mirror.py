@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 
-from ledger.git import remote
+from ledger.errors import LedgerError
+from ledger.git import refs, remote
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Fate, Wish
+from ledger.share import redactions
 from ledger.share.backoff import pauses
+from ledger.share.cleanse import Cleanser
 from ledger.share.fetch import Seen, look
 from ledger.share.push import Options
 from ledger.share.report import Report
-from ledger.share.session import Session, local, pin
+from ledger.share.session import REDACTIONS, Session, local, pin
 from ledger.store.slug import RUNS
 
 _ATTEMPTS = 5
+_STILL_THERE = "what was taken out of it is still on the remote: ledger push REMOTE --redacted"
+_OTHERS = "has records that the home remote lacks; a mirror takes only what adds to it"
 
 
 def push_mirror(session: Session, name: str, home: str, options: Options) -> Report:
@@ -27,7 +32,10 @@ def push_mirror(session: Session, name: str, home: str, options: Options) -> Rep
         if slug not in known and _wanted(options, slug):
             report.of(slug).problem = f"not on {home} yet: ledger push {home}"
     seen = look(session, name)
-    wishes = _wishes(session, known, seen, report)
+    log = _log(session, here.redactions, seen, options)
+    if log and not options.dry_run:
+        remote.send(session.repository, name, [log], keep=session.keep)
+    wishes = _wishes(session, known, seen, report, options)
     for pause in pauses(_ATTEMPTS):
         if not wishes or options.dry_run:
             break
@@ -38,7 +46,8 @@ def push_mirror(session: Session, name: str, home: str, options: Options) -> Rep
             if done.fates[wish.ref] is Fate.REFUSED:
                 report.of(wish.ref.removeprefix(RUNS)).problem = done.reasons[wish.ref]
         seen = look(session, name)
-        wishes = [w for w in _wishes(session, known, seen, report) if done.fates[w.ref] is not Fate.REFUSED]
+        again = _wishes(session, known, seen, report, options)
+        wishes = [w for w in again if done.fates.get(w.ref) is not Fate.REFUSED]
         time.sleep(pause if wishes else 0)
     if wishes and not options.dry_run:
         report.trouble = f"{name}: others were first {_ATTEMPTS} times; try again"
@@ -50,14 +59,45 @@ def _wanted(options: Options, slug: str) -> bool:
     return options.slugs is None or slug in options.slugs
 
 
-def _wishes(session: Session, known: dict[str, str], seen: Seen, report: Report) -> list[Wish]:
+def _log(session: Session, own: str | None, seen: Seen, options: Options) -> Wish | None:
+    """The log of redactions, where it goes along and only adds to the mirror's."""
+    if own is None or own == seen.redactions or not options.redacted:
+        return None
+    there = seen.redactions
+    if there and session.repository.outcome("merge-base", "--is-ancestor", there, own).code:
+        return None
+    return Wish(ref=REDACTIONS, new=own, old=there)
+
+
+def _own_log(session: Session) -> str | None:
+    tip = refs.tips(session.repository, REDACTIONS).get(REDACTIONS)
+    return tip.id if tip else None
+
+
+def _redacted(session: Session, slug: str, tip: str, there: str | None) -> bool:
+    """Whether a mirror's chain differs from the home remote's by what was taken out, and by nothing else."""
+    log = redactions.read(session.repository, _own_log(session))
+    cleanser = Cleanser(session.repository, log.entries.values())
+    try:
+        return bool(there and cleanser.of(slug) and cleanser.grown_from(slug, tip, there))
+    except LedgerError:
+        return False  # it has what was never here
+
+
+def _wishes(
+    session: Session, known: dict[str, str], seen: Seen, report: Report, options: Options
+) -> list[Wish]:
     found = []
     for slug, tip in known.items():
         there = seen.runs.get(slug)
         entry = report.of(slug)
         count = _beyond(session, tip, there) if there != tip else 0
         if count is None:
-            entry.problem = "has records that the home remote lacks; a mirror takes only what adds to it"
+            redacted = _redacted(session, slug, tip, there)
+            entry.problem = _STILL_THERE if redacted else _OTHERS
+            if redacted and options.redacted:
+                entry.problem = ""
+                found.append(Wish(ref=RUNS + slug, new=tip, old=there))
             continue
         entry.sent += max(entry.waiting - count, 0)
         entry.waiting = count

@@ -147,6 +147,24 @@ def test_an_old_chain_that_is_forced_back_is_told_and_not_taken_over(hub: Hub) -
 
 
 @pytest.mark.slow
+def test_a_mirror_is_replaced_when_asked(hub: Hub) -> None:
+    one = hub.clone("one")
+    mirror = Repo(hub.folder / "mirror.git")
+    one.git("init", "-q", "--bare", str(mirror.path))
+    one.git("remote", "add", "mirror", f"file://{mirror.path}")
+    leaked = _leak(hub, one)
+    hub.ledger("-C", str(one.path), "push", "origin", "mirror")
+    _redact(hub, one, leaked)
+    hub.push(one, "--redacted")
+    held = hub.push(one, "mirror", code=4)
+    assert "still on the remote" in held["experiments"][0]["problem"]
+    assert SECRET in mirror.git("log", "-p", REF)
+    hub.push(one, "mirror", "--redacted")
+    assert tip(mirror) == tip(one)
+    assert tip(mirror, "refs/ledger/redactions") == tip(one, "refs/ledger/redactions")
+    assert SECRET.encode() not in _everything(mirror)
+
+
 def test_a_chain_that_lost_a_record_besides_is_a_rewound_one(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     hub.record(stale)
