@@ -54,7 +54,7 @@ def test_descriptors_are_no_remote(repo: Repo, ledger: Ledger, monkeypatch: pyte
 def test_a_url_is_no_remote(repo: Repo, ledger: Ledger, url: str) -> None:
     recorded(repo)
     repo.git("remote", "add", "origin", "/nowhere")
-    for words in COMMANDS:
+    for words in (("fetch",), ("push",)):
         ledger(*words, url, code=1)
         assert "no such remote" in ledger.err
 
