@@ -287,6 +287,7 @@ def test_a_python_program_logs_into_the_same_run(repo: Repo, ledger: Ledger) -> 
     assert len(ledger.json("show", row["run_id"], "--history")) == 3
 
 
+@pytest.mark.slow
 def test_a_run_within_a_run_belongs_to_it(
     repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,6 +169,7 @@ def _bounded(read: Callable[[Path], bytes]) -> Callable[[Path], bytes]:
     return checked
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_migration_that_was_used(project: Project) -> None:
     project.declare("2", {"f1": F1})
     (path,) = project.migrate()

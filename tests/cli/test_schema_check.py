@@ -108,6 +108,7 @@ def test_every_definition_that_any_run_used(project: Project) -> None:
     assert project.findings() == []
 
 
+@pytest.mark.slow
 def test_both_parents_of_a_merge_and_the_draft_that_mends_it(project: Project, repo: Repo) -> None:
     """One branch changes `how`, the other the unit; git merges the text to what nobody ever had."""
     project.declare("1", {"f1": {**F1, "unit": "%"}})

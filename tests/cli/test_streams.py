@@ -78,6 +78,7 @@ def test_a_reader_who_leaves(repo: Repo, ledger: Ledger, line: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @needs_full
 def test_what_was_asked_for_and_can_not_be_written_is_an_error(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.2")

@@ -121,6 +121,7 @@ def test_strict_is_content_where_all_compares(year: tuple[Project, str, str], le
     assert [pair["name"] for pair in ledger.json("diff", old, new)["metrics"]] == ["f1", "train_loss"]
 
 
+@pytest.mark.slow
 def test_strict_names_what_was_left_out(year: tuple[Project, str, str], ledger: Ledger) -> None:
     project, old, new = year
     project.declare("3", {"f1": WEIGHTED, "train_loss": LOSS})

@@ -115,7 +115,8 @@ def published(project: Repo) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome", "status"), [("0", "success", "finished"), ("2", "failure", "failed")]
+    ("code", "outcome", "status"),
+    [pytest.param("0", "success", "finished", marks=pytest.mark.slow), ("2", "failure", "failed")],
 )
 def test_the_github_job(
     project: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, code: str, outcome: str, status: str
@@ -142,7 +143,8 @@ def test_the_github_job(
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome", "status"), [("0", "success", "finished"), ("2", "failed", "failed")]
+    ("code", "outcome", "status"),
+    [("0", "success", "finished"), pytest.param("2", "failed", "failed", marks=pytest.mark.slow)],
 )
 def test_the_gitlab_job(
     project: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, code: str, outcome: str, status: str
@@ -159,6 +161,7 @@ def test_the_gitlab_job(
     assert [ref for ref in published(project) if "/runs/" in ref or "/inbox/" in ref]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
 def test_the_rules_for_make(project: Repo, ledger: Ledger) -> None:
     project.write("Makefile", f"train:\n\tpython train.py\ninclude {HOOKS}/ledger.mk\n")

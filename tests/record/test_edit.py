@@ -318,6 +318,7 @@ def test_after_a_fork_a_value_can_be_set_back_and_a_tag_of_the_other_side_remove
     assert runs(repo).conflicts == []
 
 
+@pytest.mark.slow
 def test_edits_go_on_after_a_fork(repo: Repo) -> None:
     done = recorded(repo, metrics={"f1": 0.9})
     fork(repo, done.id, {"tags": {"a": "1"}}, {"tags": {"b": "2"}})
@@ -380,6 +381,7 @@ def test_rounds_of_edits_at_the_same_moment_leave_a_record_an_edit(repo: Repo) -
     assert not verify(workspace(repo).repository).faults
 
 
+@pytest.mark.slow
 def test_a_conflict_stays_open_until_an_edit_names_it(repo: Repo) -> None:
     done = recorded(repo, metrics={"f1": 0.9, "loss": 1.0})
     fork(repo, done.id, {"metrics": {"f1": 0.8, "loss": 2.0}}, {"metrics": {"f1": 0.7, "loss": 3.0}})

@@ -356,6 +356,7 @@ def test_a_signal_ends_the_run_as_killed_and_the_process_as_before(repo: Repo, l
     assert journals(repo) == []
 
 
+@pytest.mark.slow
 def test_a_signal_handler_of_the_users_runs_as_before(repo: Repo, ledger: Ledger) -> None:
     done = program(
         repo,
@@ -478,6 +479,7 @@ with ledger.start(params={"rank": rank}) as run:
 """
 
 
+@pytest.mark.slow
 def test_ranks_that_attach_log_into_one_run(repo: Repo, ledger: Ledger) -> None:
     run = "ab" * 16
     processes = [
@@ -523,6 +525,7 @@ def test_a_process_attaches_to_a_run_of_another(repo: Repo, ledger: Ledger) -> N
     assert points(ledger, run.id)[:2] == [("loss", None, 1.0), ("f1", 3, 0.5)]
 
 
+@pytest.mark.slow
 def test_a_run_within_another_is_one_of_its_own(repo: Repo, ledger: Ledger) -> None:
     with start() as run:
         body = f"with ledger.start(parent={run.id!r}) as run: run.log(f1=0.5)"
@@ -538,6 +541,7 @@ def test_what_cannot_be_attached_to_is_said(wrong: str) -> None:
         start(attach=wrong)
 
 
+@pytest.mark.slow
 def test_a_signal_while_the_run_is_being_recorded_waits_for_it(repo: Repo, ledger: Ledger) -> None:
     body = """
 import signal, threading

@@ -199,6 +199,7 @@ def test_a_pruned_tracking_ref_is_made_again(hub: Hub) -> None:
     assert hub.runs()[-1] == third
 
 
+@pytest.mark.slow
 def test_one_huge_file_under_two_names_is_seen_under_both(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)

@@ -176,6 +176,7 @@ def _code_refs(hub: Hub) -> list[str]:
     return hub.repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/code/").split()
 
 
+@pytest.mark.slow
 def test_code_goes_along_where_the_user_says_so(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)

@@ -74,6 +74,7 @@ def test_a_value_is_taken_out_and_all_else_stays(hub: Hub) -> None:
     assert SECRET not in json.dumps(entry)
 
 
+@pytest.mark.slow
 def test_the_remote_is_replaced_when_asked_and_a_stale_clone_follows(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     leaked = _leak(hub, one)
@@ -198,6 +199,7 @@ def test_the_hook_lets_in_what_was_redacted_and_nothing_banned(hub: Hub) -> None
         stale.git("push", "--force", "origin", REF)
 
 
+@pytest.mark.slow
 def test_killed_between_the_note_and_the_chain(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     from ledger.share import redact
 

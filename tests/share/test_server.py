@@ -141,6 +141,7 @@ def test_a_symlink_and_a_merge_are_no_runs(hub: Hub) -> None:
     assert "more than one parent" in _refused(one, f"{merge}:{REF}")
 
 
+@pytest.mark.slow
 def test_a_record_that_breaks_its_schema_is_set_aside_and_the_others_arrive(guarded: Hub) -> None:
     one = guarded.clone("one")
     guarded.ledger("-C", str(one.path), "init", "--starter", "classification")

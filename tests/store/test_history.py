@@ -208,6 +208,7 @@ def wanted(*names: str) -> history.Choose:
     return lambda _: names
 
 
+@pytest.mark.slow
 def test_some_series_are_read_without_the_others() -> None:
     table = long_series("a", "b", "c", "d", "e")
     whole = history.encode(table)["history.parquet"]
@@ -231,6 +232,7 @@ def test_some_series_are_read_without_the_others() -> None:
             history.decode({"history.parquet": bytes(broken)}, one)
 
 
+@pytest.mark.slow
 def test_series_that_take_turns_and_parts_are_chosen_from_as_well() -> None:
     wide = history.from_values([{"a": step, "b": -step, "c": 0.5} for step in range(1000)])
     source = random.Random(5)
@@ -243,6 +245,7 @@ def test_series_that_take_turns_and_parts_are_chosen_from_as_well() -> None:
             assert points(found) == points(history.of_series(table, names))
 
 
+@pytest.mark.slow
 def test_what_was_written_as_one_row_group_reads_as_before() -> None:
     """Until rows were grouped by series: one row group, whose dictionary has every name."""
     table = long_series("a", "b", "c")

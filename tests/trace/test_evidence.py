@@ -73,6 +73,7 @@ def test_a_slip_within_one_partition_alone(project: Project) -> None:
     assert found(project, "LS207") == []
 
 
+@pytest.mark.slow
 def test_runs_that_recorded_both_sides_contradict_a_derivation(project: Project) -> None:
     inputs = {"precision": F1, "recall": F1}
     project.declare("1", {"f1": F1, **inputs})

@@ -250,6 +250,7 @@ BROKEN: dict[str, tuple[bytes, str, int]] = {
 }
 
 
+@pytest.mark.slow
 def test_a_broken_migration_is_named_and_all_else_goes_on(
     converted: tuple[Project, str, str], ledger: Ledger
 ) -> None:
