@@ -17,7 +17,7 @@ GAP = "  "
 ROWS_AT_ONCE = 1000
 """Widths are found over so many rows at a time, so that the first page appears at once."""
 
-_NUMBER = re.compile(r"([+-]?\d+)(.*)", re.DOTALL)
+_NUMBER = re.compile(r"(\(?[+-]?\d+)(.*)", re.DOTALL)
 
 
 class Align(Enum):
@@ -167,7 +167,7 @@ def _measured(column: Column, cells: list[Cell | str]) -> _Lane:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """A number before its decimal point and from it on; anything else stands before it."""
+    """A number, in parentheses or not, before its decimal point and from it on; anything else stands before it."""
     match = _NUMBER.fullmatch(text)
     return (match[1], match[2]) if match else (text, "")
 

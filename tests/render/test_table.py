@@ -84,6 +84,16 @@ def test_no_rows_leave_the_header() -> None:
     assert lines() == ["run  experiment  f1  runs  subject"]
 
 
+def test_a_number_in_parentheses_stands_under_the_others_too() -> None:
+    column = (Column(header="value", align=Align.POINT),)
+    rows = (
+        (Cell(text="0.875", mark="="),),
+        (Cell(text="(84.2)", mark="?"),),
+        (Cell(text="(0.5)", mark="?"),),
+    )
+    assert lines(*rows, columns=column)[1:] == ["  0.875 =", "(84.2)  ?", " (0.5)  ?"]
+
+
 def test_numbers_stand_under_one_another_by_their_point() -> None:
     column = (Column(header="value", align=Align.POINT),)
     assert [
