@@ -13,6 +13,7 @@ from ledger.git import objects, refs
 from ledger.git.process import Repository
 from ledger.model import Json, Metric, Record
 from ledger.store import aftercare, codec
+from ledger.store.newer import newer
 from ledger.store.sealed import Sealed
 from ledger.store.spool import Spool
 from ledger.store.unreadable import Unreadable
@@ -50,7 +51,7 @@ def files_at(repository: Repository, commit: str) -> dict[str, bytes]:
     entries = objects.parse_tree(tree.body, repository.object_format)
     wrong = codec.check_tree(entries) or _too_large(repository, entries)
     if wrong:
-        raise FormatError(f"{commit[:12]}: {wrong}")
+        raise newer(repository, [commit]).get(commit) or FormatError(f"{commit[:12]}: {wrong}")
     found = objects.read(repository, [entry.id for entry in entries])
     content = {entry.name: item.body for entry, item in zip(entries, found, strict=True) if item is not None}
     absent = next((entry.name for entry in entries if entry.name not in content), None)

@@ -16,6 +16,7 @@ from ledger.store import manifest as manifests
 from ledger.store.arrivals import Commit, differences, placed
 from ledger.store.documents import WRONG, Document, all_parsed, said, sound
 from ledger.store.manifest import Manifest
+from ledger.store.newer import newer
 from ledger.store.reading import Chunk, Tree, read_ahead
 from ledger.store.rows import Builder
 from ledger.store.segment import Segment
@@ -145,7 +146,7 @@ def _built(
         if len(builder) + len(chunk.commits) > _MAX_ROWS:
             yield builder
             builder = Builder()
-        _add_all(builder, chunk, known, gone)
+        _add_all(builder, _versioned(repository, chunk), known, gone)
         done += len(chunk.commits)
         if told:
             told(done, len(commits))
@@ -187,6 +188,21 @@ def _add_all(builder: Builder, chunk: Chunk, known: _Known, gone: set[str]) -> N
         except WRONG as error:
             what = said(error)
             builder.faults.append({"ref": commit.ref, "commit": commit.id, "path": "", "what": what})
+
+
+def _versioned(repository: Repository, chunk: Chunk) -> Chunk:
+    """The chunk; what a newer ledger wrote is called that, not what its tree lacks by the rules of this one."""
+    strange = [
+        commit.id for commit, tree in zip(chunk.commits, chunk.trees, strict=True) if isinstance(tree, str)
+    ]
+    told = newer(repository, strange)
+    if not told:
+        return chunk
+    trees = [
+        told[commit.id].message if commit.id in told else tree
+        for commit, tree in zip(chunk.commits, chunk.trees, strict=True)
+    ]
+    return Chunk(chunk.commits, trees, chunk.blobs)
 
 
 def _by_id(chunk: Chunk, name: str) -> dict[str, Document]:

@@ -23,9 +23,11 @@ from store.plumbing import (
 )
 
 from ledger import canonical
+from ledger.errors import FormatError
 from ledger.schema import starters
 from ledger.store import history
 from ledger.store import index as store_index
+from ledger.store.load import Place, record_at
 from ledger.store.verify import content as check
 
 
@@ -235,6 +237,24 @@ def test_a_future_format(repo: Repo) -> None:
     recorded(repo)
     change(repo, {"run.json": run_json(repo, format=2)})
     assert told(verified(repo)) == ["run.json: format 2 is newer than this ledger reads (1) (upgrade ledger)"]
+
+
+def test_of_a_future_format_only_the_version_is_told(repo: Repo) -> None:
+    """Its files and rules are its own: what ours miss there is not wrong."""
+    done = recorded(repo)
+    changed: dict[str, bytes | None] = {
+        "run.json": run_json(repo, format=2),
+        "metrics.json": b"[]",
+        "params.json": None,
+    }
+    change(repo, changed)
+    newer = "format 2 is newer than this ledger reads (1)"
+    assert told(verified(repo)) == [f"run.json: {newer} (upgrade ledger)"]
+    here = workspace(repo).repository
+    assert [fault.what.partition(": ")[2] for fault in store_index.load(here).faults] == [newer]
+    with pytest.raises(FormatError, match="is newer") as caught:
+        record_at(here, Place(record=done.record, commit=repo.git("rev-parse", REF), ref=REF))
+    assert caught.value.hint == "upgrade ledger"
 
 
 METRICS = [

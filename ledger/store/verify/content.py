@@ -61,6 +61,11 @@ def content(files: Mapping[str, bytes]) -> Content:
     values = {name: _json(name, files[name], found) for name in _JSON if name in files}
     run, params, metrics = (values.get(name) for name in (codec.RUN, codec.PARAMS, codec.METRICS))
     if run is not None:
+        try:
+            codec.check_version(run, what="")
+        except FormatError as error:
+            if error.hint:  # a newer ledger's: its rules are not ours
+                return Content(wrong=[(codec.RUN, version(error))])
         found.run = _run(run, found)
     if params is not None:
         found.params = params
@@ -98,12 +103,16 @@ def _without(name: str, message: str) -> str:
     return message.removeprefix(f"{name}: ")
 
 
+def version(error: FormatError) -> str:
+    """What `codec.check_version` says, without what it says it of."""
+    return error.message.rpartition(": ")[2] + (f" ({error.hint})" if error.hint else "")
+
+
 def _run(value: Mapping[str, Any], found: Content) -> Mapping[str, Any] | None:
     try:
         codec.check_version(value, what="")
     except FormatError as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        found.wrong.append((codec.RUN, error.message.removeprefix(": ") + hint))
+        found.wrong.append((codec.RUN, version(error)))
         return None
     faults = formats.check("run", value, file=codec.RUN)
     found.wrong += [(codec.RUN, _said(fault)) for fault in faults[:_SHOWN]]

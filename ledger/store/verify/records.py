@@ -9,6 +9,7 @@ from typing import Any
 from ledger.errors import FormatError, InputError
 from ledger.git.objects import GitObject, TreeEntry, parse_tree
 from ledger.store import codec
+from ledger.store.newer import newer
 from ledger.store.slug import RUNS, slug
 from ledger.store.verify import content as check
 from ledger.store.verify import digest
@@ -38,13 +39,18 @@ _Tree = tuple[Commit, list[TreeEntry]]
 
 def _trees(walk: Walk, commits: Sequence[Commit]) -> Iterator[_Tree]:
     found = read_carefully(walk.repository, [commit.tree for commit in commits], max_bytes=MAX_READ)
-    for commit, body in zip(commits, found, strict=True):
+    listed = [_entries(body, walk.repository.object_format) for body in found]
+    strange = [commit.id for commit, (_, wrong) in zip(commits, listed, strict=True) if wrong]
+    told = newer(walk.repository, strange)
+    for commit, (entries, wrong) in zip(commits, listed, strict=True):
         at = partial(walk.fault, ref=commit.ref, commit=commit.id)
         if len(commit.parents) > 1:
             at(f"{len(commit.parents)} parents: a chain has one line, and only its first parents are read")
-        entries, wrong = _entries(body, walk.repository.object_format)
-        for path, what in wrong:
-            at(what, path=path)
+        if commit.id in told:
+            at(check.version(told[commit.id]), path=codec.RUN)
+        else:
+            for path, what in wrong:
+                at(what, path=path)
         if wrong:
             walk.unreadable.add(commit.id)
         else:
