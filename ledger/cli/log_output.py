@@ -122,7 +122,11 @@ class Printer:
                     yield paint(f"-- {self._said_of(broken)} --", "warn", terminal)
                 yield next(rendered)
                 if self.with_runs:
-                    yield from self._run_lines(row)
+                    yield from self._run_lines(row.rows, inexact=row.inexact)
+        if self.with_runs and self.found.unattached_rows:
+            yield "on no commit of this history"
+            yield from self._run_lines(self.found.unattached_rows)
+        if self.rows:
             yield from self._sparklines()
         yield from self._footer()
 
@@ -224,18 +228,19 @@ class Printer:
         many = f" 1 of {row.of}" if row.of > 1 else ""
         return row.level.value + many
 
-    def _run_lines(self, row: LogRow) -> Iterator[str]:
+    def _run_lines(self, rows: Sequence[int], *, inexact: int = 0) -> Iterator[str]:
+        """A line a run; the last `inexact` of them were not measured on exactly the code of their commit."""
         terminal = self.app.terminal
-        for position, number_of_row in enumerate(row.rows):
+        for position, number_of_row in enumerate(rows):
             values = (
-                f"{name} {number(cell.value) if cell.comparable else self._aside(name, cell)}"
+                f"{escape(name)} {number(cell.value) if cell.comparable else self._aside(name, cell)}"
                 for name in self.found.metrics
                 if (cell := self.view.cell(number_of_row, name))
             )
-            inexact = "  (not this exact code)" if position >= len(row.rows) - row.inexact else ""
+            apart = "  (not this exact code)" if position >= len(rows) - inexact else ""
             experiment = self.view.experiments[number_of_row]
-            text = f"    {self.view.run_ids[number_of_row][:8]}  {escape(experiment)}  {'  '.join(values)}{inexact}"
-            yield paint(text, "dim", terminal) if inexact else text
+            text = f"    {self.view.run_ids[number_of_row][:8]}  {escape(experiment)}  {'  '.join(values)}{apart}"
+            yield paint(text, "dim", terminal) if apart else text
 
     def _is_undeclared(self, name: str) -> bool:
         return any((cell := row.cells.get(name)) and cell.grade is Grade.UNDECLARED for row in self.rows)
@@ -263,7 +268,7 @@ class Printer:
         left = self.found.left_out
         parts = [
             (left.out_of_range, "on commits outside this range"),
-            (left.unattached, "unattached"),
+            (left.unattached, "unattached" if self.with_runs else "unattached (--runs lists them)"),
             (left.no_value, "without a value"),
             (left.incomparable, "not comparable"),
             (left.inexact, "not of exactly this code (--runs shows them)"),

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -117,6 +118,8 @@ def test_ranges_count_what_they_leave_out(repo: Repo, ledger: Ledger) -> None:
     everything = ledger.json("log", "--metric", "f1", "--all")
     assert sorted(row["metrics"]["f1"]["value"] for row in everything["rows"]) == [0.1, 0.2, 0.3]
     assert "1 run unattached" in ledger("log", "--metric", "f1")
+    listed = ledger("log", "--metric", "f1", "--runs")
+    assert re.search(r"on no commit of this history\n    [0-9a-f]{8}  exp/lr  f1 0\.2\n", listed)
 
 
 def test_every_run_is_compared_or_counted_as_left_out(repo: Repo, ledger: Ledger) -> None:
