@@ -239,7 +239,7 @@ def _said(done: Recorded, draft: Draft) -> str:
     from ledger.render.format import number
     from ledger.render.terminal import escape
 
-    shown = " ".join(f"{name} {number(value)}" for name, value in list(draft.metrics.items())[:3])
+    shown = " ".join(f"{name} {number(value) or 'null'}" for name, value in list(draft.metrics.items())[:3])
     shown = shown or "no metrics"
     more = f" and {len(draft.metrics) - 3} more" if len(draft.metrics) > 3 else ""  # noqa: PLR2004
     code = ""
