@@ -166,6 +166,7 @@ def test_a_mirror_is_replaced_when_asked(hub: Hub) -> None:
     assert SECRET.encode() not in _everything(mirror)
 
 
+@pytest.mark.slow
 def test_a_chain_that_lost_a_record_besides_is_a_rewound_one(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     hub.record(stale)
