@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ledger.cli.app import App
@@ -81,10 +80,11 @@ def _series_lines(app: App, found: Sequence[Point], *, all_attempts: bool) -> It
     shown = [name for name in columns if name == "value" or any(getattr(p, name) is not None for p in found)]
     texts = (
         {
-            **asdict(p),
+            "metric": p.metric,
             "step": number(p.step),
             "value": _point_value(app, p),
             "time": minute(p.time),
+            "context": p.context,
             "attempt": number(p.attempt),
         }
         for p in found
