@@ -18,7 +18,6 @@ from ledger.errors import InputError, NotFoundError, StorageError, UsageError
 from ledger.store import journal
 from ledger.store.journal import END, HEAD, JOURNAL_FORMAT, Name
 
-WRITER = "shell"
 MAX_MESSAGE = 16_384
 """Characters."""
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -77,8 +76,10 @@ def add(main: Path, blocks: Iterable[bytes]) -> None:
     name = journal.parsed(main.name)
     if name is None:
         raise NotFoundError(f"{main} is no journal")
-    path = main.with_name(Name(name.run, name.record, WRITER).file)
+    path = main.with_name(Name(name.run, name.record, journal.SHELL).file)
     data = b"".join(blocks)
+    if not main.exists():
+        raise _over(name.run)
     try:
         with _locked(path) as descriptor:
             end = os.fstat(descriptor).st_size

@@ -28,6 +28,8 @@ JOURNAL_FORMAT = 1
 """Version of journals. 1: the first (2026-11)."""
 HEAD, SNAPSHOT, POINTS, NOTE, END = b"H", b"S", b"P", b"N", b"E"
 MAIN, PART = ".journal", ".part"
+SHELL = "shell"
+"""The writer that all processes share that live a moment."""
 _MAGIC = b"LJB1"
 _FRAME = struct.Struct("<4scII")
 _MAX_HEAD = 64 << 20
@@ -223,12 +225,18 @@ class Writer:
 
 
 def swept(repository: Repository) -> None:
-    """Remove what a process left that was killed before its journal had a name."""
+    """Remove what a process left that was killed before its journal had a name, or when the run was over already."""
     for folder in folders(repository):
         with suppress(OSError):
-            for path in folder.glob(".*.tmp"):
+            for path in (*folder.glob(".*.tmp"), *filter(_is_late, folder.glob(f"*.{SHELL}{PART}"))):
                 if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                     path.unlink()
+
+
+def _is_late(part: Path) -> bool:
+    """Whether a run was recorded before a process of a moment made this file for it: it told so whoever called."""
+    name = parsed(part.name)
+    return name is not None and not part.with_name(name.main).exists()
 
 
 def kept(paths: Sequence[Path]) -> None:
