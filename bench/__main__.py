@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import line, live, meaning, reading, recording, rewriting, sharing
+from bench import line, live, meaning, peers, reading, recording, rewriting, sharing
 from bench.line import Line
 
 RESULTS = Path(__file__).parent / "results"
 _PARTS: dict[str, Callable[..., Iterator[Line]]] = {
     "recording": recording.lines,
     "live": live.lines,
+    "peers": peers.lines,
     "reading": reading.lines,
     "rewriting": rewriting.lines,
     "meaning": meaning.lines,
