@@ -29,7 +29,12 @@ Examples:
 Signs: →  converted exactly by a migration      ≈  approximately (counts with --approx)
        (84.2) ‖  another definition, ?  none: shown, never compared
        ~  the code behind the metric is another than at the newest commit (ledger drift)
-       dirty-base  the run had uncommitted changes that no commit holds
+
+\b
+Levels: tree          another commit with the same files       rewritten   what an amend or a rebase made of it
+        patch         a commit with the same change            manual      linked by hand (ledger link)
+        pull-request  what its pull request or branch was merged as
+        dirty-base    the run had uncommitted changes that no commit holds
 """
 
 
