@@ -16,7 +16,7 @@ from typing import Any
 
 import ledger
 from bench import scratch
-from bench.clock import by_turns, environment
+from bench.clock import by_turns, command, environment
 from bench.line import Line
 
 POINTS = 1_000_000
@@ -30,7 +30,9 @@ def lines(folder: Path, *, quick: bool) -> Iterator[Line]:
     calls = 20_000 if quick else 300_000
     yield from _calls(repository, calls)
     yield _twenty(repository, calls // 5)
+    yield _bounded(folder / "bounded", calls)
     yield _slowdown(repository, 1_000 if quick else 5_000)
+    yield _shell(repository, rounds=5 if quick else 25)
     points = POINTS // 20 if quick else POINTS
     yield from _million(repository, points, rounds=1 if quick else 5)
     yield _reading(repository, points, rounds=5 if quick else 25)
@@ -86,6 +88,53 @@ def _twenty(repository: Path, count: int) -> Line:
         bar=6,
         ratio=found / floor,
         floor=f"copy of the dict, appended to a list: {floor:.2f} us",
+    )
+
+
+def _bounded(folder: Path, count: int) -> Line:
+    """Whole time of a loop: bounds are looked at when the buffer is emptied, not in the call."""
+    repository = scratch.repository(folder)
+    bounds = {"type": "number", "minimum": 0, "exclusiveMaximum": 1e9}
+    schema = {"type": "object", "properties": {"metrics": {"properties": {"loss": bounds}}}}
+    (repository / ".ledger/schemas/bench.json").write_text(json.dumps(schema), encoding="utf-8")
+    with (
+        ledger.start(repository=repository) as looked,
+        ledger.start(repository=repository, ranges="ignore") as bare,
+    ):
+
+        def loop(run: ledger.Run) -> Callable[[], None]:
+            def call() -> None:
+                for number in range(count // 10):
+                    run.log({"loss": 0.1 * number}, step=number)
+
+            return call
+
+        pair = by_turns(loop(looked), loop(bare), rounds=15)
+    each = pair.seconds / (count // 10) * 1e6
+    return Line(
+        what="run.log of a metric with bounds, all of its loop",
+        value=each,
+        unit="us",
+        bar=1.5,
+        ratio=pair.ratio,
+        floor=f"bounds ignored: {pair.floor_seconds / (count // 10) * 1e6:.2f} us",
+    )
+
+
+def _shell(repository: Path, rounds: int) -> Line:
+    with ledger.start(repository=repository) as run:
+        told = [f"LEDGER_RUN={run.id}", f"LEDGER_JOURNAL={run.journal}"]  # as ledger run tells its child
+        words = ["env", *told, scratch.program("ledger"), "log-metric", "loss=0.5", "--step", "1"]
+        floor = ["env", sys.executable, "-c", "import click"]
+        pair = by_turns(command(words, repository), command(floor, repository), rounds=rounds)
+    return Line(
+        what="ledger log-metric, a process",
+        value=pair.ratio,
+        unit="x floor",
+        bar=2,
+        median=f"{pair.seconds * 1e3:.0f} ms = {pair.ratio:.2f} x",
+        ratio=pair.ratio,
+        floor=f"python -c 'import click': {pair.floor_seconds * 1e3:.0f} ms",
     )
 
 
