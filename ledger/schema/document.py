@@ -99,6 +99,11 @@ def parse(data: bytes, *, name: str, what: str) -> Schema:
         body = _body(data, what)
         canonical_data = canonical.dumps(body)
     except InputError as error:
+        from ledger.schema.lines import conflict_line
+
+        if line := conflict_line(data):
+            said = f"{what}: a merge conflict is not resolved, at line {line}"
+            raise ConfigError(said, hint="keep one side") from error
         raise ConfigError(error.message, hint=error.hint, details=error.details) from error
     if _newer(body):
         raise ConfigError(f"{what}: written for a newer ledger", hint=_UPGRADE)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ledger.schema.explain import Path, json_path
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_CONFLICT = re.compile(rb"^(?:<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 
 
 def line_of(text: str, path: str) -> int | None:
@@ -24,6 +25,12 @@ def line_of(text: str, path: str) -> int | None:
     while path not in found and path != "$":
         path = path[: max(path.rfind("."), path.rfind("["))] or "$"
     return text.count("\n", 0, found[path]) + 1 if path in found else None
+
+
+def conflict_line(data: bytes) -> int | None:
+    """The line of the first mark of a merge conflict in a file that is no JSON; None where there is none."""
+    found = _CONFLICT.search(data)
+    return data.count(b"\n", 0, found.start()) + 1 if found else None
 
 
 def _places(text: str) -> Iterator[tuple[Path, int]]:

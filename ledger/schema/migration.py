@@ -19,7 +19,7 @@ from ledger.schema import formats, units
 from ledger.schema.codes import Finding, MigrationError, finding
 from ledger.schema.definition import Definition
 from ledger.schema.edges import Edge, Hyper
-from ledger.schema.lines import line_of
+from ledger.schema.lines import conflict_line, line_of
 from ledger.schema.locks import Lock, hash_of, is_hash, lock, proves, unlock
 from ledger.schema.lowered import Loaded, Migration
 from ledger.schema.operations import OPERATIONS, Conversion, Operation, OperationError, Side
@@ -37,7 +37,6 @@ MAX_DEPTH = 24
 
 _PARTS = ("metrics", "params")
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
-_CONFLICT = re.compile(rb"^(?:<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 _LINE = re.compile(r"\bat line (\d+)\b")
 _UNHASHED = frozenset({"note", "see", "reason", "evidence", "cause"})
 """Words about an operation, which change no number: they may be improved without a new id."""
@@ -135,9 +134,8 @@ def _body(data: bytes, what: str) -> dict[str, Any]:
     except RecursionError as error:
         raise _invalid(what, _TOO_DEEP, "flatten it") from error
     except InputError as error:
-        if conflict := _CONFLICT.search(data):
-            line = data.count(b"\n", 0, conflict.start()) + 1
-            raise _invalid(what, "a merge conflict is not resolved", "keep one side", line) from error
+        if conflict := conflict_line(data):
+            raise _invalid(what, "a merge conflict is not resolved", "keep one side", conflict) from error
         found = _LINE.search(error.message)
         line = int(found[1]) if found else 1
         raise _invalid(what, error.message.removeprefix(f"{what}: "), error.hint, line) from error

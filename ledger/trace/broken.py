@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import ConfigError
 from ledger.schema.codes import finding
-from ledger.schema.lines import line_of
+from ledger.schema.lines import conflict_line, line_of
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
 
-_CONFLICT = re.compile(rb"^(?:<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 _PATH = re.compile(r"\$(?:\.[A-Za-z_]\w*|\[\d+\]|\['(?:[^'\\]|\\.)*'\])*")
 _LINE = re.compile(r"\bat line (\d+)\b")
 
@@ -29,12 +28,9 @@ def units(error: ConfigError, data: bytes, *, file: str) -> tuple[Finding, ...]:
 
 
 def _findings(error: ConfigError, data: bytes, what: str, file: str, name: str) -> tuple[Finding, ...]:
-    conflict = _CONFLICT.search(data)
-    if conflict:
-        line = data.count(b"\n", 0, conflict.start()) + 1
-        return (
-            finding(name, "a merge conflict is not resolved", hint="keep one side", file=file, line=line),
-        )
+    if conflict := conflict_line(data):
+        said = "a merge conflict is not resolved"
+        return (finding(name, said, hint="keep one side", file=file, line=conflict),)
     if error.details:
         return tuple(_faults(error, data.decode("utf-8", "replace"), what, file, name))
     message = error.message.removeprefix(f"{what}: ")

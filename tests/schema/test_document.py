@@ -60,6 +60,12 @@ def test_what_is_not_a_json_object_is_refused(data: bytes) -> None:
         document.recorded(data if data != b'{"a": "\\ud800"}' else b"[]")
 
 
+def test_a_merge_conflict_is_called_that() -> None:
+    with pytest.raises(ConfigError, match=r"m\.json: a merge conflict is not resolved, at line 2") as caught:
+        document.parse(b"{\n<<<<<<< HEAD\n}\n=======\n}\n>>>>>>> other\n", name="m", what="m.json")
+    assert caught.value.hint == "keep one side"
+
+
 def test_a_newer_format_asks_for_an_upgrade_before_anything_else() -> None:
     data = b'{"x-ledger": {"format": 2, "new": "word"}, "type": "from the future"}'
     with pytest.raises(ConfigError) as caught:
