@@ -1,0 +1,41 @@
+"""What stands of a live run, and programs that make one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+from conftest import Ledger, Repo
+
+Points = list[tuple[str, int | None, float | None]]
+
+
+def shown(ledger: Ledger, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = ledger.json("show", run)
+    return found
+
+
+def points(ledger: Ledger, run: str) -> Points:
+    return [(one["metric"], one["step"], one["value"]) for one in ledger.json("show", run, "--history")]
+
+
+def metrics(ledger: Ledger, run: str) -> dict[str, Any]:
+    return {name: one["value"] for name, one in shown(ledger, run)["metrics"].items()}
+
+
+def journals(repo: Repo) -> list[str]:
+    folder = repo.path / ".git/ledger/journal"
+    return sorted(os.listdir(folder)) if folder.is_dir() else []
+
+
+def program(repo: Repo, text: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"import ledger, os, sys, time\n{text}"],
+        cwd=repo.path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **env},
+    )
