@@ -28,6 +28,8 @@ KINDS = {
     "python by name": f"#!{sys.executable}\nimport os, sys\nassert os.path.basename(sys.argv[0]) == 'post-rewrite'\nprint(len(sys.argv) - 1, sys.argv[1], sys.stdin.read().strip(), file=open('ran', 'w'))\n",
 }
 
+EVERYDAY = ("sh", "no first line", "python by name")
+
 
 def put(repo: Repo, name: str, text: str, *, folder: str = ".git/hooks", mode: int = 0o755) -> Path:
     path = repo.write(f"{folder}/{name}", text)
@@ -54,7 +56,9 @@ def amend(repo: Repo) -> str:
     return f"{old} {repo.git('rev-parse', 'HEAD')}"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in EVERYDAY else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 def test_what_is_there_runs_as_before_and_comes_back_to_the_byte(
     repo: Repo, ledger: Ledger, kind: str
 ) -> None:

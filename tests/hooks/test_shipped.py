@@ -60,8 +60,10 @@ JOB = {
 }
 
 
-@pytest.mark.parametrize("kind", ["sh", "bash"])
-@pytest.mark.parametrize(("code", "status"), [(0, "finished"), (3, "failed")])
+@pytest.mark.parametrize("kind", ["sh", pytest.param("bash", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("code", "status"), [(3, "failed"), pytest.param(0, "finished", marks=pytest.mark.slow)]
+)
 def test_a_slurm_job_is_recorded_when_its_script_ends(
     project: Repo, ledger: Ledger, kind: str, code: int, status: str
 ) -> None:
@@ -116,7 +118,10 @@ def published(project: Repo) -> list[str]:
 
 @pytest.mark.parametrize(
     ("code", "outcome", "status"),
-    [pytest.param("0", "success", "finished", marks=pytest.mark.slow), ("2", "failure", "failed")],
+    [
+        pytest.param("0", "success", "finished", marks=pytest.mark.slow),
+        pytest.param("2", "failure", "failed", marks=pytest.mark.slow),
+    ],
 )
 def test_the_github_job(
     project: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, code: str, outcome: str, status: str
