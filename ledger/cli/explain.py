@@ -200,10 +200,12 @@ def _result(app: App, found: Explanation) -> Iterator[str]:
     shown = f"{plain(cell.value)}{unit}" if cell.comparable else aside
     yield f"{mark} {found.metric} {shown}".rstrip()
     factor = f": {found.factor}, applied once" if found.factor else ""
-    yield f"  {cell.grade.value}: {sign.words}{factor if cell.comparable else ''}"
+    undeclared = cell.comparable and not found.target.declared  # there is no definition to speak of
+    words = cell.reason if undeclared and cell.reason else sign.words
+    yield f"  {cell.grade.value}: {words}{factor if cell.comparable else ''}"
     if cell.own and found.own_steps:
         yield f"  in parentheses as {_said(cell.own)}{factor}"
-    if cell.reason and cell.reason != sign.words:
+    if cell.reason and cell.reason != words:
         yield f"  {cell.reason}"
     yield from (f"  {one}" for one in found.contradictions)
     yield from (f"  {hint}" for hint in found.hints)

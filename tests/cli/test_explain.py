@@ -142,3 +142,10 @@ def test_names_that_are_wrong(project: Project, ledger: Ledger) -> None:
     ledger("explain", "0000", "f1", code=1)
     ledger("explain", run, "accuracy", "--as", "7", code=1)
     assert "missing: not recorded" in ledger("explain", run, "other")
+
+
+@pytest.mark.usefixtures("repo")
+def test_a_value_that_nothing_declares_is_not_said_to_have_a_definition(ledger: Ledger) -> None:
+    done = ledger.json("record", "-m", "f1=0.5")
+    shown = ledger("explain", done["id"], "f1")
+    assert shown.endswith("= f1 0.5\n  identical: not declared, compared by name\n")

@@ -108,7 +108,8 @@ def test_10_000_metrics(repo: Repo, ledger: Ledger) -> None:
     assert len(file(repo, "metrics.json")) == 10_000
 
 
-def test_a_metric_without_a_value_is_told_as_null(repo: Repo, ledger: Ledger) -> None:
+@pytest.mark.usefixtures("repo")
+def test_a_metric_without_a_value_is_told_as_null(ledger: Ledger) -> None:
     assert "main: a NaN b null c 1" in ledger("record", "-m", "a=NaN", "-m", "b=null", "-m", "c=1")
 
 
