@@ -81,7 +81,7 @@ def migrate(
         raise UsageError("--from and --merge exclude each other")
     view = app.view()
     given = pairs(renames, "--rename")
-    asking = _Asking(app, given, yes=yes)
+    asking = _Asking(given, yes=yes)
     found = [
         one
         for schema in _schemas(view, name or _named(view, source), given)
@@ -118,8 +118,7 @@ def _schemas(view: View, name: str | None, renames: Mapping[str, str]) -> list[S
 class _Asking:
     """Decides about renames: as the command line says, else by asking, where somebody can answer."""
 
-    def __init__(self, app: App, given: Mapping[str, str], *, yes: bool) -> None:
-        self._app = app
+    def __init__(self, given: Mapping[str, str], *, yes: bool) -> None:
         self._given = given
         self._yes = yes
         self._can_ask = sys.stdin.isatty() and sys.stderr.isatty()

@@ -17,7 +17,7 @@ from typing import Protocol, TypeAlias
 
 from ledger.errors import ConfigError
 from ledger.schema.normal_form import Import, Use, digest
-from ledger.schema.outline import Opaque, Outline, Outliner, Piece
+from ledger.schema.outline import Opaque, Outline, Piece
 
 DIRECTORY = "directory"
 """What `Files.look` says of a folder: which one does not matter."""
@@ -134,24 +134,6 @@ def difference(older: Fingerprint, newer: Fingerprint) -> tuple[PartChange, ...]
             changed.append(node)
     kinds = (("changed", changed), ("added", list(added)), ("removed", list(removed)))
     return tuple(PartChange(*node, how) for how, nodes in kinds for node in sorted(nodes))
-
-
-@dataclass(slots=True)
-class SourceTexts:
-    """Files given as literals: path → bytes."""
-
-    contents: Mapping[str, bytes]
-    outliner: Outliner = field(default_factory=Outliner)
-
-    def look(self, path: str) -> str | None:
-        """Find a file, or a folder that holds one."""
-        if path in self.contents:
-            return path
-        return DIRECTORY if any(name.startswith(f"{path}/") for name in self.contents) else None
-
-    def outline(self, content: str, qualname: str) -> Outline | Opaque:
-        """Read a file."""
-        return self.outliner.read(self.contents[content], qualname)
 
 
 class _TooFarError(Exception):

@@ -68,10 +68,8 @@ class Step:
 
     op: str
     sources: tuple[str, ...]
-    """Names of the metrics that it starts from; ids in `source_ids`, in the same order."""
-    source_ids: tuple[str, ...]
+    """Names of the metrics that it starts from."""
     target: str
-    target_id: str
     does: str
     """The exact factors, the expression, or empty where the value stays what it is."""
     backward: bool

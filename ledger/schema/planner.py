@@ -174,9 +174,7 @@ def _step(edge: Edge, migration: Migration, known: Known, backward: bool = False
     return Step(
         op=edge.op,
         sources=tuple(known(did).name for did in sources),
-        source_ids=sources,
         target=known(target).name if target else "",
-        target_id=target,
         does=_does(edge, backward=backward),
         backward=backward,
         reason=edge.reason,

@@ -67,7 +67,3 @@ def _legal(name: str) -> bool:
 def remote_part(remote: str) -> str:
     """A remote's name as one component of a ref: itself, unless it has characters of its own (`team/origin`)."""
     return remote if _REMOTE.fullmatch(remote) and _legal(remote) else slug(remote)
-
-
-def runs_ref(experiment: str) -> str:
-    return RUNS + slug(experiment)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from ledger.schema.fingerprint import (
+    DIRECTORY,
     Fingerprint,
     Found,
     Source,
-    SourceTexts,
     Unknown,
     fingerprint,
     parse_source,
 )
+from ledger.schema.outline import Opaque, Outline, Outliner
 
 METRICS = """\
 import numpy as np
@@ -43,6 +47,24 @@ FILES = {
     "eval/config.py": 'AVERAGE = "macro"\nSEED = 3\n',
     "eval/util.py": "def clip(y, low):\n    return max(y, low)\n\n\ndef unrelated():\n    return 1\n",
 }
+
+
+@dataclass(slots=True)
+class SourceTexts:
+    """Files given as literals: path → bytes."""
+
+    contents: Mapping[str, bytes]
+    outliner: Outliner = field(default_factory=Outliner)
+
+    def look(self, path: str) -> str | None:
+        """Find a file, or a folder that holds one."""
+        if path in self.contents:
+            return path
+        return DIRECTORY if any(name.startswith(f"{path}/") for name in self.contents) else None
+
+    def outline(self, content: str, qualname: str) -> Outline | Opaque:
+        """Read a file."""
+        return self.outliner.read(self.contents[content], qualname)
 
 
 def found(files: dict[str, str], source: str = "eval/metrics.py:f1") -> Found:

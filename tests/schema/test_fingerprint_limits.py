@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from schema.sources import METRICS, found, printed, reason, value
+from schema.sources import METRICS, SourceTexts, found, printed, reason, value
 
 from ledger.errors import ConfigError
 from ledger.schema.fingerprint import (
     MAX_PARTS,
     Fingerprint,
     Source,
-    SourceTexts,
     Unknown,
     difference,
     fingerprint,
