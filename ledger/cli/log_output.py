@@ -112,7 +112,8 @@ class Printer:
     def _lines(self) -> Iterator[str]:
         terminal = self.app.terminal
         if not self.rows:
-            yield f"no commit in this range has a value of {', '.join(self.found.metrics)}"
+            if not self.found.rows:  # else none were asked for
+                yield f"no commit in this range has a value of {', '.join(self.found.metrics)}"
         else:
             table = Table(columns=tuple(self._columns()), rows=list(self._table_rows()))
             rendered = iter(render(table, terminal))

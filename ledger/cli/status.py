@@ -271,7 +271,7 @@ def _troubles(found: _Found) -> Iterator[str]:
         yield from _capped([f"  {one.path.name}: {one.why}" for one in state.waiting])
     if state.refused:
         yield ""
-        yield "refused (finish with: ledger record --refused FILE -m NAME=VALUE):"
+        yield "refused (finish with: ledger record --refused FILE -m NAME=VALUE; or delete FILE):"
         yield from _capped([f"  {one.path}: {one.fault}" for one in state.refused])
     if found.faults:
         yield ""

@@ -339,8 +339,10 @@ def _completed(
     except ValueError as error:  # Python refuses it before git is started
         raise UsageError("a NUL character where a name is wanted") from error
     except FileNotFoundError as error:
-        missing = "git is not installed" if cwd.is_dir() else f"no such folder: {cwd}"
-        raise RepositoryError(missing, hint="ledger needs git 2.36 or later on the PATH") from error
+        if not cwd.is_dir():
+            raise RepositoryError(f"no such folder: {cwd}") from error
+        said = "git is not installed"
+        raise RepositoryError(said, hint="ledger needs git 2.36 or later on the PATH") from error
 
 
 def _typed(words: tuple[str, ...], code: int, stderr: str) -> LedgerError:

@@ -423,3 +423,9 @@ def test_documents_fit_a_stream_that_is_not_utf8(repo: Repo, ledger: Ledger) -> 
         )  # fmt: skip
         assert b"Traceback" not in done.stderr
         assert b"0.5" in done.stdout or b"2603" in done.stdout
+
+
+@pytest.mark.usefixtures("repo")
+def test_no_rows_asked_for_are_not_called_absent(ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.5")
+    assert ledger("log", "--metric", "f1", "-n", "0") == "\nleft out: 1 more commit\n"

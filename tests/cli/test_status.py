@@ -62,7 +62,7 @@ def test_what_waits_what_was_refused_and_what_can_not_be_read(repo: Repo, ledger
     out = ledger("status")
     assert "waiting: 1 sealed record, safe on disk, not on a ref yet" in out
     assert f"{REF} holds something that is not a ledger" in out
-    assert "refused (finish with: ledger record --refused FILE" in out
+    assert "refused (finish with: ledger record --refused FILE -m NAME=VALUE; or delete FILE)" in out
     assert "$.metrics.accuracy = 7" in out
     assert "unreadable (ledger verify says more):" in out
     found = ledger.json("status")

@@ -43,8 +43,9 @@ def test_where_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(RepositoryError, match="not a git repository") as caught:
         discover(tmp_path, os.environ)
     assert "git init" in caught.value.hint
-    with pytest.raises(RepositoryError, match="no such folder"):
+    with pytest.raises(RepositoryError, match="no such folder") as absent:
         discover(tmp_path / "absent", os.environ)
+    assert absent.value.hint == ""
 
 
 def test_without_git(repo: Repo) -> None:
