@@ -64,7 +64,7 @@ def test_32_writers_and_two_that_ingest_and_are_killed(repo: Repo, tmp_path: Pat
             )
             for _ in range(2)
         ]
-        time.sleep(chance.uniform(0.3, 1.5))
+        time.sleep(chance.uniform(0.05, 0.8))
         for one in pair:
             if one.poll() is None and chance.random() < 0.7:
                 os.killpg(one.pid, signal.SIGKILL)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,8 @@ def test_a_slurm_job_whose_time_is_up_is_recorded_as_killed(project: Repo, ledge
     try:
         assert job.wait(60) == 143
     finally:
-        os.killpg(job.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # its children may be gone already
+            os.killpg(job.pid, signal.SIGKILL)
     assert "was not written by this job" in job.communicate()[1]
     row = only(ledger)
     assert (row["status"], row["params.lr"]) == ("killed", 0.1)
