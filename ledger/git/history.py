@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ledger.errors import GitError, NotFoundError, UsageError
 from ledger.frozen import frozen
@@ -113,6 +114,30 @@ def walk(
         )
         for i in range(0, len(fields) - 7, 7)
     ]  # fmt: skip
+
+
+def walk_ahead(
+    repository: Repository, revisions: Range, *, options: Sequence[str] = ()
+) -> Callable[[], list[CodeCommit]]:
+    """`walk`, begun now: what is done before its commits are asked for is done while git reads them."""
+    found: list[list[CodeCommit] | BaseException] = []
+
+    def go() -> None:
+        try:
+            found.append(walk(repository, revisions, options=options))
+        except BaseException as error:  # noqa: BLE001 - raised where it is asked for
+            found.append(error)
+
+    thread = threading.Thread(target=go, daemon=True)
+    thread.start()
+
+    def commits() -> list[CodeCommit]:
+        thread.join()
+        if isinstance(found[0], BaseException):
+            raise found[0]
+        return found[0]
+
+    return commits
 
 
 def tree_of(repository: Repository, commit: str) -> str:

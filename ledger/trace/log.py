@@ -56,14 +56,15 @@ def trace(view: View, query: Query) -> Log:
     """Walk the history and hang the runs on it. Raises NotFoundError, UsageError."""
     repository = view.workspace.repository
     span = history.resolve_range(repository, query.revisions, everything=query.everything)
-    reached = history.walk(
+    reaching = history.walk_ahead(
         repository, Range(include=span.include), options=("--topo-order",) if query.everything else ()
     )
+    columns = {name: metric_column.read(view, name, query.aggregate) for name in query.metrics}
+    reached = reaching()
     narrowed = bool(span.exclude or query.paths or query.options)
     shown = history.walk(repository, span, options=query.options, paths=query.paths) if narrowed else reached
     attacher = Attacher(repository, reached, view.workspace.config.code_paths)
     members = log_rows.members(view, attacher)
-    columns = {name: metric_column.read(view, name, query.aggregate) for name in query.metrics}
     rows = log_rows.with_drift(view, log_rows.of_commits(view, shown, members, columns), columns)
     shown_ids = {commit.id for commit in shown}
     return Log(
