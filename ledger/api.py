@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.config import Workspace, open_workspace
 from ledger.errors import InputError
-from ledger.model import Status
 from ledger.record import environment
 from ledger.record import run as recorder
+from ledger.record.draft import status_of
 from ledger.record.inputs import metrics_of, params_of
 from ledger.record.run import Draft, Recorded
 
@@ -212,7 +212,7 @@ def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
         params=params.values,
         metrics=metrics.metrics(),
         history=_series(run.get("history")),
-        status=_status(run.get("status", "finished")),
+        status=status_of(run.get("status", "finished")),
         tags=_tags(run.get("tags")),
         environment=facts,
         experiment=run.get("experiment"),
@@ -224,13 +224,6 @@ def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
         code=run.get("code"),
         schema=run.get("schema"),
     )
-
-
-def _status(word: str) -> Status:
-    try:
-        return Status(word)
-    except ValueError as error:
-        raise InputError(f"status {word!r}", hint="finished, failed, killed or lost") from error
 
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:

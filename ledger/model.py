@@ -222,6 +222,10 @@ class StoreFault:
     path: str
     what: str
 
+    def document(self) -> dict[str, str]:
+        """As `--json` shows it."""
+        return {"ref": self.ref, "commit": self.commit, "path": self.path, "what": self.what}
+
 
 def new_id() -> str:
     """128 random bits in hex."""

@@ -79,9 +79,7 @@ def _document(done: Recovered, indexed: int | None) -> dict[str, Any]:
         "chained": done.chained,
         "waiting": done.waiting,
         "indexed": indexed,
-        "faults": [
-            {"ref": one.ref, "commit": one.commit, "path": one.path, "what": one.what} for one in done.faults
-        ],
+        "faults": [one.document() for one in done.faults],
     }
 
 

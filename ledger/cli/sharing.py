@@ -12,7 +12,6 @@ import click
 from ledger.cli.app import App, Command
 
 if TYPE_CHECKING:
-    from ledger.model import StoreFault
     from ledger.share.fetch import Rewound
     from ledger.share.report import Experiment, Report
 
@@ -94,7 +93,7 @@ def document(report: Report) -> dict[str, Any]:
             }
             for one in report.rewound
         ],
-        "faults": [_fault(one) for one in (*report.refused, *report.odd)],
+        "faults": [one.document() for one in (*report.refused, *report.odd)],
         "redacted": [
             {"run": one.run, "path": str(one.place), "reason": one.reason, "at": one.at}
             for one in report.redacted
@@ -115,10 +114,6 @@ def _experiment(one: Experiment) -> dict[str, Any]:
         "left": one.left,
         "problem": one.problem or None,
     }
-
-
-def _fault(one: StoreFault) -> dict[str, str]:
-    return {"ref": one.ref, "commit": one.commit, "path": one.path, "what": one.what}
 
 
 def lines(report: Report) -> Iterator[str]:

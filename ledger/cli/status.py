@@ -136,9 +136,7 @@ def _document(found: _Found) -> dict[str, Any]:
             for one in found.orphans
         ],
         "running": [one.document() for one in found.running],
-        "unreadable": [
-            {"ref": one.ref, "commit": one.commit, "path": one.path, "what": one.what} for one in found.faults
-        ],
+        "unreadable": [one.document() for one in found.faults],
         "lock": None
         if state.holder is None
         else {"host": state.holder.host, "pid": state.holder.pid, "alive": state.holder.alive},

@@ -14,7 +14,6 @@ from ledger.cli.app import App, json_option
 from ledger.errors import InputError
 
 if TYPE_CHECKING:
-    from ledger.model import StoreFault
     from ledger.store.verify import Report
     from ledger.store.verify.signatures import Signatures
 
@@ -95,8 +94,8 @@ def _document(report: Report, signed: Signatures | None, done: list[str] | None)
         "experiments": report.experiments,
         "runs": report.runs,
         "records": report.records,
-        "faults": [_fault(one) for one in report.faults],
-        "notes": [_fault(one) for one in report.notes],
+        "faults": [one.document() for one in report.faults],
+        "notes": [one.document() for one in report.notes],
         **({"repaired": done} if done is not None else {}),
         **({"signatures": {**_counts(signed), "signers": signed.signers}} if signed else {}),
     }
@@ -109,10 +108,6 @@ def _counts(signed: Signatures) -> dict[str, int]:
         "unknown": signed.unknown,
         "unsigned": signed.unsigned,
     }
-
-
-def _fault(one: StoreFault) -> dict[str, str]:
-    return {"ref": one.ref, "commit": one.commit, "path": one.path, "what": one.what}
 
 
 def _lines(report: Report, signed: Signatures | None, done: list[str] | None) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from ledger.errors import InputError
 from ledger.model import Artifact, Code, Json, Metric, Status
 from ledger.record.code import Captured
 from ledger.schema.document import Schema
@@ -69,3 +70,11 @@ class Recorded:
     chained: bool
     """On its ref already; else sealed, and chained by the next command."""
     warnings: tuple[str, ...] = ()
+
+
+def status_of(word: str) -> Status:
+    """A status by its word. Raises InputError."""
+    try:
+        return Status(word)
+    except ValueError as error:
+        raise InputError(f"status {word!r}", hint="finished, failed, killed or lost") from error

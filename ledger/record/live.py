@@ -20,6 +20,7 @@ from ledger.model import Artifact, Status
 from ledger.record import ending, signals, values
 from ledger.record.begin import Begun
 from ledger.record.collected import Params, Summary
+from ledger.record.draft import status_of
 from ledger.record.layouts import Layouts
 from ledger.record.outlet import Outlet
 from ledger.record.plain import plain
@@ -256,7 +257,7 @@ class Run:
         with self._finishing:
             if self._outlet is None or self._done:
                 return self._result
-            how = _status(status) if status else self._status_now()
+            how = status_of(status) if status else self._status_now()
             try:
                 with self._watcher.guard.held_back():
                     self._result = self._ended(self._outlet, how, reason)
@@ -409,13 +410,6 @@ def _shown(value: object) -> object:
         return plain(value, "event")
     except LedgerError:
         return repr(value)[:MAX_EVENT]
-
-
-def _status(word: str) -> Status:
-    try:
-        return Status(word)
-    except ValueError as error:
-        raise InputError(f"status {word!r}", hint="finished, failed, killed or lost") from error
 
 
 def _storage(error: OSError) -> StorageError:
