@@ -114,6 +114,10 @@ def _goes_on(part: Path) -> bool:
     return False
 
 
+_TICK_SECONDS = 0.01
+"""Files are stamped with the kernel's last tick: one that is changed right after a start can look older than it."""
+
+
 def _code_changes(workspace: Workspace, begun: Begun) -> list[str]:
     """What was changed in the code while the run went on: it was recorded as it was at the start."""
     top = workspace.repository.work_tree
@@ -125,7 +129,7 @@ def _code_changes(workspace: Workspace, begun: Begun) -> list[str]:
         )
     except LedgerError:
         return []
-    later = begun.started.timestamp()
+    later = begun.started.timestamp() - _TICK_SECONDS
     touched = [path for path in now.changed if _modified(top / path) > later]
     said = (
         [f"the code moved on during the run: recorded is {begun.code.commit[:9]}"]
