@@ -68,26 +68,29 @@ def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None
     REVISIONS and paths (after --) are those of `git log`. Every run is hung on the commit whose code it measured;
     how sure that is stands beside it, and what could not be placed or compared is counted at the end.
     """
-    from ledger.cli.log_output import PRINTERS, Printer
-    from ledger.trace.log import Query, trace
-
     app: App = ctx.obj
     form = one_output(json=given["as_json"], csv=given["as_csv"], md=given["as_md"])
     revisions, paths = _split(revisions, app.words)
     viewing: Viewing = given["viewing"]
-    tip = None if viewing.at else _tip(app, revisions)
-    view = viewing.open(app, tip=tip)
-    metrics = _metrics(app, view, given["metrics"])
-    query = Query(
-        metrics=metrics,
-        revisions=revisions,
-        paths=paths,
-        everything=given["everything"],
-        options=_git_options(given),
-        aggregate=given["agg"],
-        only_valued=not given["with_empty"],
-    )
-    found = trace(view, query)
+    from ledger.trace.ahead import begin
+
+    # Git reads while what traces is imported, which takes as long.
+    with begin(app.workspace.repository, revisions, everything=given["everything"]) as ahead:
+        from ledger.cli.log_output import PRINTERS, Printer
+        from ledger.trace.log import Query, trace
+
+        tip = None if viewing.at else _tip(app, revisions)
+        view = viewing.open(app, tip=tip)
+        query = Query(
+            metrics=_metrics(app, view, given["metrics"]),
+            revisions=revisions,
+            paths=paths,
+            everything=given["everything"],
+            options=_git_options(given),
+            aggregate=given["agg"],
+            only_valued=not given["with_empty"],
+        )
+        found = trace(view, query, ahead)
     rows = _limited(found.rows, given["max_count"], reverse=given["reverse"])
     printer = Printer(app, view, found, rows, with_runs=given["with_runs"], at=tip)
     PRINTERS[form](printer)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ledger.errors import GitError, NotFoundError, UsageError
 from ledger.frozen import frozen
@@ -99,14 +99,20 @@ def walk(
     """Commits of a range in git's order. `options` are git's own, chosen by us from a closed list."""
     if not revisions.include:
         return []
-    words = ("log", f"--format={_FORMAT}", "--no-show-signature", *options)
+    words = _words(options)
     names = revisions.words()
     if len(names) > _MOST_WORDS:
         lines = "".join(f"{name}\n" for name in names).encode()
-        output = repository.git(*words, "--stdin", "--", *paths, stdin=lines).decode("utf-8", "replace")
-    else:
-        output = repository.git(*words, "--end-of-options", *names, "--", *paths).decode("utf-8", "replace")
-    fields = output.split("\0")
+        return _commits(repository.git(*words, "--stdin", "--", *paths, stdin=lines))
+    return _commits(repository.git(*words, "--end-of-options", *names, "--", *paths))
+
+
+def _words(options: Sequence[str]) -> tuple[str, ...]:
+    return ("log", f"--format={_FORMAT}", "--no-show-signature", *options)
+
+
+def _commits(output: bytes) -> list[CodeCommit]:
+    fields = output.decode("utf-8", "replace").split("\0")
     return [
         CodeCommit(
             fields[i].lstrip("\n"), fields[i + 1], tuple(fields[i + 2].split()), int(fields[i + 3] or 0),
@@ -116,28 +122,17 @@ def walk(
     ]  # fmt: skip
 
 
+@contextmanager
 def walk_ahead(
     repository: Repository, revisions: Range, *, options: Sequence[str] = ()
-) -> Callable[[], list[CodeCommit]]:
+) -> Iterator[Callable[[], list[CodeCommit]]]:
     """`walk`, begun now: what is done before its commits are asked for is done while git reads them."""
-    found: list[list[CodeCommit] | BaseException] = []
-
-    def go() -> None:
-        try:
-            found.append(walk(repository, revisions, options=options))
-        except BaseException as error:  # noqa: BLE001 - raised where it is asked for
-            found.append(error)
-
-    thread = threading.Thread(target=go, daemon=True)
-    thread.start()
-
-    def commits() -> list[CodeCommit]:
-        thread.join()
-        if isinstance(found[0], BaseException):
-            raise found[0]
-        return found[0]
-
-    return commits
+    names = revisions.words()
+    if not names or len(names) > _MOST_WORDS:
+        yield lambda: walk(repository, revisions, options=options)
+        return
+    with repository.ahead(*_words(options), "--end-of-options", *names, "--") as output:
+        yield lambda: _commits(output())
 
 
 def tree_of(repository: Repository, commit: str) -> str:

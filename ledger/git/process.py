@@ -6,11 +6,12 @@ conversations (bulk reads) go through GitPython's command interface. See docs/de
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
 from typing import IO, Protocol, cast
@@ -52,6 +53,9 @@ LOCAL_VARIABLES = (
 
 GIT_CONFIG_PARAMETERS and GIT_CONFIG_COUNT stay: they are how `git -c name=value ledger` reaches us.
 """
+
+_SET_PIPE_SIZE = 1031
+"""Linux's F_SETPIPE_SZ."""
 
 _FIXED = {
     "LC_ALL": "C",
@@ -159,6 +163,34 @@ class Repository:
             # A damaged commit-graph, which is only a cache of git's (2.39 writes such ones when `gc` runs in a loop).
             without = (*self._argv(), "-c", "core.commitGraph=false", *words)
             return _run(without, words, stdin, environ, accept, keep, self._cwd())
+
+    @contextmanager
+    def ahead(self, *words: str) -> Iterator[Callable[[], bytes]]:
+        """Start git now; what is yielded waits for its end and returns its output, as `git` does.
+
+        Until then git goes on as far as a pipe holds: a megabyte, where the system allows it.
+        """
+        try:
+            process = subprocess.Popen(
+                (*self._argv(), *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, env=dict(self.environ), cwd=self._cwd(),
+            )  # fmt: skip
+        except (OSError, ValueError):
+            yield lambda: self.git(*words)  # which says what is wrong
+            return
+        with process:
+            with suppress(OSError):
+                fcntl.fcntl(cast("IO[bytes]", process.stdout), _SET_PIPE_SIZE, 1 << 20)
+
+            def output() -> bytes:
+                found, _ = process.communicate()
+                return found if process.returncode == 0 else self.git(*words)
+
+            try:
+                yield output
+            finally:
+                if process.poll() is None:
+                    process.kill()
 
     def outcome(
         self,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from ledger.frozen import frozen
 from ledger.git import history
-from ledger.git.history import Range
 from ledger.schema.definition import Definition
 from ledger.trace import left_out, log_breaks, log_rows, metric_column
+from ledger.trace.ahead import Ahead, begin
 from ledger.trace.attach import Attacher
 from ledger.trace.left_out import LeftOut
 from ledger.trace.log_breaks import Break
@@ -52,15 +52,17 @@ class Log:
         return found
 
 
-def trace(view: View, query: Query) -> Log:
-    """Walk the history and hang the runs on it. Raises NotFoundError, UsageError."""
-    repository = view.workspace.repository
-    span = history.resolve_range(repository, query.revisions, everything=query.everything)
-    reaching = history.walk_ahead(
-        repository, Range(include=span.include), options=("--topo-order",) if query.everything else ()
-    )
+def trace(view: View, query: Query, ahead: Ahead | None = None) -> Log:
+    """Walk the history, or take what is read of it already, and hang the runs on it.
+
+    Raises NotFoundError, UsageError.
+    """
+    if ahead is None:
+        with begin(view.workspace.repository, query.revisions, everything=query.everything) as begun:
+            return trace(view, query, begun)
+    repository, span = view.workspace.repository, ahead.span
     columns = {name: metric_column.read(view, name, query.aggregate) for name in query.metrics}
-    reached = reaching()
+    reached = ahead.reached()
     narrowed = bool(span.exclude or query.paths or query.options)
     shown = history.walk(repository, span, options=query.options, paths=query.paths) if narrowed else reached
     attacher = Attacher(repository, reached, view.workspace.config.code_paths)
