@@ -231,14 +231,25 @@ class Reader:
 
     def read(self, names: Sequence[str]) -> list[GitObject | None]:
         """In order; None where an object is missing or larger than the limit."""
+        if not names:
+            return []
         parts = list(self._parts(names))
         found: list[GitObject | None] = []
-        for part in parts[:1]:
-            self.ask(part)
+        self.ask(parts[0])
         for part, following in zip(parts, [*parts[1:], ()], strict=True):
             if following:
                 self.ask(following)
             found.extend(self._answer() for _ in part)
+        return found
+
+    def sizes(self, names: Sequence[str]) -> list[int | None]:
+        """Sizes in bytes, in order; None where an object is missing. Nothing else may be waiting for its answer."""
+        found: list[int | None] = []
+        for part in self._parts(names):
+            self._stdin.write("".join([*(f"info {name}\n" for name in part), "flush\n"]).encode())
+            self._stdin.flush()
+            heads = [self._line().split(b" ") for _ in part]
+            found += [int(head[2]) if len(head) == 3 and head[2].isdigit() else None for head in heads]  # noqa: PLR2004
         return found
 
     def _parts(self, names: Sequence[str]) -> Iterator[list[str]]:
@@ -285,13 +296,17 @@ class Reader:
         self._at = at
         return found
 
-    def _answer(self) -> GitObject | None:
+    def _line(self) -> bytes:
         end = self._read.find(b"\n", self._at)
         while end < 0:
             self._more()
             end = self._read.find(b"\n", self._at)
-        head = self._read[self._at : end].split(b" ")
+        line = self._read[self._at : end]
         self._at = end + 1
+        return line
+
+    def _answer(self) -> GitObject | None:
+        head = self._line().split(b" ")
         if len(head) != 3 or not head[2].isdigit():  # noqa: PLR2004 - `<id> <kind> <size>`, else missing
             return None
         size = int(head[2])
@@ -325,9 +340,13 @@ class Reader:
 
 
 @contextmanager
-def reader(repository: Repository, *, max_bytes: int) -> Iterator[Reader]:
-    """A reader, and a git to talk to while the block lasts. It raises GitError where that git ends early."""
-    with repository.conversation("cat-file", "--batch-command", "--buffer") as process:
+def reader(repository: Repository, *, max_bytes: int, brief: bool = False) -> Iterator[Reader]:
+    """A reader, and a git to talk to while the block lasts. It raises GitError where that git ends early.
+
+    `brief` is for hundreds of objects, not for millions.
+    """
+    talk = repository.brief_conversation if brief else repository.conversation
+    with talk("cat-file", "--batch-command", "--buffer") as process:
         _widen(process.stdout, 1 << 20)
         _widen(process.stdin, 1 << 18)
         yield Reader(process, max_bytes, room=_capacity(process.stdin) * 7 // 8)

@@ -44,17 +44,20 @@ def read_ahead(repository: Repository, commits: Sequence[Commit]) -> Iterator[Ch
 
 
 def _carefully(repository: Repository, commits: Sequence[Commit], layout: _Layout) -> Iterator[Chunk]:
-    """In single calls: sizes first, so that nothing huge is read."""
-    if commits:  # none: a ref that was only set back
-        bodies = _small(repository, [commit.tree for commit in commits], "tree")
+    """Sizes first, so that nothing huge is read."""
+    if not commits:
+        return  # a ref that was only set back
+    with objects.reader(repository, max_bytes=_LIMIT, brief=True) as bulk:
+        bodies = _small(bulk, [commit.tree for commit in commits], "tree")
         trees = [layout.entries(body) for body in bodies]
         names = _blobs(trees)
-        yield Chunk(commits, trees, dict(zip(names, _small(repository, names, "blob"), strict=True)))
+        blobs = dict(zip(names, _small(bulk, names, "blob"), strict=True))
+    yield Chunk(commits, trees, blobs)
 
 
-def _small(repository: Repository, names: Sequence[str], kind: str) -> list[bytes | None]:
-    fits = [size is not None and size <= _LIMIT for size in objects.sizes(repository, names)]
-    found = iter(objects.read(repository, [name for name, ok in zip(names, fits, strict=True) if ok]))
+def _small(bulk: objects.Reader, names: Sequence[str], kind: str) -> list[bytes | None]:
+    fits = [size is not None and size <= _LIMIT for size in bulk.sizes(names)]
+    found = iter(bulk.read([name for name, ok in zip(names, fits, strict=True) if ok]))
     answers = (next(found) if ok else None for ok in fits)
     return [item.body if item is not None and item.kind == kind else None for item in answers]
 
