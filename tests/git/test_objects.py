@@ -124,6 +124,18 @@ def test_bulk_reading_passes_over_what_is_too_large_and_goes_on(place: Repo) -> 
         assert bulk.read(names[:2]) == blobs[:2]
 
 
+def test_a_brief_conversation_asks_for_sizes_before_it_reads(place: Repo) -> None:
+    here = repository(place)
+    blobs = [objects.make("blob", b"x" * size, here.object_format) for size in (0, 7, 90_000)]
+    objects.write(here, blobs)
+    names = [blob.id for blob in blobs]
+    with objects.reader(here, max_bytes=30_000, brief=True) as bulk:
+        assert bulk.sizes([*names, here.zeros]) == [0, 7, 90_000, None]
+        assert bulk.read([]) == []
+        assert bulk.read(names) == [*blobs[:2], None]
+        assert bulk.sizes(names[1:2]) == [7]
+
+
 def test_bulk_reading_ahead_of_the_answers(place: Repo) -> None:
     here = repository(place)
     blobs = [
