@@ -12,7 +12,10 @@ from store.plumbing import REF, change
 
 import ledger as api
 
-pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed"),
+]
 
 
 def _key(repo: Repo, name: str = "key", *options: str) -> Path:

@@ -15,6 +15,8 @@ from store.plumbing import recorded
 
 from ledger.store.index import INDEX_VERSION
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = (
     ("runs", "--json"),
     ("log", "--metric", "f1", "--json"),

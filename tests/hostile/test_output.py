@@ -14,6 +14,8 @@ from store.plumbing import entries_of, files_of, put, recorded, tree
 
 from ledger import canonical
 
+pytestmark = pytest.mark.slow
+
 ODD = "\x1b[31mred\x1b]0;title\x07\u202etxt.exe\u2066\x9b2J\x7f\r"
 TEXTS = (
     ODD,

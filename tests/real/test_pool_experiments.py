@@ -17,6 +17,8 @@ from real import replay
 from real.conftest import POOL_SCHEMA
 from real.replay import Line
 
+pytestmark = pytest.mark.slow
+
 DICE = "train/dice_multi"
 
 

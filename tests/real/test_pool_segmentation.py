@@ -25,6 +25,8 @@ from ledger.model import StoreFault
 from ledger.trace import series
 from ledger.trace.view import open_view
 
+pytestmark = pytest.mark.slow
+
 DICE = "train/dice_multi"
 LOSS = "train/train/loss"
 MOVED = ("evaluate/dice_multi", "train/evaluate/dice_multi")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from conftest import Ledger, Repo
+
+pytestmark = pytest.mark.slow
 
 
 def wait_for_a_new_second() -> None:

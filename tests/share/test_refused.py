@@ -8,6 +8,8 @@ from share.clones import REF, Hub, listed, runs
 
 import ledger as api
 
+pytestmark = pytest.mark.slow
+
 _REFUSE = """
 while read old new ref; do
   for commit in $(git rev-list $new --not --all); do

@@ -11,6 +11,8 @@ import pytest
 from conftest import Repo
 from share.clones import REF, Hub, tip
 
+pytestmark = pytest.mark.slow
+
 HOOKS = Path(__file__).resolve().parents[2] / "hooks"
 PROGRAM = Path(sys.executable).with_name("ledger")
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
 from share.clones import Hub
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_signature_survives_reparenting(hub: Hub) -> None:

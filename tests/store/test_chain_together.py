@@ -17,6 +17,8 @@ from ledger.store import chain
 from ledger.store.sealed import Sealed
 from ledger.store.spool import Spool
 
+pytestmark = pytest.mark.slow
+
 
 def repository(repo: Repo) -> Repository:
     return workspace(repo).repository

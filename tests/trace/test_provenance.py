@@ -11,6 +11,8 @@ import pytest
 from conftest import Ledger, Repo
 from projects import Project
 
+pytestmark = pytest.mark.slow
+
 MAIN = ".ledger/schemas/main.json"
 F1: dict[str, Any] = {
     "unit": "1", "direction": "higher", "how": {"average": "macro"}, "on": {"dataset": "imdb"},
