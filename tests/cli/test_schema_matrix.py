@@ -8,6 +8,8 @@ import pytest
 from conftest import Ledger, Repo
 from projects import Project
 
+pytestmark = pytest.mark.slow
+
 F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
 PERCENT = {**F1, "unit": "%"}
 WEIGHTED = {**F1, "how": {"average": "weighted"}}

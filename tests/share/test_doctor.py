@@ -8,6 +8,8 @@ import pytest
 from conftest import Repo
 from share.clones import Hub
 
+pytestmark = pytest.mark.slow
+
 
 def _codes(hub: Hub, repo: Repo, code: int) -> list[str]:
     found = json.loads(hub.ledger("-C", str(repo.path), "doctor", "--json", code=code))

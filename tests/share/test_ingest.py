@@ -14,6 +14,8 @@ from conftest import Ledger, Repo
 
 import ledger as api
 
+pytestmark = pytest.mark.slow
+
 REF = "refs/runs/sweep"
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 
+import pytest
 from conftest import Repo
 from rewriting import HOOK
 from share.clones import Hub, exists
@@ -13,6 +14,8 @@ from store.plumbing import blob, tree
 
 from ledger.git.process import discover
 from ledger.store import link_log
+
+pytestmark = pytest.mark.slow
 
 REF = link_log.REF
 

@@ -18,6 +18,8 @@ from ledger.config import open_workspace
 from ledger.model import Grade
 from ledger.trace.view import open_view
 
+pytestmark = pytest.mark.slow
+
 F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
 PERCENT = {**F1, "unit": "%"}
 WEIGHTED = {**F1, "how": {"average": "weighted"}}

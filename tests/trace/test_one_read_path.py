@@ -9,6 +9,8 @@ import pytest
 from conftest import Ledger, Repo
 from projects import Project
 
+pytestmark = pytest.mark.slow
+
 HIGHER: dict[str, Any] = {"direction": "higher", "on": {"set": "a"}}
 MACRO = {**HIGHER, "unit": "1", "how": {"average": "macro"}}
 WEIGHTED = {**MACRO, "how": {"average": "weighted"}}
