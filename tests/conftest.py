@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "everyday", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25
 )
-settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=200)
+settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=100)
 settings.load_profile("everyday")
 
 _MEMORY = Path("/dev/shm")
