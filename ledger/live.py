@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from ledger.config import Workspace, open_workspace
 from ledger.errors import ContentionError, InputError, NotFoundError
+from ledger.ids import is_id
 from ledger.model import new_id
 from ledger.record import lost, ranks, underway
 from ledger.record.begin import Begin, Begun, begin, inert
@@ -26,7 +26,6 @@ __all__ = ["Run", "start"]
 ATTACH_SECONDS = 60.0
 """How long a rank waits for the run that rank 0 is to start."""
 _POLL_SECONDS, _LOOK_SECONDS = 0.1, 2.0
-_ID = re.compile(r"[0-9a-f]{32}")
 _workspaces: dict[tuple[Path, str | None], Workspace] = {}
 
 
@@ -104,7 +103,7 @@ def _begun(
 
 def _shared(workspace: Workspace, asked: Begin, run_id: str, rank: int, *, must_run: bool) -> Begun:
     """Attach to a run; where it does not go on yet, rank 0 starts it and the others wait."""
-    if not _ID.fullmatch(run_id):
+    if not is_id(run_id):
         raise InputError(f"{run_id!r} is no full run id", hint="LEDGER_RUN and attach= take 32 hex digits")
     found = _attached(workspace, asked, run_id, rank)
     if found is None and rank:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
@@ -232,10 +232,18 @@ def new_id() -> str:
     return os.urandom(16).hex()
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def utc_text(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds; a naive time is taken as UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def utc_text_of(microseconds: int) -> str:
+    """The same of microseconds since 1970, as the index and histories hold them."""
+    return utc_text(_EPOCH + timedelta(microseconds=microseconds))
 
 
 def utc_time(text: str) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from ledger.cli.app import App, pairs
 from ledger.cli.given import configured, parent, path_of, placed, run_options, series_table
 from ledger.errors import LedgerError, UsageError
+from ledger.ids import is_id
 
 if TYPE_CHECKING:
     from ledger.record.fresh import Stamp
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ledger.record.live import Run
     from ledger.store.points import Series
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _EPILOG = """\b
 Examples:
   ledger run -- python train.py --lr 0.1
@@ -192,7 +191,7 @@ def _place(app: App) -> tuple[str | None, str | None]:
     outer = app.workspace.environ.get("LEDGER_RUN")
     if not outer:
         return None, None
-    if not _ID.fullmatch(outer):
+    if not is_id(outer):
         raise UsageError(f"LEDGER_RUN is {outer!r:.60}, no run's id", hint="unset LEDGER_RUN")
     repository = app.workspace.repository
     goes_on = any(name.run == outer for name in journal.listed(repository).values())

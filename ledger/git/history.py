@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from ledger.errors import GitError, NotFoundError, UsageError
 from ledger.frozen import frozen
 from ledger.git.process import Repository
+from ledger.ids import is_object_id
 
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PAIR = re.compile(r"(?:^|(?<=[\0\n]))[0-9a-f]{40,64} [0-9a-f]{40,64}\n")
 _MOST_WORDS = 1_000
 """Revisions that go on a command line, which is bounded."""
@@ -108,7 +108,7 @@ def walk(
 
 
 def _words(options: Sequence[str]) -> tuple[str, ...]:
-    return ("log", f"--format={_FORMAT}", "--no-show-signature", *options)
+    return ("log", f"--format={_FORMAT}", *options)
 
 
 def _commits(output: bytes) -> list[CodeCommit]:
@@ -227,4 +227,4 @@ def identify(repository: Repository, names: Sequence[str]) -> list[str | None]:
     asked = "".join(f"{name}\n" for name in names).encode()
     words = ("cat-file", "--batch-check=%(objectname)", "--buffer")
     lines = repository.git(*words, stdin=asked).decode("utf-8", "replace").splitlines()
-    return [line if _ID.fullmatch(line) else None for line in lines]
+    return [line if is_object_id(line) else None for line in lines]

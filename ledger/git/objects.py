@@ -10,14 +10,14 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
 from ledger.errors import FormatError, GitError
 from ledger.frozen import frozen
 from ledger.git import housekeeping
 from ledger.git.pack import joined, pack
-from ledger.git.process import Process, Repository
+from ledger.git.process import Process, Repository, widen
 from ledger.model import Author
 
 if TYPE_CHECKING:
@@ -347,21 +347,13 @@ def reader(repository: Repository, *, max_bytes: int, brief: bool = False) -> It
     """
     talk = repository.brief_conversation if brief else repository.conversation
     with talk("cat-file", "--batch-command", "--buffer") as process:
-        _widen(process.stdout, 1 << 20)
-        _widen(process.stdin, 1 << 18)
+        widen(process.stdout, 1 << 20)
+        widen(process.stdin, 1 << 18)
         yield Reader(process, max_bytes, room=_capacity(process.stdin) * 7 // 8)
 
 
 def _question(name: str) -> str:
     return f"contents {name}\n"
-
-
-def _widen(stream: IO[bytes], size: int) -> None:
-    """A pipe that holds many questions or answers, so that nobody waits for the other. As far as the system lets us."""
-    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
-    if set_size is not None:
-        with suppress(OSError):
-            fcntl.fcntl(stream.fileno(), set_size, size)
 
 
 def _capacity(stream: IO[bytes]) -> int:

@@ -54,9 +54,6 @@ LOCAL_VARIABLES = (
 GIT_CONFIG_PARAMETERS and GIT_CONFIG_COUNT stay: they are how `git -c name=value ledger` reaches us.
 """
 
-_SET_PIPE_SIZE = 1031
-"""Linux's F_SETPIPE_SZ."""
-
 _FIXED = {
     "LC_ALL": "C",
     "LANGUAGE": "C",
@@ -179,8 +176,7 @@ class Repository:
             yield lambda: self.git(*words)  # which says what is wrong
             return
         with process:
-            with suppress(OSError):
-                fcntl.fcntl(cast("IO[bytes]", process.stdout), _SET_PIPE_SIZE, 1 << 20)
+            widen(cast("IO[bytes]", process.stdout), 1 << 20)
 
             def output() -> bytes:
                 found, _ = process.communicate()
@@ -281,6 +277,14 @@ class Repository:
     def _argv(self) -> tuple[str, ...]:
         tree = (f"--work-tree={self.work_tree}",) if self.work_tree else ()
         return ("git", *_OPTIONS, f"--git-dir={self.git_dir}", *tree)
+
+
+def widen(stream: IO[bytes], size: int) -> None:
+    """A pipe that holds many questions or answers, so that nobody waits for the other. As far as the system lets us."""
+    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if set_size is not None:
+        with suppress(OSError):
+            fcntl.fcntl(stream.fileno(), set_size, size)
 
 
 def discover(start: Path, environ: Mapping[str, str]) -> Repository:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ledger.model import utc_text
+from ledger.model import utc_text_of
 from ledger.record import secrets
 
 MAX_BYTES = 32 << 20
 """What comes after is counted."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def event(level: str, message: str) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def lines(found: Sequence[Mapping[str, Any]]) -> bytes:
 def _line(one: Mapping[str, Any]) -> bytes:
     document = dict(one)
     if "time" in document:
-        document["time"] = utc_text(_EPOCH + timedelta(microseconds=document["time"]))
+        document["time"] = utc_text_of(document["time"])
     document["message"], _ = secrets.scrub_text("event", str(document.get("message", "")))
     text = json.dumps(_finite(document), ensure_ascii=False, sort_keys=True)
     return text.encode("utf-8", "replace") + b"\n"

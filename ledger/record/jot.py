@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ledger.errors import InputError, NotFoundError, StorageError, UsageError
+from ledger.ids import is_id
 from ledger.store import journal
 from ledger.store.journal import END, HEAD, JOURNAL_FORMAT, Name
 
 MAX_MESSAGE = 16_384
 """Characters."""
-_ID = re.compile(r"[0-9a-f]{32}")
 _ENDING_BYTES = 65_536
 """The end of a run is among the last so many bytes of its journal."""
 
@@ -36,7 +35,7 @@ def journal_of(environ: Mapping[str, str], directory: Path) -> Path:
         raise UsageError(
             "LEDGER_RUN names no run", hint="this adds to a run from within: ledger run -- ./train.sh"
         )
-    if not _ID.fullmatch(run):
+    if not is_id(run):
         raise InputError(f"LEDGER_RUN is {run!r:.60}, no run's id", hint="it is set by ledger run")
     told = Path(environ.get("LEDGER_JOURNAL", ""))
     name = journal.parsed(told.name)

@@ -40,7 +40,7 @@ def beyond(
     if not tips:
         return {}
     lines = "".join(f"{word}\n" for word in (*set(tips.values()), *(f"^{one}" for one in set(known))))
-    words = ("log", "--no-show-signature", _WITH_RECORDS if records else _FORM, "--stdin")
+    words = ("log", _WITH_RECORDS if records else _FORM, "--stdin")
     output = repository.git(*words, stdin=lines.encode()).decode("utf-8", "replace")
     links = dict(_link(line) for line in output.splitlines() if line)
     return {key: _line(tip, links) for key, tip in tips.items()}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.errors import LedgerError
 from ledger.git import objects
 from ledger.git.process import Repository
+from ledger.ids import is_id
 from ledger.model import StoreFault
 from ledger.share.chainlog import Line, beyond
 from ledger.store import codec
@@ -17,7 +17,6 @@ from ledger.store.documents import parsed
 from ledger.store.reading import Chunk, read_ahead
 from ledger.store.slug import slug
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _AT_ONCE = 20_000
 
 
@@ -133,7 +132,7 @@ def _wrong(claim: Claim, blobs: Mapping[str, bytes | None], tree: Mapping[str, s
     try:
         run = parsed(blobs[tree[codec.RUN]], codec.RUN)
         codec.check_version(run, what=codec.RUN)
-        if not all(_ID.fullmatch(run[key]) for key in ("id", "record")):
+        if not all(is_id(run[key]) for key in ("id", "record")):
             return "its id or record is not 32 hex digits"
         if slug(run["experiment"]) != claim.slug:
             return f"belongs to another experiment: {run['experiment'][:60]}"

@@ -83,7 +83,7 @@ class Cleanser:
         """Id, tree and run of the commits of some runs."""
         words = (word for run in sorted(runs) for word in ("--grep", f"^Ledger-Run: {run}$"))
         output = self._repository.git(
-            "log", "--no-show-signature", "-E", *words, _FORM, "--stdin", stdin="".join(f"{tip}\n" for tip in tips).encode()
+            "log", "-E", *words, _FORM, "--stdin", stdin="".join(f"{tip}\n" for tip in tips).encode()
         )  # fmt: skip
         rows = (line.split("\0") for line in output.decode("utf-8", "replace").splitlines() if line)
         return [(commit, tree, run.strip()) for commit, tree, run in rows if run.strip() in runs]

@@ -188,7 +188,7 @@ class _Ingest:
         tip = refs.tips(self._repository, RUNS + slug).get(RUNS + slug)
         if tip is None or tip.kind != "commit":
             return {}
-        output = self._repository.git("log", "--no-show-signature", _TREES, "--end-of-options", tip.id, "--")
+        output = self._repository.git("log", _TREES, "--end-of-options", tip.id, "--")
         pairs = (line.partition(" ") for line in output.decode("utf-8", "replace").splitlines())
         return {record.strip(): tree for tree, _, record in pairs}
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ledger.errors import InputError
 from ledger.git import objects
 from ledger.git.process import Repository
+from ledger.ids import is_id
 from ledger.model import utc_time
 from ledger.store import codec
 from ledger.store.sealed import Sealed
@@ -18,7 +18,6 @@ from ledger.store.verify.chains import trailers
 from ledger.store.verify.records import agreement
 from ledger.store.verify.walk import Commit
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _MAX_MESSAGE = 64 << 10
 
 
@@ -58,7 +57,7 @@ def _manifest(item: Sealed, run: Mapping[str, Any]) -> Iterator[str]:
         "code": (item.code, (kept,) if kept else ()),
     }
     yield from (f"its manifest and run.json differ in {key}" for key, (a, b) in expected.items() if a != b)
-    if not (_ID.fullmatch(item.record) and _ID.fullmatch(item.run)):
+    if not (is_id(item.record) and is_id(item.run)):
         yield "an id that is none"
 
 

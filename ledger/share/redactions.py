@@ -6,7 +6,6 @@ chains and to come to the same commits.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from ledger.git import objects
 from ledger.git.objects import GitObject
 from ledger.git.process import Repository
 from ledger.git.refs import RefUpdate
+from ledger.ids import is_id, is_object_id
 from ledger.model import Author, StoreFault, utc_time
 from ledger.share.chainlog import Link, beyond
 from ledger.share.reparent import reparented
@@ -28,8 +28,6 @@ FORMAT = 1
 FILE = "redaction.json"
 MAX_BYTES = 4 << 20
 MAX_ENTRIES = 10_000
-_ID = re.compile(r"[0-9a-f]{32}")
-_OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _MAX_TEXT = 4_000
 _KEYS = ("id", "slug", "run", "path", "reason", "at")
 
@@ -172,10 +170,10 @@ def _checked(document: Mapping[str, Any]) -> Redaction:
     texts = {key: document[key] for key in _KEYS}
     if not all(isinstance(text, str) and len(text) <= _MAX_TEXT for text in texts.values()):
         raise ValueError("a text is missing, or too long")
-    if not (_ID.fullmatch(texts["id"]) and _ID.fullmatch(texts["run"]) and is_slug(texts["slug"])):
+    if not (is_id(texts["id"]) and is_id(texts["run"]) and is_slug(texts["slug"])):
         raise ValueError("an id or a slug that is none")
     ids = [*document.get("banned", ()), *(one for key in ("old", "new") if (one := document.get(key)))]
-    if not all(isinstance(one, str) and _OID.fullmatch(one) for one in ids):
+    if not all(isinstance(one, str) and is_object_id(one) for one in ids):
         raise ValueError("an id that is none")
     utc_time(texts["at"])
     try:

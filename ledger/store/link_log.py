@@ -77,7 +77,7 @@ class Log:
 
 def read(repository: Repository, tip: str, *, known: str | None = None, ref: str = REF) -> Log:
     """Every event that a tip reaches, and `known` does not. Raises GitError where git can't follow it."""
-    words = ("log", f"--max-count={_MOST_COMMITS}", "--format=%H %T", "--no-show-signature")
+    words = ("log", f"--max-count={_MOST_COMMITS}", "--format=%H %T")
     lines = f"{tip}\n{f'^{known}' if known else ''}\n"
     output = repository.git(*words, "--stdin", stdin=lines.encode()).decode()
     commits = [line.split() for line in output.splitlines()]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
 from ledger import canonical
 from ledger.errors import FormatError, LedgerError
 from ledger.frozen import frozen
+from ledger.ids import is_id, is_object_id
 
 FORMAT = 1
 """1: the first (2026-11)."""
@@ -25,8 +26,6 @@ MAX_PAIRS = 5_000
 MAX_TEXT = 2_000
 """Characters of a reason or an author."""
 
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_RUN = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[0-9a-f]{32}\.json")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
 _BY = frozenset({"amend", "rebase", "map"})
@@ -126,13 +125,13 @@ def _event(found: Mapping[str, Any]) -> Event:
         )
     if version != FORMAT or found.keys() != _KEYS[found["kind"]]:
         raise ValueError("other fields than a link has")
-    recorded = _matching(_TIME, found["recorded"])
+    recorded = _matching(_TIME.fullmatch, found["recorded"])
     if found["kind"] == "rewritten":
         return Rewritten(by=_known(found["by"]), recorded=recorded, pairs=_pairs(found["pairs"]))
     return Manual(
         recorded=recorded,
-        run=_matching(_RUN, found["run"]),
-        commit=None if found["commit"] is None else _matching(_ID, found["commit"]),
+        run=_matching(is_id, found["run"]),
+        commit=None if found["commit"] is None else _matching(is_object_id, found["commit"]),
         author=_text(found["author"]),
         reason=None if found["reason"] is None else _text(found["reason"]),
     )
@@ -145,13 +144,13 @@ def _pairs(lines: Sequence[str]) -> tuple[Pair, ...]:
 
 
 def _pair(ids: Sequence[str]) -> Pair:
-    if len(ids) not in (2, 3) or not all(map(_ID.fullmatch, ids)):
+    if len(ids) not in (2, 3) or not all(map(is_object_id, ids)):
         raise ValueError("a pair is two ids of commits, and one of a tree")
     return Pair(*ids)
 
 
-def _matching(pattern: re.Pattern[str], text: str) -> str:
-    if not pattern.fullmatch(text):
+def _matching(fits: Callable[[str], object], text: str) -> str:
+    if not fits(text):
         raise ValueError(f"{text[:80]!r}")
     return text
 

@@ -8,7 +8,6 @@ file is not the one (by size and time) that was looked at then.
 from __future__ import annotations
 
 import json
-import re
 import time
 import zlib
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.frozen import frozen
+from ledger.ids import is_id, is_object_id
 from ledger.model import new_id
 from ledger.store.boot import boot_id
 
@@ -28,9 +28,6 @@ _BOOTS = 8
 _PIECE = 1 << 20
 _FORGOTTEN = 3600.0
 """Seconds after which a file that no manifest names was left by a dead process: no update takes as long."""
-
-_is_id = re.compile(r"[0-9a-f]{32}").fullmatch
-_is_tip = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?").fullmatch
 
 
 @frozen()
@@ -80,8 +77,12 @@ def _decoded(data: Mapping[str, Any]) -> Manifest:
         seals=seals,
         boots=tuple(map(str, data["boots"])),
     )
-    ids = all(map(_is_id, (*found.segments, *found.dropped)))
-    if not ids or not all(map(_is_tip, found.tips.values())) or not found.seals.keys() >= set(found.segments):
+    ids = all(map(is_id, (*found.segments, *found.dropped)))
+    if (
+        not ids
+        or not all(map(is_object_id, found.tips.values()))
+        or not found.seals.keys() >= set(found.segments)
+    ):
         raise ValueError("not a manifest")
     return found
 

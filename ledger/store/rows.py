@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ledger import canonical
+from ledger.ids import is_id
 from ledger.model import Json, utc_time
 from ledger.store.gather import Gathered, Values
 
@@ -105,7 +106,6 @@ RUN_COLUMNS: Final = (*_TEXTS, *TIME_COLUMNS, "duration", "code_dirty", "code_en
 """Those that `run.json` fills."""
 _ROW: Final = (*RUN_COLUMNS, "ref", "commit", "schema", "history", "again")
 _TEXT: Final = frozenset({str, type(None)})
-_is_id: Final = re.compile(r"[0-9a-f]{32}").fullmatch
 """Anything else could be a prefix of the ids of others, and be taken for them."""
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -145,9 +145,9 @@ def _require_texts(texts: Sequence[Any]) -> None:
         wrong = next(name for name, text in zip(_TEXTS, texts, strict=True) if type(text) not in _TEXT)
         raise TypeError(f"{wrong} is not text")
     record, run_id, base = texts[:3]
-    if not (_is_id(record) and _is_id(run_id) and (base is None or _is_id(base))):
+    if not (is_id(record) and is_id(run_id) and (base is None or is_id(base))):
         wrong = next(
-            name for name, text in zip(_TEXTS, texts[:3], strict=False) if text is None or not _is_id(text)
+            name for name, text in zip(_TEXTS, texts[:3], strict=False) if text is None or not is_id(text)
         )
         raise ValueError(f"{wrong} is not 32 hex digits")
 
@@ -156,7 +156,7 @@ def _merges(ids: object) -> str | None:
     """Ids, a space between two. Raises TypeError, ValueError for what are none."""
     if not ids:
         return None
-    if not isinstance(ids, list) or not all(map(_is_id, ids)):
+    if not isinstance(ids, list) or not all(map(is_id, ids)):
         raise ValueError("merges is not a list of 32 hex digits each")
     return " ".join(ids)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import struct
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 from ledger import canonical
 from ledger.errors import FormatError
 from ledger.frozen import frozen
+from ledger.ids import is_object_id
 from ledger.model import Author
 from ledger.store import codec, stored_zip
 from ledger.store.slug import is_slug
@@ -29,7 +29,6 @@ SEAL_FORMAT = 1
 _MANIFEST = "manifest.json"
 _PACK = "snapshot.pack"
 _NAMES = frozenset((codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA, codec.EVENTS, _PACK))
-_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 @frozen()
@@ -174,7 +173,7 @@ def _require_shape(entry: Mapping[str, Any]) -> None:
     slug, code = entry["slug"], entry["code"]
     if slug and not is_slug(slug):  # a refused run has none yet
         raise ValueError(f"{slug!r} names no ref")
-    if not isinstance(code, list) or not all(_ID.fullmatch(commit) for commit in code):
+    if not isinstance(code, list) or not all(is_object_id(commit) for commit in code):
         raise ValueError("its code is not a list of commits")
     for name in entry["files"]:
         if not (name in _NAMES or codec.HISTORY.fullmatch(name)):

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger.errors import NotFoundError
 from ledger.git import history, objects
 from ledger.git.history import CodeCommit, Range
 from ledger.git.process import Repository
-from ledger.model import Author, Json, Record, utc_text
+from ledger.model import Author, Json, Record
 from ledger.schema.definition import Definition
 from ledger.store import codec
 from ledger.store.load import Place, record_at
-from ledger.store.segment import METRICS, TIME_COLUMNS, flatten
+from ledger.store.segment import METRICS, flatten
 from ledger.trace import targets
 from ledger.trace.attach import Attacher, Attachment
 from ledger.trace.find import one_run, records_of, row_of
-from ledger.trace.runset import ABSENT, Conflict, Field, same
+from ledger.trace.runset import ABSENT, Conflict, Field, as_recorded, same
 from ledger.trace.view import MISSING, Cell, View
 
 _FILES = (codec.RUN, codec.PARAMS, codec.METRICS)
 _OF_THE_RECORD = ("format", "id", "record", "base", "merges", "settles", "recorded", "author", "reason")
 """Keys of `run.json` that say something about the record, not about the run."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,10 +241,3 @@ def _inside(node: Mapping[str, Json], prefix: str, left: dict[str, Json]) -> dic
 def _readable(conflict: Conflict) -> Conflict:
     values = tuple(as_recorded(conflict.field, value) for value in conflict.values)
     return Conflict(run_id=conflict.run_id, field=conflict.field, values=values, records=conflict.records)
-
-
-def as_recorded(field: Field, value: Json) -> Json:
-    """A time as `run.json` writes it: the index holds microseconds since 1970."""
-    if field[0] == "run" and field[1] in TIME_COLUMNS and isinstance(value, int):
-        return utc_text(_EPOCH + timedelta(microseconds=value))
-    return value

@@ -6,7 +6,6 @@ however many commits hold it, and commits in which every file that matters is th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import TypeAlias
 from ledger.errors import ConfigError, FormatError
 from ledger.git import objects
 from ledger.git.process import Repository
+from ledger.ids import is_object_id
 from ledger.schema.fingerprint import (
     DIRECTORY,
     Found,
@@ -34,7 +34,6 @@ _MAX_ENTRIES = 500_000
 _AT_ONCE = 100
 _MAX_DEPTH = 50
 """Of folders that are read ahead; deeper ones are read when they are needed."""
-_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _FILES = frozenset({b"100644", b"100664", b"100755"})
 _FOLDERS = frozenset({b"40000", b"040000"})
 
@@ -63,7 +62,7 @@ def compute(
 ) -> dict[str, Found]:
     """Fingerprint without a cache."""
     found: dict[str, Found] = {
-        commit: Unknown("not the id of a commit") for commit in commits if not _ID.fullmatch(commit)
+        commit: Unknown("not the id of a commit") for commit in commits if not is_object_id(commit)
     }
     named = [commit for commit in commits if commit not in found]
     with objects.reader(repository, max_bytes=_MAX_OBJECT_BYTES) as bulk:

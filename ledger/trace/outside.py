@@ -10,12 +10,12 @@ from functools import cached_property
 from ledger.frozen import frozen
 from ledger.git import history, refs
 from ledger.git.history import CodeCommit, Range
+from ledger.ids import is_object_id
 from ledger.store.slug import CODE
 from ledger.trace.reached import Reached
 
 _BRANCHES = ("refs/heads/", "refs/remotes/")
 _REQUESTS = ("refs/pull/", "refs/merge-requests/")
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NUMBERED = re.compile(r"refs/(?:remotes/.+/)?(?:pull|pr|merge-requests|mr)/(?P<number>\d{1,9})(?:/head)?")
 """A pull request where `git fetch` of a forge's own refs, or of a usual refspec of them, puts it."""
 
@@ -41,7 +41,7 @@ class Outside:
     @classmethod
     def look(cls, reached: Reached, heads: Sequence[Head], runs: Iterable[str]) -> Outside:
         """`runs` are commits that runs name; those that are not in this repository are passed over."""
-        tips = {*filter(_ID.fullmatch, runs), *(head.commit for head in heads)}
+        tips = {*filter(is_object_id, runs), *(head.commit for head in heads)}
         span = Range(include=tuple(sorted(tips)), exclude=tuple(reached.tips))
         found = history.walk(reached.repository, span, options=("--ignore-missing",))
         return cls(reached, heads, {commit.id: commit for commit in found})

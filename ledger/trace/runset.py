@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from ledger.frozen import frozen
-from ledger.model import Json
+from ledger.model import Json, utc_text_of
 from ledger.store.index import Index
-from ledger.store.segment import COLUMNS, METRICS, PARAMS, TAGS
+from ledger.store.segment import COLUMNS, METRICS, PARAMS, TAGS, TIME_COLUMNS
 from ledger.trace.merging import ABSENT, Field, Lineage, Link, Merged, same, tips
 
 __all__ = ["ABSENT", "GROUPS", "MERGED_COLUMNS", "Conflict", "Field", "RunSet", "same"]
@@ -246,3 +246,10 @@ def _settled(text: str) -> tuple[Field, ...]:
     names = found if isinstance(found, list) else ()
     parts = (name.partition(".") for name in names if isinstance(name, str))
     return tuple((group, name) for group, _, name in parts)
+
+
+def as_recorded(field: Field, value: Json) -> Json:
+    """A time as `run.json` writes it: the index holds microseconds since 1970."""
+    if field[0] == "run" and field[1] in TIME_COLUMNS and isinstance(value, int):
+        return utc_text_of(value)
+    return value

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-from ledger.model import Json, utc_text
+from ledger.model import Json
 from ledger.store.load import Place
 from ledger.trace.find import row_of
 from ledger.trace.merging import tips
-from ledger.trace.runset import ABSENT, Field, RunSet, same
-
-_TIMES = frozenset({("run", "started"), ("run", "finished")})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from ledger.trace.runset import ABSENT, Field, RunSet, as_recorded, same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +36,7 @@ def start_of(runs: RunSet, run_id: str) -> Start:
     return Start(
         place=Place(record=columns["record"], ref=columns["ref"], commit=columns["commit"] or ""),
         merged={
-            field: _as_recorded(field, value)
+            field: as_recorded(field, value)
             for field, value in whole.items()
             if not same(own.get(field, ABSENT), value)
         },
@@ -48,10 +44,3 @@ def start_of(runs: RunSet, run_id: str) -> Start:
         merges=tuple(link.record for link in reversed(tips(runs.links(run_id))[:-1])),
         disputed=frozenset(conflict.field for conflict in runs.conflicts_of(carrier)),
     )
-
-
-def _as_recorded(field: Field, value: Json) -> Json:
-    """A time as `run.json` writes it: the index holds microseconds since 1970."""
-    if field in _TIMES and isinstance(value, int):
-        return utc_text(_EPOCH + timedelta(microseconds=value))
-    return value

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 
 import pytest
 from conftest import Ledger, Repo
+from record.lived import journals, program
 
 pytestmark = pytest.mark.faults
-
-
-def journals(repo: Repo) -> list[str]:
-    folder = repo.path / ".git/ledger/journal"
-    return sorted(os.listdir(folder)) if folder.is_dir() else []
-
-
-def program(repo: Repo, text: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", f"import ledger, os, sys, time\n{text}"],
-        cwd=repo.path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **env},
-    )
 
 
 @pytest.mark.parametrize("block", [True, False], ids=["in a block", "without a block"])
