@@ -12,7 +12,7 @@ from ledger.git import refs, remote
 from ledger.git.process import LockedError, Repository
 from ledger.git.refs import RefUpdate, Tip
 from ledger.model import new_id
-from ledger.store import aftercare, lock
+from ledger.store import aftercare, chain, lock
 from ledger.store.slug import INBOX, PINS, QUARANTINE, RUNS, TRACKING, remote_part
 from ledger.store.spool import Spool, write_durably
 
@@ -79,6 +79,8 @@ def begin(workspace: Workspace, told: Told | None = None) -> Iterator[Session]:
                 "another push or pull of this clone is at work", hint="let it end; nothing is lost"
             )
         yield Session(workspace=workspace, held=held, told=told or (lambda _: None))
+    # What others sealed, and left to whoever waited here for the chain lock.
+    chain.drain(workspace.repository, home=workspace.config.remote or "origin")
 
 
 @contextmanager

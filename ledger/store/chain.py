@@ -68,13 +68,14 @@ def drain(
 ) -> Drained:
     """Chain what the spool holds. Never loses and never waits for long: what stays is still sealed.
 
-    Records that others seal while the lock is held here are taken along, so that nobody has to wait for it.
+    Records that others seal while the lock is held here are taken along, so that nobody has to wait for it; by
+    one who waited for the lock, only in one round: what it does next needs what was there when it came.
     `known` are files that this process has just sealed, with what they hold: they are not read back.
     """
     spool = Spool.of(repository)
     result = Drained()
     stuck: set[Path] = set()
-    end = time.monotonic() + _LEAD_SECONDS
+    end = time.monotonic() + (0 if wait_seconds else _LEAD_SECONDS)
     while set(spool.pending()) - stuck:
         if result.records and time.monotonic() > end:
             return result

@@ -120,15 +120,31 @@ class Held:
 
 @contextmanager
 def acquire(path: Path, *, wait_seconds: float) -> Iterator[Held | None]:
-    """The lock, or None when others hold it for longer than `wait_seconds`. Raises OSError."""
+    """The lock, or None when others hold it for longer than `wait_seconds`. Raises OSError.
+
+    Who does not wait leaves it to one who does: writers without a pause would starve a push otherwise.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    turn = _open(path.with_name(f"{path.name}.turn"))
+    try:
+        with _acquired(path, turn, wait_seconds) as held:
+            yield held
+    finally:
+        os.close(turn)
+
+
+@contextmanager
+def _acquired(path: Path, turn: int, wait_seconds: float) -> Iterator[Held | None]:
+    if not wait_seconds and not _free(turn):
+        yield None
+        return
     descriptor = _open(path)
     try:
-        locked = _lock(descriptor, wait_seconds)
+        locked = _lock(descriptor, turn, wait_seconds)
         while locked and not _is_at(descriptor, path):  # somebody removed it: others lock the new one
             os.close(descriptor)
             descriptor = _open(path)
-            locked = _lock(descriptor, wait_seconds)
+            locked = _lock(descriptor, turn, wait_seconds)
         if not locked:
             yield None
             return
@@ -151,19 +167,33 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _lock(descriptor: int, wait_seconds: float) -> bool:
+def _lock(descriptor: int, turn: int, wait_seconds: float) -> bool:
+    """Take it; one who waits holds the turn meanwhile, or queues for that too."""
     end = time.monotonic() + wait_seconds
     pause = 0.001
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.02)
-        else:
-            return True
+    first = _try(turn, fcntl.LOCK_EX) if wait_seconds else True
+    while not _try(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() >= end:
+            return False
+        first = first or _try(turn, fcntl.LOCK_EX)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.02)
+    return True
+
+
+def _free(turn: int) -> bool:
+    found = _try(turn, fcntl.LOCK_SH)
+    if found:
+        fcntl.flock(turn, fcntl.LOCK_UN)
+    return found
+
+
+def _try(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _predecessor(data: bytes) -> Predecessor:

@@ -62,6 +62,40 @@ def test_one_at_a_time(path: Path) -> None:
         assert again
 
 
+def test_who_waits_comes_before_who_does_not(path: Path) -> None:
+    waits, goes = threading.Event(), threading.Event()
+
+    def waiter() -> None:
+        with lock.acquire(path, wait_seconds=60) as held:
+            assert held
+            waits.set()
+            goes.wait(60)
+
+    thread = threading.Thread(target=waiter)
+    with lock.acquire(path, wait_seconds=0) as held:
+        assert held
+        thread.start()
+        with path.with_name("lock.turn").open("rb") as turn:
+            while not _is_locked(turn.fileno()):
+                time.sleep(0.001)
+    with lock.acquire(path, wait_seconds=0) as too_soon:
+        assert too_soon is None
+    assert waits.wait(60)
+    goes.set()
+    thread.join()
+    with lock.acquire(path, wait_seconds=0) as again:
+        assert again
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
 def test_after_a_clean_end_there_is_nothing_to_mend(path: Path) -> None:
     with lock.acquire(path, wait_seconds=0) as held:
         assert held
