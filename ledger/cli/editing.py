@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def write(app: App, prefix: str, change: Change, *, as_json: bool) -> None:
     """Edit the run that a prefix names, and say what became of it."""
     from ledger.cli.record import document
-    from ledger.record.edit import as_recorded, edit
+    from ledger.record.draft import as_recorded
+    from ledger.record.edit import edit
     from ledger.render.terminal import escape
 
     found = start(app, prefix)

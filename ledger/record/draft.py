@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from ledger.errors import InputError
-from ledger.model import Artifact, Code, Json, Metric, Status
+from ledger.model import Artifact, Code, Json, Metric, Record, Status
 from ledger.record.code import Captured
 from ledger.schema.document import Schema
+from ledger.store.slug import RUNS, slug
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,21 @@ class Recorded:
     chained: bool
     """On its ref already; else sealed, and chained by the next command."""
     warnings: tuple[str, ...] = ()
+
+
+def as_recorded(item: Record, *, chained: bool, warnings: tuple[str, ...] = ()) -> Recorded:
+    """What `record` says of a record."""
+    run = item.run
+    return Recorded(
+        id=run.id,
+        record=run.record,
+        experiment=run.experiment,
+        ref=RUNS + slug(run.experiment),
+        status=run.status,
+        code=run.code,
+        chained=chained,
+        warnings=warnings,
+    )
 
 
 def status_of(word: str) -> Status:

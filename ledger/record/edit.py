@@ -18,10 +18,10 @@ from ledger.config import Workspace
 from ledger.errors import ConfigError, InputError, NotFoundError, RefusedError
 from ledger.model import Json, Metric, Record, Status, utc_text
 from ledger.record import secrets
-from ledger.record.run import Recorded, stored
+from ledger.record.draft import Recorded, as_recorded
+from ledger.record.run import stored
 from ledger.schema import document
 from ledger.store.segment import flatten
-from ledger.store.slug import RUNS, slug
 from ledger.store.values import clean_name
 
 MAX_TEXT = 65_536
@@ -92,21 +92,6 @@ def edit(workspace: Workspace, tip: Tip, change: Change) -> tuple[Recorded, tupl
     fate = stored(workspace, [record])
     done = as_recorded(record, chained=record.run.record in fate.chained, warnings=(*masked, *fate.warnings))
     return done, tuple(f"{group}.{name}" for group, name in told)
-
-
-def as_recorded(item: Record, *, chained: bool, warnings: tuple[str, ...] = ()) -> Recorded:
-    """What `record` says of a record."""
-    run = item.run
-    return Recorded(
-        id=run.id,
-        record=run.record,
-        experiment=run.experiment,
-        ref=RUNS + slug(run.experiment),
-        status=run.status,
-        code=run.code,
-        chained=chained,
-        warnings=warnings,
-    )
 
 
 def _following(workspace: Workspace, tip: Tip, change: Change) -> Record:

@@ -12,13 +12,12 @@ from ledger import config
 from ledger.config import Workspace
 from ledger.errors import RefusedError, RepositoryError
 from ledger.git.process import initialised
-from ledger.record.draft import Draft, Recorded
+from ledger.record.draft import Draft, Recorded, as_recorded
 from ledger.record.prepare import Prepared, Session
 from ledger.record.run import refused_record
 from ledger.record.sealing import sealed, signed, stem
 from ledger.store.depot import Depot, depot
 from ledger.store.sealed import packed
-from ledger.store.slug import RUNS, slug
 from ledger.store.spool import SUFFIX
 
 
@@ -55,23 +54,12 @@ def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> t
     """
     place = depot(target, within=directory, environ=workspace.environ)
     item = Session(workspace, [draft]).prepare(draft)
-    run = item.record.run
-    name = stem(workspace, run.record) + SUFFIX
+    name = stem(workspace, item.record.run.record) + SUFFIX
     if item.faults:
         raise _refusal(place, item, name)
     whole, unsigned = signed(workspace, [sealed(item.record, item.pack)])
     where = place.put(name, packed(whole))
-    done = Recorded(
-        id=run.id,
-        record=run.record,
-        experiment=run.experiment,
-        ref=RUNS + slug(run.experiment),
-        status=run.status,
-        code=run.code,
-        chained=False,
-        warnings=(*item.warnings, *unsigned),
-    )
-    return done, where
+    return as_recorded(item.record, chained=False, warnings=(*item.warnings, *unsigned)), where
 
 
 def _refusal(place: Depot, item: Prepared, name: str) -> RefusedError:

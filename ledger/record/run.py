@@ -7,12 +7,11 @@ from pathlib import Path
 
 from ledger.config import Workspace
 from ledger.errors import RefusedError
-from ledger.record.draft import Draft, Recorded
+from ledger.record.draft import Draft, Recorded, as_recorded
 from ledger.record.prepare import Prepared, Session, load_schema
 from ledger.record.sealing import Fate, seal_and_chain, sealed, stem, stored
 from ledger.store import codec
 from ledger.store.sealed import Sealed
-from ledger.store.slug import RUNS, slug
 from ledger.store.spool import Spool
 
 __all__ = [
@@ -53,17 +52,8 @@ def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
 
 
 def _recorded(item: Prepared, fate: Fate) -> Recorded:
-    run = item.record.run
-    return Recorded(
-        id=run.id,
-        record=run.record,
-        experiment=run.experiment,
-        ref=RUNS + slug(run.experiment),
-        status=run.status,
-        code=run.code,
-        chained=run.record in fate.chained,
-        warnings=(*item.warnings, *fate.warnings),
-    )
+    warnings = (*item.warnings, *fate.warnings)
+    return as_recorded(item.record, chained=item.record.run.record in fate.chained, warnings=warnings)
 
 
 def _refusal(workspace: Workspace, faulty: Sequence[Prepared], total: int) -> RefusedError:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.errors import FormatError, GitError
+from ledger.errors import FormatError, GitError, StorageError
+from ledger.frozen import frozen
 from ledger.git.process import Repository
 from ledger.model import new_id
 from ledger.store import codec, segment
@@ -40,58 +42,68 @@ def updated(
     told: Told | None,
     parts: _Parts,
 ) -> Manifest:
-    new, went, broken = differences(repository, old.tips, tips)
-    if new is None:
-        return _anew(repository, folder, old, tips, told, parts)
-    segments = {stem: parts(stem) for stem in old.segments}
-    gone = {*old.dropped, *_records_of(list(segments.values()), went)}
-    # Rows name commits: where some were replaced (re-parented, folded in), what is left beside them is read anew.
-    stale = [stem for stem, part in segments.items() if _records_of([part], went)]
-    try:
-        left = placed(repository, _left([segments[stem] for stem in stale], went, gone))
-    except GitError:
-        return _anew(repository, folder, old, tips, told, parts)
-    existing = [part for stem, part in segments.items() if stem not in stale]
-    stems = [stem for stem in old.segments if stem not in stale]
-    fresh = len(stems)
-    with _uncollected():
-        for builder in _built(repository, [*left, *new], existing, gone, told):
-            stem = new_id()
-            segment.write(builder, folder, stem)
-            stems.append(stem)
-    if len(tips) > 1 and not gone.issubset(old.dropped):
-        # Another ref may hold what this one lost, on the same commits or as a copy on others: rare, and then surely right.
-        for stem in stems[fresh:]:
+    """The manifest of what the tips hold, and its segments written. Raises OSError, GitError."""
+    update = _Update(repository, folder, tips, told, parts)
+    found = update.onwards(old)
+    if found is None:
+        found = update.onwards(Manifest())
+        if found is None:
+            raise StorageError("the chains can't be followed", hint="ledger verify says where")
+        for stem in old.segments:
             manifests.remove(folder, stem)
-        return _anew(repository, folder, old, tips, told, parts)
-    stems, merged = _merged(folder, stems, parts)
-    whole = {ref: tip for ref, tip in tips.items() if ref not in broken}
-    manifest = Manifest(
-        tips=whole,
-        segments=tuple(stems),
-        dropped=tuple(sorted(gone)),
-        broken=broken,
-        seals=old.seals,
-        boots=old.boots,
-    )
-    manifests.publish(folder, manifest)
-    for stem in (*merged, *stale):
-        manifests.remove(folder, stem)
-    return manifest
+    return found
 
 
-def _anew(
-    repository: Repository,
-    folder: Path,
-    old: Manifest,
-    tips: Mapping[str, str],
-    told: Told | None,
-    parts: _Parts,
-) -> Manifest:
-    manifest = updated(repository, folder, Manifest(), tips, told, parts)
-    for stem in old.segments:
-        manifests.remove(folder, stem)
-    return manifest
+@frozen(kw_only=False)
+class _Update:
+    repository: Repository
+    folder: Path
+    tips: Mapping[str, str]
+    told: Told | None
+    parts: _Parts
+
+    def onwards(self, old: Manifest) -> Manifest | None:
+        """From an older manifest; None where only starting from nothing is surely right."""
+        new, went, broken = differences(self.repository, old.tips, self.tips)
+        if new is None:
+            return None
+        segments = {stem: self.parts(stem) for stem in old.segments}
+        gone = {*old.dropped, *_records_of(list(segments.values()), went)}
+        # Rows name commits: where some were replaced (re-parented, folded in), what is left beside them is read anew.
+        stale = [stem for stem, part in segments.items() if _records_of([part], went)]
+        try:
+            left = placed(self.repository, _left([segments[stem] for stem in stale], went, gone))
+        except GitError:
+            return None
+        kept = {stem: part for stem, part in segments.items() if stem not in stale}
+        fresh = self._written([*left, *new], list(kept.values()), gone)
+        if len(self.tips) > 1 and not gone.issubset(old.dropped):
+            # Another ref may hold what this one lost, on the same commits or as a copy on others: rare.
+            for stem in fresh:
+                manifests.remove(self.folder, stem)
+            return None
+        stems, merged = _merged(self.folder, [*kept, *fresh], self.parts)
+        manifest = replace(
+            old,
+            tips={ref: tip for ref, tip in self.tips.items() if ref not in broken},
+            segments=tuple(stems),
+            dropped=tuple(sorted(gone)),
+            broken=broken,
+        )
+        manifests.publish(self.folder, manifest)
+        for stem in (*merged, *stale):
+            manifests.remove(self.folder, stem)
+        return manifest
+
+    def _written(self, commits: Sequence[Commit], existing: Sequence[Segment], gone: set[str]) -> list[str]:
+        """Stems of the segments that hold the records of commits."""
+        stems = []
+        with _uncollected():
+            for builder in _built(self.repository, commits, existing, gone, self.told):
+                stem = new_id()
+                segment.write(builder, self.folder, stem)
+                stems.append(stem)
+        return stems
 
 
 @contextmanager
