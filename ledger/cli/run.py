@@ -32,7 +32,9 @@ The program finds the run's id in LEDGER_RUN: `ledger log-metric` and `ledger lo
 end, where it wrote them; files that it left untouched are an earlier run's, and are left out.
 
 The exit code is the program's. An end by a signal is recorded as killed, any other exit code but 0 as failed, with the
-last lines of standard error (ledger show RUN --events).
+last lines of standard error (ledger show RUN --events), or of the terminal where that is where they went: on a
+terminal the program sees a terminal, too, and its output and errors are one stream. A program that takes the whole
+screen is better left alone: --no-tee.
 """
 
 
@@ -256,7 +258,12 @@ def _conclude(live: Run, ended: Ended, talk: Callable[[str], None]) -> None:
     status = Status.KILLED if ended.killed else Status.FAILED if ended.code else Status.FINISHED
     live.tag("exit_code", str(ended.code))
     if status is not Status.FINISHED:
-        for name, data in (("standard error", ended.stderr), ("standard output", ended.stdout)):
+        tails = ended.tails
+        for name, data in (
+            ("standard error", tails.stderr),
+            ("standard output", tails.stdout),
+            ("the terminal", tails.terminal),
+        ):
             lines = last_lines(data)
             if lines:
                 live.event(f"the last lines of {name}", level="error", lines=lines)

@@ -1,31 +1,29 @@
 """Running a program of any language as a run: its output passes through, signals reach it, and how it ended is known.
 
 The program is a child in a process group of its own, to which signals go on. Where it was started from a terminal, it
-stays in the terminal's group, which Ctrl-C reaches by itself.
+stays in the terminal's group, which Ctrl-C reaches by itself. Where we print to a terminal, so does it (`screen`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
 import threading
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO, Self
+from typing import Self
 
 from ledger.errors import LedgerError
 from ledger.record import secrets
+from ledger.record.screen import Screen
+from ledger.record.tee import Tails, Tee
 
-TAIL_BYTES = 65_536
-"""Kept of each stream."""
 NOT_FOUND, NOT_STARTED = 127, 126
 """Exit codes of a shell for a program that isn't there, and for one that can't be started."""
 _NOTHING = "nothing was run, and nothing recorded"
@@ -35,9 +33,6 @@ _OF_THE_TERMINAL = frozenset((signal.SIGINT, signal.SIGHUP, signal.SIGQUIT))
 """These a terminal sends to its whole group."""
 _KILLING = frozenset((*_ENDING, signal.SIGKILL, signal.SIGXCPU))
 """Deaths that come from outside; any other signal is the program's own failure."""
-_PIPE_BYTES = 1 << 20
-"""The most that a pipe holds: what comes later was written after the program had ended."""
-_DRAIN_SECONDS = 1.0
 _LINES, _MAX_LINE = 40, 1000
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 """Colours and the like of a terminal."""
@@ -63,12 +58,11 @@ class Ended:
 
     code: int
     """As a shell has it: 128 + the signal that it died of."""
+    tails: Tails = field(default_factory=Tails)
+    """The last of what it printed; nothing where it had our streams themselves."""
     died_of: int | None = None
     received: int | None = None
     """The last signal that was to end it, as far as it passed through here."""
-    stdout: bytes = b""
-    """The last of what it printed; empty where it had the stream itself."""
-    stderr: bytes = b""
 
     @property
     def killed(self) -> bool:
@@ -113,25 +107,25 @@ def launch(
         OSError: the system can't run the program.
 
     """
+    screen = (Screen.like(1) or Screen.like(2)) if tee else None
     terminal = _owns_terminal()
-    with _Signals(alone=not terminal, grace=grace) as signals:
+    with _Signals(alone=not terminal, grace=grace, screen=screen) as signals, Tee(screen, on=tee) as output:
         child = subprocess.Popen(
             words,
             cwd=directory,
-            env=_unbuffered(environ) if tee else environ,
-            stdout=subprocess.PIPE if tee else None,
-            stderr=subprocess.PIPE if tee else None,
+            env=_unbuffered(environ) if tee and not screen else environ,
+            stdout=output.stdout,
+            stderr=output.stderr,
             process_group=None if terminal else 0,
         )
         signals.reach(child)
-        with _pumps(child) as (out, err):
+        with output.passing():
             code = child.wait()
     return Ended(
         code=128 - code if code < 0 else code,
+        tails=output.tails,
         died_of=-code if code < 0 else None,
         received=signals.received,
-        stdout=out.tail if out else b"",
-        stderr=err.tail if err else b"",
     )
 
 
@@ -153,11 +147,12 @@ def _unbuffered(environ: Mapping[str, str]) -> Mapping[str, str]:
 class _Signals:
     """Passes signals on to a child."""
 
-    def __init__(self, *, alone: bool, grace: float | None) -> None:
+    def __init__(self, *, alone: bool, grace: float | None, screen: Screen | None) -> None:
         self.received: int | None = None
         self._alone = alone
         """The child has a process group of its own."""
         self._grace = grace
+        self._screen = screen
         self._child: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
         self._previous: dict[int, object] = {}
@@ -167,6 +162,8 @@ class _Signals:
         for number in _PASSED_ON:
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 self._previous[number] = signal.signal(number, self._handle)
+        if self._screen is not None:
+            self._previous[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, self._resize)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -190,6 +187,16 @@ class _Signals:
         else:
             self._pass_on(number)
 
+    def _resize(self, number: int, frame: FrameType | None) -> None:
+        """The terminal told its group already, which may have looked before the new size was known here."""
+        del frame
+        if self._screen is None or not self._screen.fit() or self._child is None:
+            return
+        if self._alone:
+            self._send(number)
+        else:
+            os.killpg(0, number)
+
     def _pass_on(self, number: int) -> None:
         if self._alone or number not in _OF_THE_TERMINAL:
             self._send(number)
@@ -209,85 +216,13 @@ class _Signals:
                 os.kill(child.pid, number)
 
 
-@contextmanager
-def _pumps(child: subprocess.Popen[bytes]) -> Iterator[tuple[_Pump | None, _Pump | None]]:
-    """Its two streams, passed through while the block runs, and to their ends after it."""
-    pumps = tuple(
-        _Pump(stream, sink) if stream else None for stream, sink in ((child.stdout, 1), (child.stderr, 2))
-    )
-    for pump in pumps:
-        if pump is not None:
-            pump.start()
-    try:
-        yield pumps[0], pumps[1]
-    finally:
-        for pump in pumps:
-            if pump is not None:
-                pump.drain()
-
-
-class _Pump(threading.Thread):
-    """Passes one stream on, byte by byte as it came, and keeps the last of it."""
-
-    def __init__(self, source: IO[bytes], sink: int) -> None:
-        super().__init__(name="ledger-output", daemon=True)
-        self._source = source
-        self._sink = sink
-        self._kept: deque[bytes] = deque()
-        self._size = 0
-        self._passed = 0
-        self._writing = False
-
-    @property
-    def tail(self) -> bytes:
-        return b"".join(self._kept)[-TAIL_BYTES:]
-
-    def run(self) -> None:
-        descriptor = self._source.fileno()
-        while data := os.read(descriptor, 65_536):
-            self._writing = True
-            self._keep(data)
-            try:
-                _write(self._sink, data)
-            except OSError:  # whoever read our output is gone: the program is to learn it
-                break
-            self._passed += len(data)
-            self._writing = False
-        self._source.close()
-
-    def _keep(self, data: bytes) -> None:
-        self._kept.append(data)
-        self._size += len(data)
-        while self._size - len(self._kept[0]) >= TAIL_BYTES:
-            self._size -= len(self._kept.popleft())
-
-    def drain(self) -> None:
-        """Wait for all that the program had written when it ended, not for what it left running."""
-        before = self._passed
-        while self.is_alive():
-            passed = self._passed
-            self.join(_DRAIN_SECONDS)
-            idle = self._passed == passed and not self._writing
-            if idle or self._passed - before > _PIPE_BYTES:
-                return
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:  # a terminal that somebody else made so
-            select.select((), (descriptor,), ())
-
-
 def reason(ended: Ended) -> str | None:
     """Why it did not end well, in one line; None where it did."""
     if ended.killed or ended.died_of:
         return _name(ended.received or ended.died_of or 0)
     if not ended.code:
         return None
-    lines = last_lines(ended.stderr)
+    lines = last_lines(ended.tails.stderr or ended.tails.terminal)
     return f"exit code {ended.code}: {lines[-1]}"[:_MAX_LINE] if lines else f"exit code {ended.code}"
 
 
