@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.schema.edges import Break, Hyper, Iso
+from ledger.schema.frames import Frames
 from ledger.schema.lowered import Migration
-from ledger.schema.transform import Chain, Link, UnwieldyError, agree, inverted, joined
+from ledger.schema.transform import Chain, Link, UnwieldyError, inverted, joined
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
@@ -68,44 +69,33 @@ class Graph:
         self.migrations = tuple(migrations)
         self.hypers: list[tuple[Hyper, Migration]] = []
         self.breaks: list[tuple[Break, Migration]] = []
-        self._arcs: dict[str, list[Arc]] = {}
-        self._frames = Union()
+        self._isos: list[tuple[Iso, Migration]] = []
+        self._frames = Frames()
         self._closing: list[tuple[Iso, Migration]] = []
-        self._over: set[int] = set()
-        """Identities of the arcs that no tree of a frame needs."""
         for migration in self.migrations:
             for edge in migration.edges:
                 self._add(edge, migration)
-        self.faults, self._incoherent = self._check(self._tree())
+        self.faults, self._incoherent = self._check()
 
     def _add(self, edge: Iso | Hyper | Break, migration: Migration) -> None:
-        if isinstance(edge, Hyper):
-            self.hypers.append((edge, migration))
-        elif isinstance(edge, Break):
-            self.breaks.append((edge, migration))
-        else:
-            there, back = Arc(edge, migration, False), Arc(edge, migration, True)
-            self._arcs.setdefault(edge.source, []).append(there)
-            self._arcs.setdefault(edge.target, []).append(back)
-            if not self._frames.join(edge.source, edge.target):
+        if isinstance(edge, Iso):
+            self._isos.append((edge, migration))
+            if not self._frames.join(edge.source, edge.link, edge.target):
                 self._closing.append((edge, migration))
-                self._over |= {id(there), id(back)}
-
-    def _tree(self) -> Mapping[str, Sequence[Arc]]:
-        """One way between any two definitions of a frame; nothing where no edge closes a circle."""
-        if not self._closing:
-            return {}
-        return {did: [arc for arc in arcs if id(arc) not in self._over] for did, arcs in self._arcs.items()}
+        elif isinstance(edge, Hyper):
+            self.hypers.append((edge, migration))
+        else:
+            self.breaks.append((edge, migration))
 
     def frame(self, did: str) -> str:
         """One id for all definitions that convert into one another: the smallest of them."""
-        return self._frames.find(did)
+        return self._frames.name(did)
 
     @cached_property
     def members(self) -> Mapping[str, Sequence[str]]:
         """Definitions of each frame that has an invertible edge, sorted."""
         members: dict[str, list[str]] = {}
-        for did in sorted(self._arcs):
+        for did in sorted({did for edge, _ in self._isos for did in (edge.source, edge.target)}):
             members.setdefault(self.frame(did), []).append(did)
         return members
 
@@ -120,10 +110,9 @@ class Graph:
     @cached_property
     def newest(self) -> Mapping[str, str]:
         """The definition that each frame came to, by frame: one that no conversion leads on from, as late as may be."""
-        isos = [edge for migration in self.migrations for edge in migration.edges if isinstance(edge, Iso)]
-        started = {edge.source for edge in isos}
+        started = {edge.source for edge, _ in self._isos}
         found: dict[str, str] = {}
-        for edge in isos:
+        for edge, _ in self._isos:
             frame = self.frame(edge.target)
             if edge.target not in started or found.get(frame, edge.target) in started:
                 found[frame] = edge.target
@@ -134,42 +123,36 @@ class Graph:
 
     def path(self, source: str, target: str) -> Path:
         """The shortest way between two definitions of one frame."""
-        return _way(source, target, self._arcs)
+        return _way(source, target, self._arcs.get(self.frame(source), {}))
 
-    def _check(self, tree: Mapping[str, Sequence[Arc]]) -> tuple[tuple[Finding, ...], frozenset[str]]:
+    @cached_property
+    def _arcs(self) -> Mapping[str, Mapping[str, Sequence[Arc]]]:
+        """By frame, and by the definition that they lead on from."""
+        arcs: dict[str, dict[str, list[Arc]]] = {}
+        for edge, migration in self._isos:
+            _both_ways(arcs.setdefault(self.frame(edge.source), {}), edge, migration)
+        return arcs
+
+    def _check(self) -> tuple[tuple[Finding, ...], frozenset[str]]:
         """Compare each edge that closes a circle with the way round: the first contradiction of each frame."""
-        maps: dict[str, Chain] = {}
-        joins = _Joins()
         agreeing: set[Iso] = set()
         faults: list[Finding] = []
         incoherent: set[str] = set()
         for edge, migration in self._closing:
             if edge in agreeing or self.frame(edge.source) in incoherent:
                 continue
-            if self._agrees(Arc(edge, migration, False), maps, tree, joins):
+            if self._frames.agrees(edge.source, edge.link, edge.target):
                 agreeing.add(edge)
             else:
-                faults.append(self._incoherence(edge, migration, tree))
+                faults.append(self._incoherence(edge, migration))
                 incoherent.add(self.frame(edge.source))
         return tuple(faults), frozenset(incoherent)
 
-    def _agrees(
-        self, arc: Arc, maps: dict[str, Chain], tree: Mapping[str, Sequence[Arc]], joins: _Joins
-    ) -> bool:
-        """Whether an edge is what the tree says; `maps` grows by what had to be known for it."""
-        edge = arc.edge
-        try:
-            if edge.source not in maps:
-                maps |= _maps_from(self.frame(edge.source), tree, joins)
-            return agree(joins.after(maps[edge.source], arc), maps[edge.target])
-        except UnwieldyError:
-            return False
-
-    def _incoherence(self, edge: Iso, migration: Migration, tree: Mapping[str, Sequence[Arc]]) -> Finding:
+    def _incoherence(self, edge: Iso, migration: Migration) -> Finding:
         from ledger.schema.codes import finding
 
         source, target = (migration.defs[did]["name"] for did in (edge.source, edge.target))
-        others = _way(edge.source, edge.target, tree)
+        others = _way(edge.source, edge.target, self._tree(self.frame(edge.source)))
         files = ", ".join(dict.fromkeys(arc.migration.file for arc in others)) or "leaving it out"
         said, found = _shown((edge.link,)), _shown(link for arc in others for link in arc.chain)
         return finding(
@@ -180,42 +163,26 @@ class Graph:
             file=migration.file,
         )
 
+    def _tree(self, frame: str) -> Mapping[str, Sequence[Arc]]:
+        """One way between any two definitions of a frame: the edges that joined it."""
+        over = {id(edge) for edge, _ in self._closing}
+        tree: dict[str, list[Arc]] = {}
+        for edge, migration in self._isos:
+            if id(edge) not in over and self.frame(edge.source) == frame:
+                _both_ways(tree, edge, migration)
+        return tree
+
+
+def _both_ways(arcs: dict[str, list[Arc]], edge: Iso, migration: Migration) -> None:
+    arcs.setdefault(edge.source, []).append(Arc(edge, migration, False))
+    arcs.setdefault(edge.target, []).append(Arc(edge, migration, True))
+
 
 def _shown(links: Iterable[Link]) -> str:
     try:
         return " then ".join(map(str, joined(links))) or "no change"
     except UnwieldyError:
         return "more digits than can be followed"
-
-
-class _Joins:
-    """Compositions that were made before, by what they were made of: metrics that change together share them."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int, bool], tuple[Chain, Link, Chain]] = {}
-        """By identity, so each keeps alive what it was made of."""
-
-    def after(self, chain: Chain, arc: Arc) -> Chain:
-        """A chain and then an arc. Raises UnwieldyError."""
-        link = arc.edge.link
-        key = (id(chain), id(link), arc.backward)
-        if key not in self._known:
-            self._known[key] = (chain, link, joined((*chain, *arc.chain)))
-        return self._known[key][2]
-
-
-def _maps_from(root: str, tree: Mapping[str, Sequence[Arc]], joins: _Joins) -> dict[str, Chain]:
-    """From `root` to every definition of its frame, along the tree."""
-    maps: dict[str, Chain] = {root: ()}
-    waiting = [root]
-    while waiting:
-        did = waiting.pop()
-        for arc in tree.get(did, ()):
-            end = arc.end
-            if end not in maps:
-                maps[end] = joins.after(maps[did], arc)
-                waiting.append(end)
-    return maps
 
 
 def _way(source: str, target: str, arcs: Mapping[str, Sequence[Arc]]) -> Path:

@@ -15,7 +15,6 @@ from types import MappingProxyType
 
 from ledger import canonical
 from ledger.errors import ConfigError, InputError
-from ledger.schema import formats
 from ledger.schema.affine import IDENTITY, Affine, UnitError, affine, rational
 from ledger.schema.unit_table import BINARY_PREFIXES, BINARY_UNITS, PREFIXES, UNITS
 
@@ -106,6 +105,8 @@ def load(data: bytes, *, what: str = ".ledger/units.json") -> Mapping[str, Unit]
         document = canonical.loads(data, what=what, max_bytes=_MAX_FILE_BYTES)
     except InputError as error:
         raise ConfigError(error.message, hint=error.hint, details=error.details) from error
+    from ledger.schema import formats
+
     if faults := formats.check("units", document, file=what):
         raise ConfigError(f"{what}: not a file of units", details=tuple(map(str, faults)))
     return project_units(document["units"], what=what)
