@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from ledger import plain_file
 from ledger.errors import ConfigError
 from ledger.frozen import frozen
 from ledger.git.process import Repository, discover
@@ -21,6 +22,8 @@ CONFIG_FORMAT = 1
 DEFAULT_SNAPSHOT_BYTES = 10 * 1024 * 1024
 DEFAULT_LOST_AFTER_HOURS = 24.0
 FOLDER = ".ledger"
+MAX_FILE = 1 << 20
+"""Bytes of the file."""
 
 
 @frozen()
@@ -74,10 +77,14 @@ def read_file(top: Path | None) -> dict[str, Any]:
     import tomllib
 
     try:
-        data = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = plain_file.read(path, MAX_FILE).decode("utf-8")
+        if len(text) > MAX_FILE:
+            raise ValueError(f"more than {MAX_FILE:,} bytes")
+        data = tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
+        said = "nested too deeply" if isinstance(error, RecursionError) else error
         raise ConfigError(
-            f"{path}: {error}", hint="`ledger init --help` shows what the file may hold"
+            f"{path}: {said}", hint="`ledger init --help` shows what the file may hold"
         ) from error
     from ledger.schema import formats
 
@@ -91,7 +98,10 @@ def read_file(top: Path | None) -> dict[str, Any]:
             f"{path}: format {version} is newer than this ledger reads ({CONFIG_FORMAT})",
             hint="upgrade ledger",
         )
-    faults = formats.check("config", data, file=str(path))
+    try:
+        faults = formats.check("config", data, file=str(path))
+    except RecursionError as error:  # a name of thousands of parts is tables within tables
+        raise ConfigError(f"{path}: nested too deeply") from error
     if faults:
         raise ConfigError(f"{path}: {len(faults)} faults", details=tuple(map(str, faults)))
     return data

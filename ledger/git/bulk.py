@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ledger.errors import GitError, NotFoundError
 from ledger.git import history
-from ledger.git.process import Repository
+from ledger.git.process import Repository, lines
 
 _FEW = 3
 """So many commits are asked about one by one: each such walk stops early, a common one does not."""
@@ -35,7 +35,7 @@ def peeled(repository: Repository, revisions: Iterable[str]) -> dict[str, Peeled
     )
     words = ("cat-file", "--batch-check=%(objectname) %(objecttype)", "--buffer")
     try:
-        answers = repository.git(*words, stdin=asked).decode("utf-8", "surrogateescape").splitlines()
+        answers = lines(repository.git(*words, stdin=asked))
     except GitError:  # one name can end it for all: a reflog entry that is not there
         answers = []
     if len(answers) != 2 * len(names):
@@ -100,6 +100,6 @@ def patch_ids(repository: Repository, bases: Mapping[str, str]) -> dict[str, str
         words = ("diff-tree", "--stdin", "-p", "--full-index", "--no-ext-diff", "--no-textconv")
         differences = repository.git(*words, stdin=asked)
         if differences:
-            lines = repository.git("patch-id", "--stable", stdin=differences).decode().splitlines()
-            found.update((commit, patch) for patch, commit in map(str.split, lines))
+            told = lines(repository.git("patch-id", "--stable", stdin=differences))
+            found.update((commit, patch) for patch, commit in map(str.split, told))
     return found

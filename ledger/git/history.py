@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from ledger.errors import GitError, NotFoundError, UsageError
 from ledger.frozen import frozen
-from ledger.git.process import Repository
+from ledger.git.process import Repository, lines
 from ledger.ids import is_object_id
 
 _PAIR = re.compile(r"(?:^|(?<=[\0\n]))[0-9a-f]{40,64} [0-9a-f]{40,64}\n")
@@ -102,8 +102,8 @@ def walk(
     words = _words(options)
     names = revisions.words()
     if len(names) > _MOST_WORDS:
-        lines = "".join(f"{name}\n" for name in names).encode()
-        return _commits(repository.git(*words, "--stdin", "--", *paths, stdin=lines))
+        asked = "".join(f"{name}\n" for name in names).encode()
+        return _commits(repository.git(*words, "--stdin", "--", *paths, stdin=asked))
     return _commits(repository.git(*words, "--end-of-options", *names, "--", *paths))
 
 
@@ -186,8 +186,8 @@ def _beyond(
     Not --topo-order: beside a commit-graph git then walks every commit that was made since that was written,
     however few are asked for.
     """
-    lines = "".join(f"{word}\n" for word in (*commits, *(f"^{tip}" for tip in tips)))
-    output = repository.git("rev-list", "--parents", "--stdin", stdin=lines.encode()).decode()
+    asked = "".join(f"{word}\n" for word in (*commits, *(f"^{tip}" for tip in tips)))
+    output = repository.git("rev-list", "--parents", "--stdin", stdin=asked.encode()).decode()
     rows = (line.split() for line in output.splitlines())
     return {commit: tuple(parents) for commit, *parents in rows}
 
@@ -226,5 +226,5 @@ def identify(repository: Repository, names: Sequence[str]) -> list[str | None]:
     """Ids of objects by name (`HEAD:path`), in order; None where there is none."""
     asked = "".join(f"{name}\n" for name in names).encode()
     words = ("cat-file", "--batch-check=%(objectname)", "--buffer")
-    lines = repository.git(*words, stdin=asked).decode("utf-8", "replace").splitlines()
-    return [line if is_object_id(line) else None for line in lines]
+    answers = lines(repository.git(*words, stdin=asked))
+    return [line if is_object_id(line) else None for line in answers]

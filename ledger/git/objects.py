@@ -17,7 +17,7 @@ from ledger.errors import FormatError, GitError
 from ledger.frozen import frozen
 from ledger.git import housekeeping
 from ledger.git.pack import joined, pack
-from ledger.git.process import Process, Repository, widen
+from ledger.git.process import Process, Repository, lines, widen
 from ledger.model import Author
 
 if TYPE_CHECKING:
@@ -169,10 +169,8 @@ def pack_fault(repository: Repository, data: bytes) -> str:
 def missing(repository: Repository, ids: Iterable[str], *, keep: tuple[int, ...] = ()) -> list[str]:
     """Those of `ids` that the repository does not hold."""
     names = "".join(f"{name}\n" for name in ids).encode()
-    lines = (
-        repository.git("cat-file", "--batch-check=", "--buffer", stdin=names, keep=keep).decode().splitlines()
-    )
-    return [line.split(" ")[0] for line in lines if line.endswith(" missing")]
+    answers = lines(repository.git("cat-file", "--batch-check=", "--buffer", stdin=names, keep=keep))
+    return [line.split(" ")[0] for line in answers if line.endswith(" missing")]
 
 
 def read(repository: Repository, names: Sequence[str]) -> list[GitObject | None]:
@@ -365,5 +363,5 @@ def _capacity(stream: IO[bytes]) -> int:
 def sizes(repository: Repository, names: Sequence[str]) -> list[int | None]:
     """Sizes in bytes, in order; None where an object is missing."""
     asked = "".join(f"{name}\n" for name in names).encode()
-    output = repository.git("cat-file", "--batch-check=%(objectsize)", "--buffer", stdin=asked).decode()
-    return [int(line) if line.isdigit() else None for line in output.splitlines()]
+    output = repository.git("cat-file", "--batch-check=%(objectsize)", "--buffer", stdin=asked)
+    return [int(line) if line.isdigit() else None for line in lines(output)]

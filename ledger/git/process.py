@@ -75,6 +75,17 @@ _OPTIONS = (
     "core.splitIndex=false",
     "-c",
     "log.showSignature=false",  # `git log` would start the program that the configuration names
+    # What a setting of the user's can make of trailers: records that nobody finds, and chains a second time.
+    "-c",
+    "trailer.separators=:",
+    "-c",
+    "trailer.ledger-run.key=Ledger-Run",
+    "-c",
+    "trailer.ledger-record.key=Ledger-Record",
+    "-c",
+    "core.commentChar=#",
+    "-c",
+    "i18n.logOutputEncoding=UTF-8",
 )
 
 _MOVED = re.compile(
@@ -277,6 +288,14 @@ class Repository:
     def _argv(self) -> tuple[str, ...]:
         tree = (f"--work-tree={self.work_tree}",) if self.work_tree else ()
         return ("git", *_OPTIONS, f"--git-dir={self.git_dir}", *tree)
+
+
+def lines(output: bytes) -> list[str]:
+    """What git printed, line by line. Only line feeds end one: messages and names of refs may hold U+2028 and others.
+
+    Bytes that are no UTF-8 become surrogates, and go back to git as they were.
+    """
+    return output.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n") if output else []
 
 
 def widen(stream: IO[bytes], size: int) -> None:

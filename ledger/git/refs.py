@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ledger.errors import GitError, LedgerError
 from ledger.frozen import frozen
-from ledger.git.process import Repository
+from ledger.git.process import Repository, lines
 
 _SYNCED = (
     "-c",
@@ -26,7 +26,7 @@ _TIP = "".join(
         "symref",
         "tree",
         "contents:subject",
-        "trailers:key=Ledger-Run,valueonly,separator=%x2C",
+        "trailers:key=Ledger-Run,valueonly,unfold,separator=%x2C",
     )
 )
 
@@ -84,8 +84,8 @@ def update_each(
     outcomes: list[LedgerError | None] = []
     words = (*_SYNCED, "update-ref", "-m", reason, "--create-reflog", "--stdin", "-z")
     while len(outcomes) < len(groups):
-        lines = b"".join(_transaction(repository, group) for group in groups[len(outcomes) :])
-        done = repository.outcome(*words, stdin=lines, keep=keep)
+        asked = b"".join(_transaction(repository, group) for group in groups[len(outcomes) :])
+        done = repository.outcome(*words, stdin=asked, keep=keep)
         outcomes += [None] * done.stdout.count(b"commit: ok\n")
         if len(outcomes) < len(groups):
             outcomes.append(done.error(words))
@@ -107,7 +107,7 @@ def _lines(repository: Repository, updates: Sequence[RefUpdate]) -> bytes:
 def ids(repository: Repository, *patterns: str) -> dict[str, str]:
     """Refs that match, with the ids of what they point to: no object is looked at, there or not."""
     output = repository.git("for-each-ref", "--format=%(objectname) %(refname)", *patterns)
-    pairs = (line.partition(" ") for line in output.decode("utf-8", "surrogateescape").splitlines())
+    pairs = (line.partition(" ") for line in lines(output))
     return {name: oid for oid, _, name in pairs}
 
 
@@ -120,7 +120,7 @@ def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:
         return _tips(repository, patterns)
     except GitError:
         output = repository.git("for-each-ref", "--format=%(refname)%00%(objectname)", *patterns)
-        pairs = (line.split("\0") for line in output.decode("utf-8", "surrogateescape").splitlines())
+        pairs = (line.split("\0") for line in lines(output))
         return _halved(repository, dict(pairs))
 
 

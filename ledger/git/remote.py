@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ledger.errors import NotFoundError, RemoteError
-from ledger.git.process import Outcome, Repository
+from ledger.git.process import Outcome, Repository, lines
 
 _CLOSED = ("-c", "protocol.ext.allow=never", "-c", "protocol.fd.allow=never")
 """Transports that run a command, or talk to whoever started us."""
@@ -42,7 +42,7 @@ _CONTENDED = re.compile(
 
 def names(repository: Repository) -> list[str]:
     """The remotes that git's configuration names."""
-    return repository.git("remote").decode("utf-8", "surrogateescape").splitlines()
+    return lines(repository.git("remote"))
 
 
 def require(repository: Repository, name: str) -> str:
@@ -76,7 +76,7 @@ def look(
     done = repository.outcome(*words, *(f"{prefix}*" for prefix in patterns), keep=keep)
     if done.code:
         raise _trouble(name, done)
-    pairs = (line.split("\t") for line in done.stdout.decode("utf-8", "surrogateescape").splitlines())
+    pairs = (line.split("\t") for line in lines(done.stdout))
     return {ref: oid for oid, ref in pairs if ref.startswith(tuple(patterns))}
 
 
@@ -133,6 +133,8 @@ class Sent:
     """Everything on standard error: the messages of hooks among it."""
     trouble: RemoteError | None = None
     """It broke off."""
+    shut: bool = False
+    """And will again: it lets this user in to read at most."""
 
 
 def send(
@@ -147,7 +149,7 @@ def send(
     """One push, each ref for itself, with a lease on the value that is replaced."""
     fates: dict[str, Fate] = {}
     reasons: dict[str, str] = {}
-    said, trouble = "", None
+    said, trouble, shut = "", None, False
     for start in range(0, len(wishes), _AT_ONCE):
         part = wishes[start : start + _AT_ONCE]
         done = repository.outcome(*_words(name, part, negotiate=negotiate, dry_run=dry_run), keep=keep)
@@ -157,7 +159,8 @@ def send(
         said += done.stderr
         if done.code and not found:
             trouble = _trouble(name, done)
-    return Sent(fates=fates, reasons=reasons, said=said, trouble=trouble)
+            shut = shut or bool(_KEYS.search(done.stderr) or _ABSENT.search(done.stderr))
+    return Sent(fates=fates, reasons=reasons, said=said, trouble=trouble, shut=shut)
 
 
 def _words(name: str, wishes: Sequence[Wish], *, negotiate: bool, dry_run: bool) -> tuple[str, ...]:
@@ -180,7 +183,7 @@ def _words(name: str, wishes: Sequence[Wish], *, negotiate: bool, dry_run: bool)
 def _fates(done: Outcome) -> dict[str, tuple[Fate, str]]:
     """By ref of the remote: `<flag> TAB <from>:<to> TAB <summary> (<reason>)`, as git-push --porcelain documents it."""
     found = {}
-    for line in done.stdout.decode("utf-8", "surrogateescape").splitlines():
+    for line in lines(done.stdout):
         flag, _, rest = line.partition("\t")
         pair, tab, summary = rest.partition("\t")
         if len(flag) == 1 and tab:
@@ -197,12 +200,12 @@ def _fate(flag: str, summary: str) -> Fate:
 
 
 def _trouble(name: str, done: Outcome) -> RemoteError:
-    lines = [line for line in done.stderr.splitlines() if line.strip() and not _NOISE.match(line)]
-    first = next((line for line in lines if line.startswith(("fatal: ", "error: "))), (lines or ["?"])[0])
+    told = [line for line in done.stderr.splitlines() if line.strip() and not _NOISE.match(line)]
+    first = next((line for line in told if line.startswith(("fatal: ", "error: "))), (told or ["?"])[0])
     return RemoteError(
         f"{name}: {first.removeprefix('fatal: ').removeprefix('error: ')}",
         hint=_hint(name, done.stderr),
-        details=tuple(line for line in lines if line != first)[:10],
+        details=tuple(line for line in told if line != first)[:10],
     )
 
 

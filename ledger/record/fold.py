@@ -67,6 +67,17 @@ def progress(paths: Sequence[Path]) -> Progress:
     return Progress(points=count, step=highest if highest != NO_STEP else None)
 
 
+_DAMAGED = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    struct.error,
+)
+
+
 def _take(folded: Folded, block: Block, path: Path, *, owner: bool) -> None:
     try:
         if block.kind == POINTS:
@@ -79,7 +90,7 @@ def _take(folded: Folded, block: Block, path: Path, *, owner: bool) -> None:
             folded.end = block.document()
         elif block.kind == NOTE:
             _NOTES[block.document()["op"]](folded, block.document())
-    except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
+    except _DAMAGED as error:
         raise FormatError(f"{path}: a block that can't be read: {type(error).__name__}: {error}") from error
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from ledger import plain_file
 from ledger.config import Workspace
 from ledger.errors import ConfigError, LedgerError, RefusedError
 from ledger.model import Code, Fault, Record, Run, SchemaName, Status, new_id, utc_text
@@ -173,10 +174,14 @@ _parsed: dict[tuple[Path, int, int], Schema] = {}
 
 
 def _parsed_schema(path: Path) -> Schema:
-    state = path.stat()
-    key = (path, state.st_mtime_ns, state.st_size)
-    if key not in _parsed:
-        _parsed[key] = document.parse(path.read_bytes(), name=path.stem, what=str(path))
+    try:
+        state = path.stat()
+        key = (path, state.st_mtime_ns, state.st_size)
+        if key not in _parsed:
+            data = plain_file.read(path, document.MAX_BYTES)
+            _parsed[key] = document.parse(data, name=path.stem, what=str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     return _parsed[key]
 
 

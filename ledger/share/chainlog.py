@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ledger.git.process import Repository
+from ledger.git.process import Repository, lines
 from ledger.store.aftercare import RECORD_TRAILER
 
 _FORM = "--format=%H%x00%T%x00%P"
-_WITH_RECORDS = f"{_FORM}%x00%(trailers:key={RECORD_TRAILER},valueonly,separator=%x20)"
+_WITH_RECORDS = f"{_FORM}%x00%(trailers:key={RECORD_TRAILER},valueonly,unfold,separator=%x20)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,9 @@ def beyond(
     """For each key the line of commits from its tip down to what `known` reaches. Raises GitError."""
     if not tips:
         return {}
-    lines = "".join(f"{word}\n" for word in (*set(tips.values()), *(f"^{one}" for one in set(known))))
+    asked = "".join(f"{word}\n" for word in (*set(tips.values()), *(f"^{one}" for one in set(known))))
     words = ("log", _WITH_RECORDS if records else _FORM, "--stdin")
-    output = repository.git(*words, stdin=lines.encode()).decode("utf-8", "replace")
-    links = dict(_link(line) for line in output.splitlines() if line)
+    links = dict(_link(line) for line in lines(repository.git(*words, stdin=asked.encode())))
     return {key: _line(tip, links) for key, tip in tips.items()}
 
 
@@ -65,5 +64,7 @@ def _line(tip: str, links: Mapping[str, Link]) -> Line:
 
 def records_of(repository: Repository, tip: str) -> frozenset[str]:
     """Record ids of a whole chain. Raises GitError."""
-    form = f"--format=%(trailers:key={RECORD_TRAILER},valueonly,separator=%x20)"
-    return frozenset(repository.git("log", form, "--end-of-options", tip, "--").decode().split())
+    form = f"--format=%(trailers:key={RECORD_TRAILER},valueonly,unfold,separator=%x20)"
+    return frozenset(
+        repository.git("log", form, "--end-of-options", tip, "--").decode("ascii", "replace").split()
+    )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from ledger.git import objects
 from ledger.git.objects import GitObject, TreeEntry
-from ledger.git.process import Repository
+from ledger.git.process import Repository, lines
 from ledger.share.redactions import Redaction
 from ledger.share.reparent import Redone, reparented
 from ledger.store import codec
 from ledger.store.redacted import message_without, without
 
-_FORM = "--format=%H%x00%T%x00%(trailers:key=Ledger-Run,valueonly,separator=%x20)"
+_FORM = "--format=%H%x00%T%x00%(trailers:key=Ledger-Run,valueonly,unfold,separator=%x20)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class Cleanser:
         output = self._repository.git(
             "log", "-E", *words, _FORM, "--stdin", stdin="".join(f"{tip}\n" for tip in tips).encode()
         )  # fmt: skip
-        rows = (line.split("\0") for line in output.decode("utf-8", "replace").splitlines() if line)
+        rows = (line.split("\0") for line in lines(output))
         return [(commit, tree, run.strip()) for commit, tree, run in rows if run.strip() in runs]
 
     def _changed(self, tree: str, wanted: Sequence[Redaction]) -> Changed | None:

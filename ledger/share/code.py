@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ledger.errors import ConfigError, GitError
 from ledger.git import history, objects, refs, remote
 from ledger.git.objects import GitObject
+from ledger.git.process import lines
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Wish
 from ledger.model import Author
@@ -106,8 +107,7 @@ class _Work:
             "--remotes",
             "--",
         )
-        subjects = self.repository.git(*words).decode("utf-8", "replace").splitlines()
-        found = (_ENTRY.fullmatch(subject) for subject in subjects)
+        found = (_ENTRY.fullmatch(subject) for subject in lines(self.repository.git(*words)))
         return list(dict.fromkeys(match["commit"] for match in found if match))
 
     def _unpublished(self, slug: str) -> frozenset[str]:

@@ -14,6 +14,7 @@ from itertools import chain as joined
 from ledger.config import Workspace
 from ledger.errors import ContentionError, FormatError, LedgerError
 from ledger.git import objects, refs
+from ledger.git.process import lines
 from ledger.model import StoreFault
 from ledger.share.chainlog import beyond
 from ledger.share.intake import Packs, faults
@@ -28,7 +29,7 @@ _WAIT_SECONDS = 120.0
 _BATCH_BYTES = 48 << 20
 _BATCH_RECORDS = 10_000
 _SHOWN = 3
-_TREES = "--format=%T %(trailers:key=Ledger-Record,valueonly,separator=%x20)"
+_TREES = "--format=%T %(trailers:key=Ledger-Record,valueonly,unfold,separator=%x20)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +168,8 @@ class _Ingest:
             )
             old = self._seen.get(slug, ())
             if tips != old:
-                lines = beyond(self._repository, {tip: tip for tip in tips}, old)
-                self._there.update(link.record for line in lines.values() for link in line.links)
+                fresh = beyond(self._repository, {tip: tip for tip in tips}, old)
+                self._there.update(link.record for line in fresh.values() for link in line.links)
                 self._seen[slug] = tips
         for path in self._spool.pending():
             with suppress(FormatError, FileNotFoundError):
@@ -189,7 +190,7 @@ class _Ingest:
         if tip is None or tip.kind != "commit":
             return {}
         output = self._repository.git("log", _TREES, "--end-of-options", tip.id, "--")
-        pairs = (line.partition(" ") for line in output.decode("utf-8", "replace").splitlines())
+        pairs = (line.partition(" ") for line in lines(output))
         return {record.strip(): tree for tree, _, record in pairs}
 
     def _tree(self, item: Sealed) -> str:

@@ -8,16 +8,17 @@ from ledger.errors import LedgerError
 from ledger.git import refs
 from ledger.git.process import Repository
 from ledger.model import StoreFault
-from ledger.share import redactions
+from ledger.share import inbox, redactions
 from ledger.share.cleanse import Cleanser
 from ledger.share.session import REDACTIONS
-from ledger.store.slug import PINS, RUNS
+from ledger.store.slug import INBOX, PINS, RUNS
 
 
 def faults(repository: Repository) -> Iterator[StoreFault]:
     """Nothing is changed."""
-    tips = refs.tips(repository, RUNS, PINS, REDACTIONS)
+    tips = refs.tips(repository, RUNS, INBOX, PINS, REDACTIONS)
     yield from _pins(tips)
+    yield from _inboxes(tips)
     log = tips.pop(REDACTIONS, None)
     if log is None:
         return
@@ -42,6 +43,12 @@ def _pins(tips: Mapping[str, refs.Tip]) -> Iterator[StoreFault]:
     for ref, tip in tips.items():
         if ref.startswith(PINS) and tip.kind != "commit":
             yield StoreFault(ref=ref, commit=tip.id, path="", what=f"not a chain of runs: {tip.nature}")
+
+
+def _inboxes(tips: Mapping[str, refs.Tip]) -> Iterator[StoreFault]:
+    for ref, tip in tips.items():
+        if ref.startswith(INBOX) and inbox.parse(ref) is None:
+            yield StoreFault(ref=ref, commit=tip.id, path="", what="not a name that ledger gives an inbox")
 
 
 def _brought_back(cleanser: Cleanser, ref: str, tip: str) -> Iterator[StoreFault]:

@@ -133,10 +133,14 @@ def chained_records(repository: Repository, ref: str, *, limit: int | None = Non
 
     Raises GitError for a chain that can't be read that far: what is on it is not known then.
     """
-    form = f"--format=%(trailers:key={RECORD_TRAILER},valueonly,separator=%x20)"
+    form = f"--format=%(trailers:key={RECORD_TRAILER},valueonly,unfold,separator=%x20)"
     newest = ("-n", str(limit)) if limit else ()
     try:
-        return frozenset(repository.git("log", form, *newest, "--end-of-options", ref, "--").decode().split())
+        return frozenset(
+            repository.git("log", form, *newest, "--end-of-options", ref, "--")
+            .decode("ascii", "replace")
+            .split()
+        )
     except GitError:
         if ref in refs.tips(repository, ref):
             raise

@@ -156,7 +156,7 @@ def head(path: Path) -> dict[str, Any]:
             raise FormatError(f"{path}: a journal without its head")
         document = first.document()
         version = int(document["format"])
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise FormatError(f"{path}: not the head of a journal: {error}") from error
     if version > JOURNAL_FORMAT:
         raise FormatError(f"{path}: written by a newer ledger (format {version})", hint="upgrade ledger")

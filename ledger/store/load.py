@@ -10,7 +10,7 @@ from typing import Any
 from ledger import canonical
 from ledger.errors import FormatError, LedgerError, NotFoundError
 from ledger.git import objects, refs
-from ledger.git.process import Repository
+from ledger.git.process import Repository, lines
 from ledger.model import Json, Metric, Record
 from ledger.store import aftercare, codec
 from ledger.store.newer import newer
@@ -82,10 +82,9 @@ def _sealed(repository: Repository, record_id: str) -> Sealed | None:
 
 def _commit_of(repository: Repository, place: Place) -> str:
     """The commit of a record that was sealed when the index was read, and is chained by now."""
-    form = f"--format=%H %(trailers:key={aftercare.RECORD_TRAILER},valueonly,separator=%x20)"
+    form = f"--format=%H %(trailers:key={aftercare.RECORD_TRAILER},valueonly,unfold,separator=%x20)"
     if refs.tips(repository, place.ref):
-        output = repository.git("log", form, "--end-of-options", place.ref, "--").decode()
-        for line in output.splitlines():
+        for line in lines(repository.git("log", form, "--end-of-options", place.ref, "--")):
             commit, _, records = line.partition(" ")
             if place.record in records.split():
                 return commit

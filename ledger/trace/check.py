@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ledger import canonical
+from ledger import canonical, plain_file
 from ledger.config import Workspace
 from ledger.errors import GitError, InputError, NotFoundError
 from ledger.git import history, objects
@@ -263,7 +263,7 @@ def _read(workspace: Workspace, file: str) -> str:
     """A file of the work tree, else of HEAD; nothing where it is in neither."""
     top = workspace.repository.work_tree
     if top is not None and (top / file).is_file():
-        return (top / file).read_bytes().decode("utf-8-sig", "replace")
+        return plain_file.read(top / file, document.MAX_BYTES).decode("utf-8-sig", "replace")
     (found,) = objects.read(workspace.repository, [f"HEAD:{file}"])
     return found.body.decode("utf-8", "replace") if found else ""
 

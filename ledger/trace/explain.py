@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.errors import GitError, NotFoundError
+from ledger.git.process import lines
 from ledger.model import Grade, Json
 from ledger.schema.plan import Plan, Step
 from ledger.store.segment import METRICS
@@ -166,16 +167,16 @@ def _elsewhere(view: View, did: str) -> list[str]:
     """Branches that hold a migration which names a definition and is not read here."""
     repository = view.workspace.repository
     words = ("for-each-ref", f"--count={_BRANCHES}", "--format=%(refname)", "refs/heads", "refs/remotes")
-    branches = repository.git(*words).decode("utf-8", "replace").split()
+    branches = lines(repository.git(*words))
     if not branches:
         return []
     ask = ("grep", "-l", "--fixed-strings", "--no-color", "-e", did, *branches, "--", MIGRATIONS)
     try:
-        lines = repository.git(*ask, accept=(0, 1)).decode("utf-8", "replace").splitlines()
+        found = lines(repository.git(*ask, accept=(0, 1)))
     except GitError:  # a branch whose commit is not here
         return []
     known = {migration.file for migration in view.lineage.migrations}
-    found = {branch for branch, _, file in (line.partition(":") for line in lines) if file not in known}
+    there = {branch for branch, _, file in (line.partition(":") for line in found) if file not in known}
     return [
-        name.removeprefix("refs/heads/").removeprefix("refs/remotes/") for name in branches if name in found
+        name.removeprefix("refs/heads/").removeprefix("refs/remotes/") for name in branches if name in there
     ]

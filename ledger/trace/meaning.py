@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ledger import canonical
+from ledger import canonical, plain_file
 from ledger.config import FOLDER, Workspace
 from ledger.errors import ConfigError, FormatError, GitError, InputError, NotFoundError
 from ledger.frozen import frozen
@@ -120,8 +120,11 @@ def _files_in(folder: Path, top: Path) -> dict[str, bytes]:
         return {}
     found = {}
     for path in sorted(folder.glob("*/*.json"))[:_MAX_FILES]:
-        with suppress(OSError), path.open("rb") as file:
-            found[path.relative_to(top).as_posix()] = file.read(MAX_FILE + 1)
+        name = path.relative_to(top).as_posix()
+        try:
+            found[name] = plain_file.read(path, MAX_FILE)
+        except OSError:
+            found[name] = b""  # no migration: its reader says so
     return found
 
 
@@ -206,7 +209,7 @@ def target_schemas(
     files = _own_schemas(workspace, at)
     if files is None:
         return _schemas_of(workspace, at, parse)[0]
-    return {path.stem: parse(data, name=path.stem, what=str(path)) for path, data in files.items()}
+    return {path.stem: _read_by(parse, data, name=path.stem, what=str(path)) for path, data in files.items()}
 
 
 def usable_schemas(
@@ -220,8 +223,18 @@ def usable_schemas(
     return _parsed({f"{SCHEMAS}/{path.name}": data for path, data in files.items()}, parse)
 
 
+_File = bytes | ConfigError
+"""What is in a file, or why it can't be read."""
+
+
+def _read_by(parse: Callable[..., Schema], data: _File, *, name: str, what: str) -> Schema:
+    if isinstance(data, ConfigError):
+        raise data
+    return parse(data, name=name, what=what)
+
+
 def _parsed(
-    files: Mapping[str, bytes], parse: Callable[..., Schema]
+    files: Mapping[str, _File], parse: Callable[..., Schema]
 ) -> tuple[dict[str, Schema], tuple[Finding, ...]]:
     """Name → schema, and what is wrong with the other files; path → bytes is given."""
     found: dict[str, Schema] = {}
@@ -229,24 +242,27 @@ def _parsed(
     for file, data in files.items():
         name = PurePosixPath(file).stem
         try:
-            found[name] = parse(data, name=name, what=file)
+            found[name] = _read_by(parse, data, name=name, what=file)
         except ConfigError as error:
             from ledger.trace import broken
 
-            faults.extend(broken.schema(error, data, what=file, file=file))
+            told = data if isinstance(data, bytes) else b""
+            faults.extend(broken.schema(error, told, what=file, file=file))
     return found, tuple(faults)
 
 
-def _own_schemas(workspace: Workspace, at: str | None) -> dict[Path, bytes] | None:
+def _own_schemas(workspace: Workspace, at: str | None) -> dict[Path, _File] | None:
     """The schema files of the work tree; None where those of a commit count."""
     folder = workspace.schemas
     if at is not None or folder is None:
         return None
     paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    found = {}
+    found: dict[Path, _File] = {}
     for path in paths:
-        with path.open("rb") as file:
-            found[path] = file.read(document.MAX_BYTES + 1)
+        try:
+            found[path] = plain_file.read(path, document.MAX_BYTES)
+        except OSError as error:
+            found[path] = ConfigError(f"can't be read: {error.strerror}")
     return found
 
 
