@@ -24,18 +24,22 @@ ENVIRONMENTS = Path(__file__).parent / "results" / ".peers"
 INSTALL_SECONDS, RUN_SECONDS = 1200, 300
 _LOOP = """
 import json, os, sys, time
-calls = int(sys.argv[1])
 {start}
-clock, taken = time.perf_counter, []
+
+def train(calls):
+    clock, taken = time.perf_counter, []
+    for i in range(calls):
+        value = 0.1 * i
+        at = clock()
+        {log}
+        taken.append(clock() - at)
+    return sorted(taken)
+
+calls = int(sys.argv[1])
 began = time.process_time()
-for i in range(calls):
-    value = 0.1 * i
-    at = clock()
-    {log}
-    taken.append(clock() - at)
+taken = train(calls)
 {end}
 spent = time.process_time() - began
-taken.sort()
 sys.stdout.flush()
 print()
 print(json.dumps({{"median": taken[calls // 2] * 1e6, "late": taken[calls * 99 // 100] * 1e6, "cpu": spent}}))

@@ -57,7 +57,7 @@ def metrics_block(
     from ledger.store import points
 
     text = compact(dict(sorted(context.items()))) if context else None
-    call = (points.Layout(tuple(values), text), step, time, tuple(values.values()))
+    call = (points.Layout(tuple(values), text), step, time * 1000, tuple(values.values()))
     return journal.frame(journal.POINTS, *points.encode([call]))
 
 

@@ -82,7 +82,7 @@ class Outlet:
         if self.checked is not None:
             self.checked(batch)
         if self.waiting_bytes > KEPT_BYTES:
-            self.dropped += sum(len(values) for _, _, _, values in batch)
+            self.dropped += sum(len(call[0].metrics) for call in batch)
             return
         self._wait(frame(POINTS, *points.encode(batch)))
 

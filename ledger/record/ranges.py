@@ -9,7 +9,7 @@ from ledger.errors import GateError
 from ledger.frozen import frozen
 from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
-from ledger.store.points import Call, Layout
+from ledger.store.points import Call, Layout, values_of
 
 Told = Callable[[str, GateError | None], None]
 
@@ -69,7 +69,7 @@ class Ranges:
             return
         for layout in dict.fromkeys(call[0] for call in calls):
             for place, bounds in self._of(layout):
-                self._look(bounds, [call[3][place] for call in calls if call[0] is layout])
+                self._look(bounds, [values_of(call)[place] for call in calls if call[0] is layout])
 
     def check_series(self, metric: str, values: Iterable[float]) -> None:
         """Look at a series that came at once."""

@@ -31,25 +31,39 @@ def is_no_value(value: float) -> bool:
     return value != value and struct.pack("<d", value) == NO_VALUE_BYTES  # noqa: PLR0124 - NaN alone
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """The metrics of one call of `log`, in their order, and its context."""
+    """The metrics of one call of `log`, in their order, and its context. One object for all calls that are alike."""
 
     metrics: tuple[str, ...]
     context: str | None = None
 
 
-Call = tuple[Layout, int, int, Sequence[float]]
-"""Layout, step or NO_STEP, time in microseconds since 1970, one value for each metric of the layout."""
+Call = tuple[Layout, int, int, float | Sequence[float]]
+"""Layout, step or NO_STEP, time in nanoseconds since 1970, one value for each metric of the layout.
+
+The value of a layout of one metric may stand alone.
+"""
 
 
 def encode(calls: Sequence[Call]) -> list[bytes]:
     """The payload of a block, in pieces."""
-    layouts, steps, times, values = zip(*calls, strict=True)
+    layouts, steps, nanoseconds, values = zip(*calls, strict=True)
     known = {layout: number for number, layout in enumerate(dict.fromkeys(layouts))}
     picked = array("H", map(known.__getitem__, layouts)) if len(known) > 1 else None
-    flat = array("d", chain.from_iterable(values))
-    return _pieces(list(known), picked, array("q", steps), array("q", times), flat)
+    times = array("q", [time // 1000 for time in nanoseconds])
+    return _pieces(list(known), picked, array("q", steps), times, _flat(values))
+
+
+def values_of(call: Call) -> Sequence[float]:
+    """One for each metric of its layout."""
+    return (call[3],) if isinstance(call[3], float) else call[3]
+
+
+def _flat(values: Sequence[float | Sequence[float]]) -> array[float]:
+    if {*map(type, values)} == {float}:
+        return array("d", values)  # type: ignore[arg-type]
+    return array("d", chain.from_iterable((v,) if isinstance(v, float) else v for v in values))
 
 
 def encode_series(layout: Layout, steps: array[int], times: array[int], values: array[float]) -> list[bytes]:

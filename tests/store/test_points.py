@@ -24,9 +24,15 @@ _STEPS = st.integers(-(2**62), 2**62) | st.just(NO_STEP)
 def _calls(draw: st.DrawFn) -> list[Call]:
     layouts = draw(st.lists(_LAYOUTS, min_size=1, max_size=4))
     return [
-        (layout, draw(_STEPS), draw(st.integers(0, 2**60)), [draw(_VALUES) for _ in layout.metrics])
+        (layout, draw(_STEPS), draw(st.integers(0, 2**60)), draw(_numbers(len(layout.metrics))))
         for layout in draw(st.lists(st.sampled_from(layouts), min_size=1, max_size=20))
     ]
+
+
+def _numbers(count: int) -> st.SearchStrategy[float | list[float]]:
+    """What `log` hands over: a single value may stand alone."""
+    lists = st.lists(_VALUES, min_size=count, max_size=count)
+    return lists if count > 1 else _VALUES | lists
 
 
 def _gathered(*blocks: list[bytes]) -> dict[Key, Series]:
@@ -43,9 +49,10 @@ def _bits(value: float) -> bytes:
 @given(_calls(), st.integers(0, 20))
 def test_what_is_encoded_comes_back_in_order(calls: list[Call], cut: int) -> None:
     wanted = defaultdict(list)
-    for layout, step, time, values in calls:
-        for metric, value in zip(layout.metrics, values, strict=True):
-            wanted[metric, layout.context].append((step, time, _bits(value)))
+    for call in calls:
+        layout, step, time, _ = call
+        for metric, value in zip(layout.metrics, points.values_of(call), strict=True):
+            wanted[metric, layout.context].append((step, time // 1000, _bits(value)))
     found = _gathered(*(points.encode(part) for part in (calls[:cut], calls[cut:]) if part))
     assert found.keys() == wanted.keys()
     for key, series in found.items():
@@ -56,8 +63,10 @@ def test_what_is_encoded_comes_back_in_order(calls: list[Call], cut: int) -> Non
 def test_a_series_at_once_is_one_of_many_calls() -> None:
     layout = Layout(("loss",))
     steps, times, values = array("q", [1, 2]), array("q", [10, 20]), array("d", [0.5, math.inf])
-    by_call = [(layout, step, time, [value]) for step, time, value in zip(steps, times, values, strict=True)]
-    assert points.encode_series(layout, steps, times, values) == points.encode(by_call)
+    rows = list(zip(steps, times, values, strict=True))
+    together = points.encode_series(layout, steps, times, values)
+    assert together == points.encode([(layout, step, time * 1000, [value]) for step, time, value in rows])
+    assert together == points.encode([(layout, step, time * 1000 + 999, value) for step, time, value in rows])
 
 
 @pytest.mark.parametrize("cut", range(0, 90, 7))
