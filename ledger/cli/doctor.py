@@ -10,14 +10,14 @@ import click
 from ledger.cli.app import App, json_option
 
 if TYPE_CHECKING:
-    from ledger.share.doctor import Problem
+    from ledger.share.problem import Problem
 
 _EPILOG = """\b
 Examples:
   ledger doctor
   ledger doctor --json
 
-Exit code 1 when something is wrong. `ledger verify` reads all data back; this looks at what surrounds it.
+Exit code 1 when something is wrong, 0 for warnings. `ledger verify` reads all data back; this looks at what surrounds it.
 """
 
 
@@ -25,22 +25,28 @@ Exit code 1 when something is wrong. `ledger verify` reads all data back; this l
 @json_option
 @click.pass_obj
 def doctor(app: App, /, *, as_json: bool) -> int:
-    """Look for what endangers runs: refspecs that overwrite them, stale locks, old git. Says what to do; changes nothing."""
+    """Look for what endangers runs: refspecs that overwrite them, missing hooks, stale locks, an old or vulnerable git.
+
+    Says what to do; changes nothing.
+    """
+    import dataclasses
+
     from ledger.share.doctor import examine
 
     problems = examine(app.workspace)
     if as_json:
-        app.json({"problems": [{"code": p.code, "what": p.what, "hint": p.hint} for p in problems]})
+        app.json({"problems": [dataclasses.asdict(one) for one in problems]})
     else:
         app.lines(_lines(problems))
-    return 1 if problems else 0
+    return 1 if any(one.severity == "error" for one in problems) else 0
 
 
 def _lines(problems: list[Problem]) -> Iterator[str]:
     from ledger.render.terminal import escape
 
     for one in problems:
-        yield escape(f"{one.code}: {one.what}")
+        said = "warning: " if one.severity == "warning" else ""
+        yield escape(f"{one.code}: {said}{one.what}")
         yield escape(f"  {one.hint}")
     if not problems:
         yield "all is well"

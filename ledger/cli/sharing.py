@@ -111,6 +111,7 @@ def _experiment(one: Experiment) -> dict[str, Any]:
         "folded": one.folded,
         "quarantined": [link.record for link in one.quarantined],
         "inbox": one.inbox,
+        "overtaken": one.overtaken,
         "left": one.left,
         "problem": one.problem or None,
     }
@@ -169,6 +170,8 @@ def _warnings(report: Report) -> Iterator[str]:
     for lost in report.rewound:
         yield _rewound(report.remote, lost, accepted=lost.slug in report.accepted)
     for entry in report.experiments.values():
+        if entry.overtaken:
+            yield _overtaken(report.remote, entry)
         for link in entry.quarantined[:_SHOWN]:
             yield (
                 f"{report.remote} refuses record {link.record} of {entry.slug}: it stays here (ledger push --retry)"
@@ -180,6 +183,13 @@ def _warnings(report: Report) -> Iterator[str]:
         yield f"{report.remote}: {where}: {fault.what}"
     if len(faults) > _SHOWN:
         yield f"and {len(faults) - _SHOWN} more faults"
+
+
+def _overtaken(remote: str, one: Experiment) -> str:
+    return (
+        f"{remote}: others were first {one.overtaken} times, so runs of {one.slug} are in this clone's inbox there: "
+        "`ledger fetch` shows them to everybody, and the next push takes them to the chain"
+    )
 
 
 def _rewound(remote: str, one: Rewound, *, accepted: bool) -> str:

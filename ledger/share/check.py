@@ -30,6 +30,8 @@ class Claim:
     slug: str
     pin: str | None = None
     """What it has to descend from."""
+    base: str | None = None
+    """What it may stand on: that was looked at before."""
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Checked:
 def check(repository: Repository, claims: Sequence[Claim], *, told: Callable[[int], None]) -> Checked:
     """Judge chains that were fetched. `told` hears of every commit that was looked at."""
     found = Checked()
-    pins = [claim.pin for claim in claims if claim.pin]
+    pins = [known for claim in claims for known in (claim.pin, claim.base) if known]
     try:
         lines = beyond(repository, {claim.ref: claim.tip for claim in claims}, pins, records=False)
     except LedgerError as error:

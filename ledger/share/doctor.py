@@ -6,13 +6,14 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.config import Workspace
 from ledger.errors import FormatError, LedgerError
 from ledger.git import refs, remote
-from ledger.share import code
+from ledger.share import code, git_releases
+from ledger.share.hook_checks import hooks
+from ledger.share.problem import Problem, warning
 from ledger.share.session import home, local
 from ledger.store import aftercare, lock
 from ledger.store.slug import RUNS
@@ -22,16 +23,9 @@ _OLDEST_GIT = (2, 36)
 _STALE_SECONDS = 600
 _LOOSE_LIMIT = 6_700
 """git's own gc.auto."""
-_VERSION = re.compile(rb"git version (\d+)\.(\d+)")
+_LOCKS = ("packed-refs.lock", "shallow.lock", "config.lock", "reftable/tables.list.lock")
+"""Those that keep a fetch or a record from writing, beside the refs' own."""
 _OURS = ("refs/runs/x", "refs/ledger/x", "refs/ledger/pins/x/x")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    code: str
-    """Stable: what scripts look at."""
-    what: str
-    hint: str
 
 
 def examine(workspace: Workspace) -> list[Problem]:
@@ -46,13 +40,23 @@ def examine(workspace: Workspace) -> list[Problem]:
 
 
 def _git_version(workspace: Workspace) -> Iterator[Problem]:
-    found = _VERSION.match(workspace.repository.git("version"))
-    if found and (int(found[1]), int(found[2])) < _OLDEST_GIT:
+    said = workspace.repository.git("version").decode("utf-8", "replace").strip()
+    version = git_releases.parsed(said)
+    if version is None:
+        return
+    if version[:2] < _OLDEST_GIT:
         oldest = ".".join(map(str, _OLDEST_GIT))
         yield Problem(
             code="old-git",
-            what=f"git {found[1].decode()}.{found[2].decode()} is too old",
+            what=f"{said} is too old",
             hint=f"ledger needs git {oldest}: before it, git can't be told to make refs durable",
+        )
+    for fix in git_releases.lacking(version, git_releases.mended_by_distribution()):
+        first = next((one for one in fix.first if one > version), fix.first[-1])
+        yield warning(
+            "vulnerable-git",
+            f"{said} lacks the fix of {', '.join(fix.names)}: {fix.about}",
+            f"git {'.'.join(map(str, first))} has it; so may your distribution's: apt changelog git, rpm -q --changelog git",
         )
 
 
@@ -74,10 +78,10 @@ def _refspecs(workspace: Workspace) -> Iterator[Problem]:
                 hint=f"git config --unset remote.{name}.mirror",
             )
         for spec in remote.refspecs(repository, name, "push"):
-            if spec.startswith("+") and _writes_runs(spec):
+            if spec.startswith(("+", ":")) and _writes_runs(spec):
                 yield Problem(
                     code="push-overwrites-runs",
-                    what=f"`git push {name}` overwrites the runs of others there: {spec}",
+                    what=f"`git push {name}` overwrites or deletes the runs of others there: {spec}",
                     hint=f"git config --unset-all remote.{name}.push {_quoted(spec)}",
                 )
 
@@ -97,7 +101,7 @@ def _quoted(spec: str) -> str:
 
 def _locks(workspace: Workspace) -> Iterator[Problem]:
     common = workspace.repository.common_dir
-    places = [common / "packed-refs.lock"]
+    places = [common / name for name in _LOCKS]
     for part in ("refs/runs", "refs/ledger"):
         places += (common / part).rglob("*.lock") if (common / part).is_dir() else []
     for path in places:
@@ -177,6 +181,7 @@ def _remote(workspace: Workspace) -> Iterator[Problem]:
 CHECKS: tuple[Callable[[Workspace], Iterator[Problem]], ...] = (
     _git_version,
     _refspecs,
+    hooks,
     _locks,
     _loose,
     _expiry,

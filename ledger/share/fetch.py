@@ -180,15 +180,17 @@ class _Fetch:
         ]
 
     def _new_boxes(self) -> list[Claim]:
-        """Of others: what is in this clone's own stands on its own chains."""
+        """Own ones, too: a push that was killed did not see it arrive, or a copy of this clone has its name."""
         if not self.wanted.boxes or (self.repository.shallow and not self.wanted.whole):
             return []
-        own = writer(self.repository)
         found = ((inbox.parse(ref), tip) for ref, tip in self.seen.inboxes.items())
         return [
-            Claim(ref=box.ref, tip=tip, slug=box.slug)
+            Claim(ref=box.ref, tip=tip, slug=box.slug, base=self.pins.get(box.slug))
             for box, tip in found
-            if box and box.writer != own and self.wanted.includes(box.slug) and self.boxes.get(box.ref) != tip
+            if box
+            and tip not in self.wanted.ours
+            and self.wanted.includes(box.slug)
+            and self.boxes.get(box.ref) != tip
         ]
 
     def _new_links(self) -> str | None:

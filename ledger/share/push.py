@@ -6,22 +6,22 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.git import refs
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Fate, Wish
 from ledger.share import code, inbox, kept, links, quarantine
 from ledger.share.backoff import pauses
-from ledger.share.chainlog import Link, records_of
+from ledger.share.chainlog import records_of
 from ledger.share.fetch import Fetched, Wanted, look
 from ledger.share.merge import Merged
+from ledger.share.outbox import Outbox
 from ledger.share.pull import DRAIN_SECONDS, pull_once
+from ledger.share.races import Races
 from ledger.share.report import Report
-from ledger.share.sender import Sender
+from ledger.share.sender import Sender, slug_of
 from ledger.share.session import REDACTIONS, Session, local, writer
 from ledger.store import chain
 from ledger.store.slug import RUNS
 
-_ATTEMPTS = 25
 _LINK_ATTEMPTS = 5
 
 
@@ -55,28 +55,14 @@ class _Push:
         """Slug → records that were to be sent to its chain."""
         self.lacking: set[str] = set()
         """Records that are to be sent next, and slugs whose chain is to be replaced."""
+        self.races: Races
 
     def run(self) -> Report:
         chain.drain(self.repository, home=self.name, wait_seconds=DRAIN_SECONDS)
         self.report.restored = kept.restore(self.session, self.name)
         if self.options.retry:
             self._release()
-        start = time.monotonic()
-        fetched, merged = self._pulled()
-        wishes = self._wishes(fetched, merged)
-        goal = frozenset(self.lacking)  # what is recorded from now on must not keep this from ending
-        waits = pauses(_ATTEMPTS, window_seconds=time.monotonic() - start)
-        crowded = bool(fetched.came)
-        while wishes and self.lacking & goal and not self.options.dry_run:
-            late = (crowded and self._overtaken(wishes)) or not self._tell_redactions(fetched, merged)
-            if late or self.sender.send(wishes, merged):
-                crowded, pause = True, next(waits, None)
-                if pause is None:
-                    self.report.trouble = f"{self.name}: others were first {_ATTEMPTS} times; try again"
-                    break
-                time.sleep(pause)
-            fetched, merged = self._pulled()
-            wishes = self._wishes(fetched, merged)
+        fetched, merged = self._raced()
         self._tell_redactions(fetched, merged)
         self._count(merged)
         if not self.options.dry_run:
@@ -87,6 +73,33 @@ class _Push:
             self.report.trouble = self.report.trouble or problem
             self._clear(fetched)
         return self.report
+
+    def _raced(self) -> tuple[Fetched, dict[str, Merged]]:
+        """Fetch, merge and send until nothing is left that this began with."""
+        start = time.monotonic()
+        fetched, merged = self._pulled()
+        self.races = Races(window_seconds=time.monotonic() - start, crowded=bool(fetched.came))
+        wishes = self._wishes(fetched, merged)
+        goal = frozenset(self.lacking)  # what is recorded from now on must not keep this from ending
+        while wishes and self.lacking & goal and not self.options.dry_run:
+            if self._lost(wishes, fetched, merged):
+                pause = self.races.pause()
+                if pause is None:
+                    self.report.trouble = f"{self.name}: others were first all the time; try again"
+                    break
+                time.sleep(pause)
+            fetched, merged = self._pulled()
+            wishes = self._wishes(fetched, merged)
+        return fetched, merged
+
+    def _lost(self, wishes: Sequence[Wish], fetched: Fetched, merged: Mapping[str, Merged]) -> bool:
+        """Send, unless others were seen to be first already; whether they were."""
+        ahead = self._ahead(wishes) if self.races.crowded else frozenset()
+        told = not ahead and self._tell_redactions(fetched, merged)
+        beaten = self.sender.send(wishes, merged) if told else ahead
+        if beaten or not told:
+            self.races.lose(beaten, sent=told)
+        return bool(beaten) or not told
 
     def _send_links(self, fetched: Fetched) -> None:
         """What is known of rewritten history, joined with what the remote knows by now."""
@@ -110,11 +123,11 @@ class _Push:
         wanted = Wanted(slugs=self.options.slugs, ours=frozenset(self.sender.ours))
         return pull_once(self.session, self.name, wanted, self.report, fold=True)
 
-    def _overtaken(self, wishes: Sequence[Wish]) -> bool:
-        """Whether the remote moved while this clone merged: a look costs it less than a push that is too late."""
+    def _ahead(self, wishes: Sequence[Wish]) -> frozenset[str]:
+        """Where the remote moved while this clone merged: a look costs it less than a push that is too late."""
         seen = look(self.session, self.name)
         there = {**{RUNS + slug: tip for slug, tip in seen.runs.items()}, **seen.inboxes}
-        return any(there.get(wish.ref) != wish.old for wish in wishes)
+        return frozenset(slug_of(wish.ref) for wish in wishes if there.get(wish.ref) != wish.old)
 
     def _tell_redactions(self, fetched: Fetched, merged: Mapping[str, Merged]) -> bool:
         """Before the chains: others, and the server's hooks, know then why those are replaced."""
@@ -128,10 +141,18 @@ class _Push:
         found = []
         self.lacking = set()
         for one in merged.values():
-            to_inbox = self.options.inbox or one.slug in fetched.lacking
+            to_inbox = self._to_inbox(fetched, one)
             wish = self._inbox_wish(fetched, one) if to_inbox else self._wish(fetched, one)
             found += [wish] if wish else []
         return found
+
+    def _to_inbox(self, fetched: Fetched, one: Merged) -> bool:
+        if self.options.inbox or one.slug in fetched.lacking:
+            return True
+        if one.forced or not one.suffix or not self.races.hopeless(one.slug):
+            return False
+        self.report.of(one.slug).overtaken = self.races.lost(one.slug)
+        return True
 
     def _wish(self, fetched: Fetched, one: Merged) -> Wish | None:
         self.begun.setdefault(one.slug, set()).update(link.record for link in one.suffix)
@@ -141,27 +162,11 @@ class _Push:
         return Wish(ref=RUNS + one.slug, new=one.send, old=fetched.seen.runs.get(one.slug))
 
     def _inbox_wish(self, fetched: Fetched, one: Merged) -> Wish | None:
-        entry = self.report.of(one.slug)
-        entry.inbox = True
-        ref = inbox.ref_of(writer(self.repository), one.slug)
-        there, known = fetched.seen.inboxes.get(ref), refs.tips(self.repository, ref).get(ref)
-        old = known.id if known else None
-        new = self._beyond(one, old)
-        if there is not None and there != old and there in (one.send, *self.sender.ours):
-            # Seen in the inbox, it is published. Readers here find it there too, which changes nothing.
-            self.session.move([RefUpdate(ref=ref, new=there, old=old)], f"ledger: seen on {self.name}")
-            left = self._beyond(one, there)
-            entry.sent, new = entry.sent + len(new) - len(left), left
-        entry.waiting = len(new)
-        if one.send is None or not new or one.forced:
+        found = Outbox(session=self.session, sender=self.sender, report=self.report).wish(fetched, one)
+        if found is None:
             return None
-        self.lacking.update(link.record for link in new)
-        return Wish(ref=ref, new=one.send, old=there)
-
-    def _beyond(self, one: Merged, tip: str | None) -> list[Link]:
-        """What was not sent to the inbox before: the remote's is gone when somebody has taken it in."""
-        there = records_of(self.repository, tip) if tip else frozenset()
-        return [link for link in one.suffix if link.record not in there]
+        self.lacking.update(link.record for link in found[1])
+        return found[0]
 
     def _count(self, merged: Mapping[str, Merged]) -> None:
         for slug, records in self.begun.items():

@@ -27,6 +27,8 @@ class Experiment:
     quarantined: list[Link] = field(default_factory=list)
     inbox: bool = False
     """It was sent to this clone's inbox."""
+    overtaken: int = 0
+    """Races for the chain that were lost to others, where there were so many that the inbox was taken instead."""
     left: bool = False
     """A shallow clone does not fetch whole chains unless it is told to."""
     problem: str = ""

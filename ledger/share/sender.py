@@ -18,6 +18,8 @@ from ledger.store.slug import RUNS
 
 _HOPELESS = 3
 """Records refused one after the other, and none taken: it is not about the records."""
+_BROKEN = 5
+"""Pushes in a row that broke off, none of which arrived: it is not by chance."""
 _ABOUT_RECORDS = re.compile(r"declined|unpack|object|too large", re.IGNORECASE)
 _REASON = re.compile(r"\[remote rejected\] \((?P<reason>.*)\)")
 _DETAILS = 10
@@ -33,18 +35,26 @@ class Sender:
         self.ours: set[str] = set()
         """Commits that were sent: wherever they are seen, they need not be fetched."""
         self._taken = 0
+        self._broken = 0
         self._culprits: list[tuple[str, Link]] = []
 
-    def send(self, wishes: Sequence[Wish], merged: Mapping[str, Merged]) -> bool:
-        """Send, deal with what is refused, and say whether it is worth waiting before the next look.
+    def send(self, wishes: Sequence[Wish], merged: Mapping[str, Merged]) -> frozenset[str]:
+        """Send, deal with what is refused, and name the experiments for which others were first, or may have been.
 
-        Raises RemoteError for a refusal that has nothing to do with records.
+        Raises RemoteError for a refusal that has nothing to do with records, and for a remote that can't be reached.
         """
         done = self.raw(wishes)
+        self._require_through(done)
         for wish in wishes:
             if done.fates[wish.ref] is Fate.REFUSED:
                 self._refused(wish, merged, done)
-        return any(fate in (Fate.CONTENDED, Fate.UNKNOWN) for fate in done.fates.values())
+        open_ = (Fate.CONTENDED, Fate.UNKNOWN)
+        return frozenset(slug_of(ref) for ref, fate in done.fates.items() if fate in open_)
+
+    def _require_through(self, done: Sent) -> None:
+        self._broken = self._broken + 1 if done.trouble else 0
+        if done.trouble and (done.shut or self._broken >= _BROKEN):
+            raise done.trouble
 
     def raw(self, wishes: Sequence[Wish]) -> Sent:
         """Send, and nothing else."""

@@ -175,6 +175,11 @@ def writer(repository: Repository) -> str:
         name = path.read_text(encoding="ascii", errors="replace").strip()
         if len(name) == _WRITER_DIGITS and set(name) <= set("0123456789abcdef"):
             return name
+    return rename_writer(repository)
+
+
+def rename_writer(repository: Repository) -> str:
+    """Another name: this clone is a copy (an image, a cached folder), and a sibling uses the one it had."""
     name = new_id()[:_WRITER_DIGITS]
-    write_durably(path, f"{name}\n".encode())
+    write_durably(Spool.of(repository).writer, f"{name}\n".encode())
     return name

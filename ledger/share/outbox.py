@@ -1,0 +1,65 @@
+"""What a push sends to this clone's own inbox, where the chain is not fetched or others always win it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.errors import GitError
+from ledger.git import refs
+from ledger.git.refs import RefUpdate
+from ledger.git.remote import Wish
+from ledger.share import inbox
+from ledger.share.chainlog import Link, beyond, records_of
+from ledger.share.fetch import Fetched
+from ledger.share.merge import Merged
+from ledger.share.report import Report
+from ledger.share.sender import Sender
+from ledger.share.session import Session, rename_writer, writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    """Of one push."""
+
+    session: Session
+    sender: Sender
+    report: Report
+
+    def wish(self, fetched: Fetched, one: Merged) -> tuple[Wish, list[Link]] | None:
+        """What to send, and the records that are new in it; None where the inbox holds them all."""
+        entry = self.report.of(one.slug)
+        entry.inbox = True
+        ref = inbox.ref_of(writer(self.session.repository), one.slug)
+        there, old = fetched.seen.inboxes.get(ref), self._tip(ref)
+        new = self._beyond(one, old)
+        if there is not None and there != old and there in (one.send, *self.sender.ours):
+            # Seen in the inbox, it is published. Readers here find it there too, which changes nothing.
+            self.session.move(
+                [RefUpdate(ref=ref, new=there, old=old)], f"ledger: seen on {self.report.remote}"
+            )
+            left = self._beyond(one, there)
+            entry.sent, new = entry.sent + len(new) - len(left), left
+        entry.waiting = len(new)
+        if one.send is None or not new or one.forced:
+            return None
+        if there is not None and not self._holds(one, there):
+            ref, there = inbox.ref_of(rename_writer(self.session.repository), one.slug), None
+        return Wish(ref=ref, new=one.send, old=there), new
+
+    def _tip(self, ref: str) -> str | None:
+        found = refs.tips(self.session.repository, ref).get(ref)
+        return found.id if found else None
+
+    def _beyond(self, one: Merged, tip: str | None) -> list[Link]:
+        """What was not sent to the inbox before: the remote's is gone when somebody has taken it in."""
+        there = records_of(self.session.repository, tip) if tip else frozenset()
+        return [link for link in one.suffix if link.record not in there]
+
+    def _holds(self, one: Merged, there: str) -> bool:
+        """Whether all that the inbox holds is here. Else a copy of this clone has its name, and its records stay there."""
+        repository = self.session.repository
+        try:
+            extra = beyond(repository, {there: there}, [one.tip])[there].links
+            return not extra or {link.record for link in extra} <= records_of(repository, one.tip)
+        except GitError:
+            return False
