@@ -116,3 +116,42 @@ def test_what_is_strictly_json_is_read_as_any_reader_does(text: str) -> None:
 def test_words_that_are_not_numbers_are_read_where_they_are_asked_for() -> None:
     read = canonical.loads(b'{"a": NaN, "b": [-Infinity]}', what="x", bare_non_finite=True)
     assert repr(read) == "{'a': nan, 'b': [-inf]}"
+
+
+_TEXTS = [
+    '{"a": 1, "a": 1}\n', '{\n  "a": 1,\n  "a": 1\n}\n', '{\n  "a": 1e999\n}\n', '{\n  "a": -1e999\n}\n', '{\n  "a": NaN\n}\n',
+    '{\n  "a": "NaN"\n}\n', '{\n  "a": 1e16\n}\n', '{\n  "a": 1e+16\n}\n', '{\n  "a": 1.0\n}\n', '{\n  "a": 01\n}\n', '{\n  "a": -0\n}\n',
+    '{\n  "a": -0.0\n}\n', '{\n  "a": "\\ud800"\n}\n', '{\n  "a": "\\u0041"\n}\n', '{\n  "b": 1,\n  "a": 1\n}\n', "{}\n", "{}", "{} \n", "[]\n",
+    "\ufeff{}\n", "", " ", "null\n", "{}\n{}\n", "[" * 70 + "]" * 70 + "\n", "[" * 100_000, '{\n  "a": ' + "9" * 300 + "\n}\n",
+    '{\n  "a": ' + "9" * 301 + "\n}\n", '{\n  "a": ' + "9" * 5000 + "\n}\n", '{\n  "a": \t1\n}\n', '{\n  "a": "\t"\n}\n', '{"a": {}}\n',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", _TEXTS, ids=range(len(_TEXTS)))
+def test_exact_bytes_among_those_that_look_like_it(text: str) -> None:
+    _same_verdict(text.encode())
+
+
+@given(st.dictionaries(_keys, _values, max_size=6), st.integers(0), st.binary(max_size=2))
+def test_exact_bytes_are_those_that_are_read_strictly_and_written_again(
+    value: dict[str, Any], at: int, put: bytes
+) -> None:
+    data = canonical.dumps(value)
+    assert repr(canonical.exact(data)) == repr(canonical.loads(data, what="x"))
+    at %= len(data)
+    _same_verdict(data[:at] + put + data[at:])
+    _same_verdict(data[:at] + put + data[at + len(put) :])
+
+
+def _same_verdict(data: bytes) -> None:
+    try:
+        value = canonical.loads(data, what="x")
+        strictly = value if canonical.dumps(value) == data else None
+    except InputError:
+        strictly = None
+    try:
+        found = canonical.exact(data)
+    except (ValueError, RecursionError):
+        found = None
+    if data != b"null\n":
+        assert repr(found) == repr(strictly)

@@ -153,7 +153,10 @@ def check_version(document: Mapping[str, Any], *, what: str) -> None:
 
 
 def metrics(data: bytes, *, what: str) -> dict[str, Metric]:
-    values = _object(data, f"{what}: {METRICS}")
+    return metrics_of(_object(data, f"{what}: {METRICS}"), what=what)
+
+
+def metrics_of(values: Mapping[str, Any], *, what: str) -> dict[str, Metric]:
     out = {name: canonical.number(value) for name, value in values.items()}
     for name, value in out.items():
         if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):

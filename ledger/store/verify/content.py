@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -71,7 +72,7 @@ def content(files: Mapping[str, bytes]) -> Content:
         found.params = params
     if metrics is not None:
         found.metrics = metrics
-        found.wrong += _metrics(files[codec.METRICS])
+        found.wrong += _metrics(metrics)
     if found.run is not None:
         _schema(found, files.get(codec.SCHEMA))
     found.wrong += events(files.get(codec.EVENTS, b""))
@@ -88,8 +89,7 @@ def _json(name: str, data: bytes, found: Content) -> dict[str, Any] | None:
 def _strict(name: str, data: bytes) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """The object, and what is wrong with its bytes. Schemas, and often params, are the same in run after run."""
     try:
-        value = canonical.loads(data, what=name)
-        same = canonical.dumps(value) == data
+        value, same = _read(name, data)
     except (InputError, TypeError) as error:
         return None, (_without(name, str(error)),)
     if not isinstance(value, dict):
@@ -97,6 +97,14 @@ def _strict(name: str, data: bytes) -> tuple[dict[str, Any] | None, tuple[str, .
     return value, () if same else (
         "not canonical: its bytes are not those that ledger writes for these values",
     )
+
+
+def _read(name: str, data: bytes) -> tuple[Any, bool]:
+    """A value, and whether its bytes are canonical. Raises InputError, TypeError."""
+    with suppress(ValueError, RecursionError):
+        return canonical.exact(data), True
+    value = canonical.loads(data, what=name)
+    return value, canonical.dumps(value) == data
 
 
 def _without(name: str, message: str) -> str:
@@ -129,9 +137,9 @@ def _said(fault: Fault) -> str:
     return str(fault).removeprefix(f"{fault.file}: ")
 
 
-def _metrics(data: bytes) -> Iterator[Wrong]:
+def _metrics(values: Mapping[str, Any]) -> Iterator[Wrong]:
     try:
-        codec.metrics(data, what="")
+        codec.metrics_of(values, what="")
     except FormatError as error:
         yield codec.METRICS, error.message.removeprefix(f": {codec.METRICS}: ")
 
