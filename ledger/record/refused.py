@@ -98,9 +98,9 @@ def corrected(path: Path, given: Draft) -> Draft:
     if len(sealed) != 1 or sealed[0].slug:
         raise FormatError(f"{path} is not a refused run")
     content = sealed[0].files
-    run = _run(content[codec.RUN], str(path))
-    params: dict[str, Any] = canonical.loads(content[codec.PARAMS], what=f"{path}: {codec.PARAMS}")
-    metrics = codec.metrics(content[codec.METRICS], what=str(path))
+    run = _run(content.get(codec.RUN, b""), str(path))
+    params = _object(content.get(codec.PARAMS, b""), f"{path}: {codec.PARAMS}")
+    metrics = codec.metrics(content.get(codec.METRICS, b""), what=str(path))
     then = "the refused run"
     return replace(
         given,
@@ -137,6 +137,13 @@ def corrected(path: Path, given: Draft) -> Draft:
 
 def _run(data: bytes, what: str) -> Run:
     """A refused run may lack an experiment: that can be why it was refused."""
-    document = canonical.loads(data, what=what)
+    document = _object(data, what)
     run = codec.run_of({**document, "experiment": document.get("experiment") or "?"}, what=what)
     return replace(run, experiment="") if run.experiment == "?" else run
+
+
+def _object(data: bytes, what: str) -> dict[str, Any]:
+    found = canonical.loads(data, what=what)
+    if not isinstance(found, dict):
+        raise FormatError(f"{what}: not a JSON object")
+    return found

@@ -106,7 +106,7 @@ class _Stamp:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.done: dict[str, list[str]] = {}
-        with suppress(OSError, ValueError, AttributeError):
+        with suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
             self.done = {str(slug): list(ids) for slug, ids in json.loads(path.read_bytes()).items()}
 
     def add(self, done: Mapping[str, list[str]]) -> None:

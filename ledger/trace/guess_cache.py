@@ -40,7 +40,7 @@ class Guesses:
     def load(self) -> dict[CodeKey, Attachment] | None:
         """None where the question is another one."""
         body = cachefile.read(self.path, self.question)
-        with suppress(ValueError, TypeError, RecursionError):
+        with suppress(ValueError, TypeError, LookupError, RecursionError):
             if body is not None:
                 pairs = zip(self.keys, json.loads(body), strict=True)
                 return {key: Attachment(one[0], Level(one[1]), one[2]) for key, one in pairs if one}

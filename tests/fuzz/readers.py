@@ -1,19 +1,17 @@
 """Everything that reads bytes which somebody else may have written, each as one function that takes such bytes.
 
-A reader takes what it can use and refuses the rest with a LedgerError, or with what its contract names (`allowed`).
-Everything else is a defect, and so is a reader that takes too long or too much memory.
+What others push, leave in a shared folder or sign is in `fuzz.sent`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz import seeds
+from fuzz import seeds, sent
+from fuzz.reader import Read, Reader, file
 
 from ledger import canonical, config
 from ledger.errors import LedgerError
@@ -49,35 +47,6 @@ from ledger.store.unreadable import Unreadable
 from ledger.store.verify import content
 from ledger.trace import grammar, where
 from ledger.trace.fingerprint_cache import Cache
-
-Read = Callable[[bytes, Path], object]
-"""Bytes, and an empty folder for those that read files."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    read: Read
-    seeds: Callable[[], Sequence[bytes]]
-    """Sound bytes to start from."""
-    allowed: tuple[type[Exception], ...] = ()
-    """What it may raise besides LedgerError, since its contract says so and its callers expect it."""
-
-
-def refuses(reader: Reader, data: bytes, folder: Path) -> bool:
-    """Whether a reader refused the bytes as it should; what it must not raise comes through."""
-    allowed: tuple[type[Exception], ...] = (LedgerError, *reader.allowed)
-    try:
-        reader.read(data, folder)
-    except allowed:
-        return True
-    return False
-
-
-def _file(data: bytes, folder: Path, name: str) -> Path:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 def _repository(folder: Path) -> Repository:
@@ -188,13 +157,13 @@ def _history(data: bytes, _folder: Path) -> None:
 
 def _series(ending: str) -> Read:
     def read(data: bytes, folder: Path) -> None:
-        history.encode(history.read(_file(data, folder, f"series{ending}")))
+        history.encode(history.read(file(data, folder, f"series{ending}")))
 
     return read
 
 
 def _sealed_file(data: bytes, folder: Path) -> None:
-    path = _file(data, folder, "one.zip")
+    path = file(data, folder, "one.zip")
     with suppress(LedgerError):
         sealed.contents(path)
     sealed.read(path)
@@ -205,7 +174,7 @@ def _sealed_manifest(data: bytes, folder: Path) -> None:
 
 
 def _journal(data: bytes, folder: Path) -> None:
-    path = _file(data, folder, f"{'a' * 32}.{'b' * 32}.journal")
+    path = file(data, folder, f"{'a' * 32}.{'b' * 32}.journal")
     with suppress(LedgerError):
         journal.head(path)
     list(journal.blocks(data))
@@ -225,7 +194,7 @@ def _points(data: bytes, _folder: Path) -> None:
 
 
 def _arrow(data: bytes, folder: Path) -> None:
-    found = ArrowFile(_file(data, folder, "one.rows.arrow"))
+    found = ArrowFile(file(data, folder, "one.rows.arrow"))
     if len(found):
         found.numbers("experiment", "i")
         found.texts("experiment")
@@ -237,7 +206,7 @@ def _link(data: bytes, _folder: Path) -> None:
 
 
 def _noted(data: bytes, folder: Path) -> None:
-    _file(data, folder, "ledger/rewritten/1.pairs")
+    file(data, folder, "ledger/rewritten/1.pairs")
     assert list(link_log._noted(_repository(folder))) is not None
 
 
@@ -249,7 +218,7 @@ def _tree(data: bytes, _folder: Path) -> None:
 
 
 def _config(data: bytes, folder: Path) -> None:
-    _file(data, folder, ".ledger/config.toml")
+    file(data, folder, ".ledger/config.toml")
     config.build(config.read_file(folder), {}, {})
 
 
@@ -261,7 +230,7 @@ def _given(syntax: str) -> Read:
 
 
 def _index_manifest(data: bytes, folder: Path) -> None:
-    _file(data, folder, manifest.NAME)
+    file(data, folder, manifest.NAME)
     found = manifest.read(folder)
     assert all(isinstance(tip, str) for pair in found.tips.items() for tip in pair)
     for stem in found.segments:
@@ -284,20 +253,20 @@ def _patch_cache(data: bytes, folder: Path) -> None:
 def _fingerprints(data: bytes, folder: Path) -> None:
     source = Source(path="eval.py", name="f1")
     path = Cache.load(folder, source).path
-    _file(data, path.parent, path.name)
+    file(data, path.parent, path.name)
     for one in Cache.load(folder, source).found.values():
         hash(str(one))
 
 
 def _unreadable(data: bytes, folder: Path) -> None:
-    _file(data, folder, UNREADABLE)
-    path = _file(b"PK", folder, "torn.zip")
+    file(data, folder, UNREADABLE)
+    path = file(b"PK", folder, "torn.zip")
     with suppress(LedgerError):  # it is no sealed file, whatever the note says
         Unreadable(folder).read(path)
 
 
 def _lock(data: bytes, folder: Path) -> None:
-    path = _file(data, folder, "lock")
+    path = file(data, folder, "lock")
     lock.holder(path)
     with lock.acquire(path, wait_seconds=0) as held:
         assert held is not None
@@ -306,6 +275,7 @@ def _lock(data: bytes, folder: Path) -> None:
 _DAMAGE = (OSError, ValueError, KeyError)
 
 READERS: dict[str, Reader] = {
+    **sent.READERS,
     "run": Reader(read=_run, seeds=seeds.runs),
     "record": Reader(read=_record, seeds=seeds.records),
     "indexed": Reader(read=_indexed, seeds=seeds.records),
@@ -326,7 +296,9 @@ READERS: dict[str, Reader] = {
     "journal": Reader(read=_journal, seeds=seeds.journals),
     "journal-note": Reader(read=_journal_note, seeds=seeds.notes),
     "points": Reader(
-        read=_points, seeds=seeds.point_blocks, allowed=(ValueError, LookupError, TypeError, struct.error)
+        read=_points,
+        seeds=seeds.point_blocks,
+        allowed=(ValueError, LookupError, TypeError, ArithmeticError, RecursionError, struct.error),
     ),
     "arrow": Reader(read=_arrow, seeds=seeds.arrow_files, allowed=_DAMAGE),
     "link": Reader(read=_link, seeds=seeds.link_events),

@@ -61,7 +61,8 @@ def one(name: str, seconds: int) -> None:
 
     with atheris.instrument_imports(include=["ledger"]):
         from fuzz.mutations import mutated
-        from fuzz.readers import READERS, refuses
+        from fuzz.reader import refuses
+        from fuzz.readers import READERS
 
     reader = READERS[name]
     known: set[str] = set()

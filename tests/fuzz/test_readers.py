@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from fuzz.mutations import mutated
-from fuzz.readers import READERS, refuses
+from fuzz.reader import refuses
+from fuzz.readers import READERS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
