@@ -78,6 +78,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_file = path.is_file()
         self.label = str(path)
 
     def put(self, name: str, data: bytes) -> str:
@@ -93,8 +94,9 @@ class Folder:
             ) from error
 
     def files(self) -> Iterator[Found]:
-        if self._path.is_file():
-            yield from self._one(self._path.name, self._path)
+        self._is_file = self._path.is_file()
+        if self._is_file:
+            yield from self._one(self._path.name)
             return
         try:
             names = sorted(os.listdir(self._path))
@@ -104,31 +106,45 @@ class Folder:
             ) from error
         for name in names:
             if name.endswith(SUFFIX) and not name.startswith("."):
-                yield from self._one(name, self._path / name)
+                yield from self._one(name)
 
-    def _one(self, name: str, path: Path) -> Iterator[Found]:
+    def _one(self, name: str) -> Iterator[Found]:
         with suppress(OSError):  # taken away meanwhile
-            seen = path.stat()
+            seen = os.stat(self._of_name(name))
             yield Found(name=name, size=seen.st_size, stamp=seen.st_mtime)
 
     def read(self, found: Found) -> bytes:
         try:
-            descriptor = os.open(self._of(found), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(descriptor, "rb") as file:
-                return file.read(MAX_BYTES + 1)
+            return _bounded(self._of(found), found.size)
         except OSError as error:
             raise StorageError(f"{self._of(found)}: {error.strerror or error}") from error
 
     def delete(self, found: Found) -> bool:
         with suppress(OSError):
-            seen = self._of(found).stat()
+            seen = os.stat(self._of(found))
             if (seen.st_size, seen.st_mtime) == (found.size, found.stamp):
-                self._of(found).unlink()
+                os.unlink(self._of(found))
                 return True
         return False
 
-    def _of(self, found: Found) -> Path:
-        return self._path if self._path.is_file() else self._path / found.name
+    def _of(self, found: Found) -> str:
+        return self._of_name(found.name)
+
+    def _of_name(self, name: str) -> str:
+        return self.label if self._is_file else f"{self.label}/{name}"
+
+
+def _bounded(path: str, size: int) -> bytes:
+    """What a regular file of about this size holds, and at most a byte more than may be read back. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        parts, left = [], MAX_BYTES + 1
+        while left and (part := os.read(descriptor, min(size + 1, left))):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        os.close(descriptor)
+    return b"".join(parts) if len(parts) != 1 else parts[0]
 
 
 class Store:
