@@ -11,12 +11,13 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import field
 from typing import IO, TYPE_CHECKING, cast
 
 from ledger.errors import FormatError, GitError
 from ledger.frozen import frozen
 from ledger.git import housekeeping
-from ledger.git.pack import joined, pack
+from ledger.git.pack import Deflated, joined, pack
 from ledger.git.process import Process, Repository, lines, widen
 from ledger.model import Author
 
@@ -28,6 +29,7 @@ _SMALLEST_PIPE = 16 << 10
 _LOOSE_LIMIT = 100
 """Objects above this stay a pack; git's own transfer.unpackLimit draws the line at the same number."""
 _LARGE = 256 << 10
+_HASHES = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}
 _PARQUET = b"PAR1"
 
 
@@ -36,6 +38,8 @@ class GitObject:
     id: str
     kind: str
     body: bytes
+    deflated: Deflated | None = field(default=None, compare=False, repr=False)
+    """As a pack stores it, where that is made already."""
 
 
 @frozen(kw_only=False)
@@ -46,7 +50,7 @@ class TreeEntry:
 
 
 def make(kind: str, body: bytes, object_format: str) -> GitObject:
-    digest = hashlib.new(object_format, b"%s %d\0" % (kind.encode(), len(body)), usedforsecurity=False)
+    digest = _HASHES[object_format](b"%s %d\0" % (kind.encode(), len(body)), usedforsecurity=False)
     digest.update(body)
     return GitObject(digest.hexdigest(), kind, body)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Protocol
 
@@ -21,24 +21,56 @@ _LARGEST = 1 << 16
 """Bytes of an object that is worth a look: what is larger is a series."""
 
 
+@frozen(kw_only=False)
+class Deflated:
+    """An object as a pack stores it."""
+
+    base: str
+    """The id of another one, of which it holds only what differs; empty where it is whole."""
+    size: int
+    """Bytes before compression."""
+    data: bytes
+
+
 class Packed(Protocol):
     """What an entry is made of."""
 
     @property
+    def id(self) -> str: ...
+    @property
     def kind(self) -> str: ...
     @property
     def body(self) -> bytes: ...
+    @property
+    def deflated(self) -> Deflated | None: ...
 
 
 def pack(objects: Sequence[Packed], object_format: str, level: int, *, deltas: bool = False) -> bytes:
-    """A pack of these objects, compressed at a zlib level.
+    """A pack of these objects, compressed at a zlib level; those that bring their `deflated` form, as they are.
 
     With `deltas` an object is stored as what differs from an earlier one like it, line by line: runs differ from
     one another in a few lines. `git gc` keeps such deltas, and would not look for them within one pack.
     """
-    head = b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")
-    entries = _similar(objects, level, len(head)) if deltas else (_whole(item, level) for item in objects)
-    return _signed(b"".join((head, *entries)), object_format)
+    parts = [b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")]
+    at = len(parts[0])
+    places: dict[str, int] = {}
+    similar = _Similar(level) if deltas else None
+    for item in objects:
+        made = item.deflated
+        if made is None or (made.base and made.base not in places):
+            made = similar.deflated(item) if similar else _whole(item, level)
+        kind = _OFFSET_DELTA if made.base else _TYPES[item.kind]
+        head = _entry_head(kind, made.size) + (_backwards(at - places[made.base]) if made.base else b"")
+        places[item.id] = at
+        parts += (head, made.data)
+        at += len(head) + len(made.data)
+    return _signed(b"".join(parts), object_format)
+
+
+def deflated(objects: Iterable[Packed], level: int) -> list[Deflated]:
+    """Objects as a pack of them would store them, those that are like an earlier one as what differs."""
+    similar = _Similar(level)
+    return [similar.deflated(item) for item in objects]
 
 
 def joined(packs: Sequence[bytes], object_format: str) -> bytes:
@@ -53,8 +85,8 @@ def _signed(body: bytes, object_format: str) -> bytes:
     return body + hashlib.new(object_format, body, usedforsecurity=False).digest()
 
 
-def _whole(item: Packed, level: int) -> bytes:
-    return _entry_head(_TYPES[item.kind], len(item.body)) + zlib.compress(item.body, level)
+def _whole(item: Packed, level: int) -> Deflated:
+    return Deflated("", len(item.body), zlib.compress(item.body, level))
 
 
 def _entry_head(kind: int, size: int) -> bytes:
@@ -76,33 +108,38 @@ def _sized(byte: int, rest: int) -> bytes:
 class _Base:
     """An object that others are told apart from."""
 
-    at: int
+    id: str
     lines: list[bytes]
     offsets: list[int]
     """Where each line starts, and where the last one ends."""
 
 
-def _similar(objects: Iterable[Packed], level: int, at: int) -> Iterator[bytes]:
-    bases: dict[tuple[str, int, bytes], _Base] = {}
-    vain: Counter[tuple[str, int, bytes]] = Counter()
-    for item in objects:
-        entry = b""
-        if item.kind != "tree" and len(item.body) <= _LARGEST:
-            lines = item.body.splitlines(keepends=True)
-            key = (item.kind, len(lines), lines[1][:_LINE_KEY] if len(lines) > 1 else b"")
-            base = bases.get(key)
-            if base is None:
-                bases[key] = _Base(at, lines, [0, *accumulate(map(len, lines))])
-            elif vain[key] < _PATIENCE:
-                entry = _difference(base, lines, len(item.body), at, level)
-                vain[key] += not entry
-        entry = entry or _whole(item, level)
-        yield entry
-        at += len(entry)
+class _Similar:
+    """Remembers one object of each shape: objects with as many lines, and the same key in the first."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._bases: dict[tuple[str, int, bytes], _Base] = {}
+        self._vain: Counter[tuple[str, int, bytes]] = Counter()
+
+    def deflated(self, item: Packed) -> Deflated:
+        if item.kind == "tree" or len(item.body) > _LARGEST:
+            return _whole(item, self._level)
+        lines = item.body.splitlines(keepends=True)
+        key = (item.kind, len(lines), lines[1][:_LINE_KEY] if len(lines) > 1 else b"")
+        base = self._bases.get(key)
+        if base is None:
+            self._bases[key] = _Base(item.id, lines, [0, *accumulate(map(len, lines))])
+        elif self._vain[key] < _PATIENCE:
+            delta = _difference(base, lines, len(item.body))
+            if delta:
+                return Deflated(base.id, len(delta), zlib.compress(delta, self._level))
+            self._vain[key] += 1
+        return _whole(item, self._level)
 
 
-def _difference(base: _Base, lines: list[bytes], size: int, at: int, level: int) -> bytes:
-    """A delta entry; nothing where more than half of the lines differ."""
+def _difference(base: _Base, lines: list[bytes], size: int) -> bytes:
+    """What makes an object of `size` bytes out of its base; nothing where more than half of the lines differ."""
     differing = [i for i, (own, other) in enumerate(zip(lines, base.lines, strict=True)) if own != other]
     if 2 * len(differing) > len(lines):
         return b""
@@ -115,7 +152,7 @@ def _difference(base: _Base, lines: list[bytes], size: int, at: int, level: int)
         done = line + 1
         own += lines[line] if line < len(lines) else b""
     delta += _insert(own)
-    return _entry_head(_OFFSET_DELTA, len(delta)) + _backwards(at - base.at) + zlib.compress(delta, level)
+    return bytes(delta)
 
 
 def _copy(offset: int, size: int) -> bytes:

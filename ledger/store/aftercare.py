@@ -109,14 +109,8 @@ def _pending_on_chains(repository: Repository, spool: Spool) -> Mended:
 
 def _stored_by(records: Sequence[Sealed], object_format: str) -> tuple[list[GitObject], set[bytes]]:
     """All objects of records but their commits, and the packs of their snapshots."""
-    made = {found.id: found for item in records for found in _objects_of(item, object_format)}
+    made = {found.id: found for item in records for found in item.objects(object_format)}
     return list(made.values()), {item.pack for item in records if item.pack}
-
-
-def _objects_of(item: Sealed, object_format: str) -> list[GitObject]:
-    blobs = {name: objects.make("blob", data, object_format) for name, data in item.files.items()}
-    tree = objects.flat_tree({name: blob.id for name, blob in blobs.items()}, object_format)
-    return [*blobs.values(), tree]
 
 
 def _records_by_slug(paths: Sequence[Path]) -> dict[str, list[Sealed]]:

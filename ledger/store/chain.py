@@ -390,9 +390,8 @@ class _Built:
 
 
 def _build(item: Sealed, object_format: str) -> _Built:
-    blobs = {name: objects.make("blob", data, object_format) for name, data in item.files.items()}
-    tree = objects.flat_tree({name: blob.id for name, blob in blobs.items()}, object_format)
-    return _Built(item, tree, tuple(blobs.values()))
+    *blobs, tree = item.objects(object_format)
+    return _Built(item, tree, tuple(blobs))
 
 
 def _unique(records: Sequence[_Built]) -> list[GitObject]:

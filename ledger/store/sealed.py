@@ -12,12 +12,16 @@ import json
 import struct
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ledger import canonical
 from ledger.errors import FormatError
 from ledger.frozen import frozen
+from ledger.git import objects
+from ledger.git.objects import GitObject
 from ledger.ids import is_object_id
 from ledger.model import Author
 from ledger.store import codec, stored_zip
@@ -46,6 +50,16 @@ class Sealed:
     files: Mapping[str, bytes]
     pack: bytes = b""
     """The snapshot of a dirty work tree as a git pack: no ref holds it yet."""
+    made: tuple[GitObject, ...] = field(default=(), compare=False, repr=False)
+    """What `objects` gives, where it was made already."""
+
+    def objects(self, object_format: str) -> tuple[GitObject, ...]:
+        """The tree of its commit as git stores it, behind the files in it."""
+        if self.made:
+            return self.made
+        blobs = {name: objects.make("blob", data, object_format) for name, data in self.files.items()}
+        tree = objects.flat_tree({name: blob.id for name, blob in blobs.items()}, object_format)
+        return (*blobs.values(), tree)
 
 
 def packed(records: Sequence[Sealed]) -> bytes:
@@ -55,11 +69,21 @@ def packed(records: Sequence[Sealed]) -> bytes:
     for item in records:
         digests = {}
         for name, data in {**item.files, **({_PACK: item.pack} if item.pack else {})}.items():
-            digests[name] = hashlib.sha256(data).hexdigest()
+            digests[name] = _digest(name, data)
             files[f"files/{digests[name]}"] = data
         entries.append(_manifest_entry(item, digests))
     manifest = json.dumps({"format": SEAL_FORMAT, "records": entries}, ensure_ascii=False)
     return stored_zip.written({**files, _MANIFEST: canonical.encode(manifest)})
+
+
+def _digest(name: str, data: bytes) -> str:
+    return _common(data) if name == codec.SCHEMA else hashlib.sha256(data).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _common(data: bytes) -> str:
+    """The sha256 of what is the same in run after run."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _manifest_entry(item: Sealed, digests: Mapping[str, str]) -> dict[str, object]:
@@ -152,7 +176,7 @@ def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
     files = {}
     for name, digest in entry["files"].items():
         files[name] = stored[digest]
-        if hashlib.sha256(files[name]).hexdigest() != digest:
+        if _digest(name, files[name]) != digest:
             raise ValueError(f"{name} does not have its checksum")
     pack = files.pop(_PACK, b"")
     return Sealed(

@@ -3,13 +3,14 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from dataclasses import replace
 
 import pytest
 from conftest import Repo
 
 from ledger.git import housekeeping, objects
 from ledger.git.objects import GitObject
-from ledger.git.pack import joined, pack
+from ledger.git.pack import deflated, joined, pack
 from ledger.git.process import Repository, discover
 
 _LINES = [f'  "name_{number}": {number / 7},' for number in range(40)]
@@ -84,3 +85,13 @@ def test_packs_that_hold_the_same_objects_become_one(repo: Repo) -> None:
     objects.unpack(here, data)
     assert objects.read(here, [item.id for item in items]) == items
     repo.git("fsck", "--strict", "--no-dangling")
+
+
+@pytest.mark.parametrize("kept", [1, 2, 5])
+def test_what_was_deflated_before_is_packed_as_it_is_if_its_base_is_there(repo: Repo, kept: int) -> None:
+    items = [item for item in varied(7, 40, 2) if item.body]
+    made = [replace(item, deflated=one) for item, one in zip(items, deflated(items, 1), strict=True)]
+    assert any(one.deflated and one.deflated.base for one in made)
+    assert pack(made, "sha1", 1) == pack(items, "sha1", 1, deltas=True)
+    some = random.Random(kept).sample(made, len(made) // kept)  # bases lack, and stand behind what needs them
+    stored(repo, pack(some, "sha1", 1, deltas=True), some)
