@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import time_ns
 from typing import Any
 
@@ -11,7 +11,7 @@ from ledger.model import Json
 from ledger.record import values
 from ledger.record.layouts import Layouts
 from ledger.record.outlet import Outlet
-from ledger.store.points import Call, Layout
+from ledger.store.points import Layout
 
 SMALL_STEP = 2**30 - 1
 """The interpreter compares whole numbers up to here in one go."""
@@ -33,8 +33,8 @@ class Intake:
         self._known = Layouts(own, self._widened)
         self.last = _NOTHING
         self.limit = outlet.limit if outlet else 1
-        """Calls that wait before `spill` is due."""
-        self.calls: list[Call]
+        """Items that wait before `spill` is due."""
+        self.calls: list[Any]
         self.open()
 
     def take(self, observations: Mapping[str, Any], step: Any, time: Any, context: Any) -> None:
@@ -54,7 +54,7 @@ class Intake:
         if type(step) is not int or not -values.MAX_STEP <= step <= values.MAX_STEP:
             step = values.step(step)
         now = time_ns() if time is None else values.microseconds(time) * 1000
-        self.calls.append((layout, step, now, numbers))
+        self.calls.extend((layout, step, now, numbers))
         if len(self.calls) >= self.limit:
             self.spill()
         if len(names) == 1 and context is None:
@@ -87,21 +87,21 @@ class Intake:
             self.limit = self._outlet.limit
 
 
-class _Nowhere(list[Call]):
+class _Nowhere(list[Any]):
     """A buffer that stays empty."""
 
-    def append(self, _: Call, /) -> None:
+    def extend(self, _: Iterable[Any], /) -> None:
         return
 
 
-class _Complaint(list[Call]):
+class _Complaint(list[Any]):
     """A buffer that raises what it was given, once."""
 
     def __init__(self, intake: Intake, error: LedgerError) -> None:
         super().__init__()
         self._intake, self._error = intake, error
 
-    def append(self, _: Call, /) -> None:
+    def extend(self, _: Iterable[Any], /) -> None:
         self._intake.open()
         raise self._error
 

@@ -58,7 +58,7 @@ def metrics_block(
 
     text = compact(dict(sorted(context.items()))) if context else None
     call = (points.Layout(tuple(values), text), step, time * 1000, tuple(values.values()))
-    return journal.frame(journal.POINTS, *points.encode([call]))
+    return journal.frame(journal.POINTS, *points.encode(points.Calls.of(call)))
 
 
 def event_block(message: str, *, level: str, time: int, fields: Mapping[str, Any]) -> bytes:

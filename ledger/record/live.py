@@ -133,7 +133,7 @@ class Run:
                 value = observations[name]
                 if type(value) is float and type(step) is int and step >= 0 and step <= SMALL_STEP:
                     calls = intake.calls
-                    calls.append((layout, step, time_ns(), value))
+                    calls.extend((layout, step, time_ns(), value))
                     if len(calls) >= intake.limit:
                         intake.spill()
                     return

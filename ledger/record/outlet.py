@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
 from ledger.record.signals import Watcher
 from ledger.store import points
 from ledger.store.journal import NOTE, POINTS, Writer, frame, json_frame
-from ledger.store.points import Call
+from ledger.store.points import ITEMS, Calls
 
 TICK_SECONDS = 0.5
-MAX_CALLS = 8192
-"""Of `log` in one block."""
+MAX_ITEMS = 8192 * ITEMS
+"""Of the buffer, in one block."""
 MAX_VALUES = 65_536
 """In one block."""
 MAX_EVENTS = 10_000
@@ -36,11 +37,13 @@ class Outlet:
     """
 
     def __init__(self, writer: Writer, watcher: Watcher, failed: Callable[[OSError], None]) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[Any] = []
+        """The items of one call after another (`Calls.of`). A tuple a call would be for the garbage collector to count
+        and to look at, which costs as much as all the rest of logging."""
         self.events: list[dict[str, object]] = []
         """The same for what happened."""
-        self.limit = MAX_CALLS
-        """Calls after which `spill` is due."""
+        self.limit = MAX_ITEMS
+        """Items after which `spill` is due."""
         self.dropped = 0
         """Values that neither the disk nor memory took."""
         self.writer = writer
@@ -54,14 +57,14 @@ class Outlet:
         self._stopped = False
         self._unsynced = False
         self._synced = self._touched = time.monotonic()
-        self.checked: Callable[[list[Call]], None] | None = None
+        self.checked: Callable[[Calls], None] | None = None
         """Sees every batch before it is encoded."""
         self._thread = threading.Thread(target=self._run, name="ledger-journal", daemon=True)
         self._thread.start()
 
     def narrow(self, width: int) -> None:
         """A layout of so many metrics is in use."""
-        self.limit = min(self.limit, max(16, MAX_VALUES // max(width, 1)))
+        self.limit = min(self.limit, max(16, MAX_VALUES // max(width, 1)) * ITEMS)
 
     def spill(self) -> None:
         """Make blocks of what was logged."""
@@ -74,15 +77,16 @@ class Outlet:
             del self.calls[
                 : len(batch)
             ]  # at once: what looks at a batch may log an event, and come back here
-            for start in range(0, len(batch), self.limit):
-                self._add(batch[start : start + self.limit])
+            limit = self.limit  # others may narrow it meanwhile
+            for start in range(0, len(batch), limit):
+                self._add(Calls.of(batch[start : start + limit]))
         self._relieve()
 
-    def _add(self, batch: list[Call]) -> None:
+    def _add(self, batch: Calls) -> None:
         if self.checked is not None:
             self.checked(batch)
         if self.waiting_bytes > KEPT_BYTES:
-            self.dropped += sum(len(call[0].metrics) for call in batch)
+            self.dropped += sum(len(layout.metrics) for layout in batch.layouts)
             return
         self._wait(frame(POINTS, *points.encode(batch)))
 

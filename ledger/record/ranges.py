@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from ledger.errors import GateError
 from ledger.frozen import frozen
 from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
-from ledger.store.points import Call, Layout, values_of
+from ledger.store.points import Calls, Layout
 
 Told = Callable[[str, GateError | None], None]
 
@@ -63,13 +63,13 @@ class Ranges:
         self._told = told
         self._stop = stop
 
-    def check(self, calls: Sequence[Call]) -> None:
+    def check(self, calls: Calls) -> None:
         """Look at what was logged since the last time."""
         if not self._ranges:
             return
-        for layout in dict.fromkeys(call[0] for call in calls):
+        for layout in dict.fromkeys(calls.layouts):
             for place, bounds in self._of(layout):
-                self._look(bounds, [values_of(call)[place] for call in calls if call[0] is layout])
+                self._look(bounds, [values[place] for values in calls.of_layout(layout)])
 
     def check_series(self, metric: str, values: Iterable[float]) -> None:
         """Look at a series that came at once."""

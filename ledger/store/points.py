@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import Any
 
+from ledger.frozen import frozen
+
 NO_STEP_BYTES = b"\0LEDGER\x80"
 NO_STEP = int.from_bytes(NO_STEP_BYTES, "little", signed=True)
 """Stands for a step that nobody gave; near the least of all, and its bytes stand nowhere else by chance."""
@@ -39,25 +41,41 @@ class Layout:
     context: str | None = None
 
 
-Call = tuple[Layout, int, int, float | Sequence[float]]
-"""Layout, step or NO_STEP, time in nanoseconds since 1970, one value for each metric of the layout.
-
-The value of a layout of one metric may stand alone.
-"""
+ITEMS = 4
+"""Of one call of `log`, where calls stand one after another: layout, step, time, values."""
 
 
-def encode(calls: Sequence[Call]) -> list[bytes]:
+@frozen()
+class Calls:
+    """Calls of `log` as columns."""
+
+    layouts: Sequence[Layout]
+    steps: Sequence[int]
+    """NO_STEP where nobody gave one."""
+    times: Sequence[int]
+    """Nanoseconds since 1970."""
+    values: Sequence[float | Sequence[float]]
+    """One for each metric of the layout; that of a layout of one metric may stand alone."""
+
+    @classmethod
+    def of(cls, flat: Sequence[Any]) -> Calls:
+        """From the items of one call after another."""
+        layouts, steps, times, values = (flat[item::ITEMS] for item in range(ITEMS))
+        return cls(layouts=layouts, steps=steps, times=times, values=values)
+
+    def of_layout(self, wanted: Layout) -> Iterator[Sequence[float]]:
+        """The values of each call that has it."""
+        for layout, values in zip(self.layouts, self.values, strict=True):
+            if layout is wanted:
+                yield (values,) if isinstance(values, float) else values
+
+
+def encode(calls: Calls) -> list[bytes]:
     """The payload of a block, in pieces."""
-    layouts, steps, nanoseconds, values = zip(*calls, strict=True)
-    known = {layout: number for number, layout in enumerate(dict.fromkeys(layouts))}
-    picked = array("H", map(known.__getitem__, layouts)) if len(known) > 1 else None
-    times = array("q", [time // 1000 for time in nanoseconds])
-    return _pieces(list(known), picked, array("q", steps), times, _flat(values))
-
-
-def values_of(call: Call) -> Sequence[float]:
-    """One for each metric of its layout."""
-    return (call[3],) if isinstance(call[3], float) else call[3]
+    known = {layout: number for number, layout in enumerate(dict.fromkeys(calls.layouts))}
+    picked = array("H", map(known.__getitem__, calls.layouts)) if len(known) > 1 else None
+    times = array("q", [time // 1000 for time in calls.times])
+    return _pieces(list(known), picked, array("q", calls.steps), times, _flat(calls.values))
 
 
 def _flat(values: Sequence[float | Sequence[float]]) -> array[float]:

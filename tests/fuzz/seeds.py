@@ -21,7 +21,7 @@ from ledger.model import Artifact, Author, Code, Run, SchemaName, Status
 from ledger.schema import migration
 from ledger.schema.definition import Definition, from_property
 from ledger.store import codec, history, journal, links, points, segment
-from ledger.store.points import NO_STEP, Call, Layout
+from ledger.store.points import NO_STEP, Calls, Layout
 
 _STARTERS = Path(__file__).resolve().parents[2] / "schemas" / "starters"
 _ID, _RECORD = "a" * 32, "b" * 32
@@ -283,10 +283,8 @@ def notes() -> Sequence[bytes]:
 
 def point_blocks() -> Sequence[bytes]:
     loss, two = Layout(("loss",)), Layout(("loss", "lr"), "gpu0")
-    mixed: list[Call] = [
-        (loss, 1, 1_700_000_000_000_000_000, 0.5),
-        (two, NO_STEP, 1_700_000_000_000_001_000, [0.4, 0.1]),
-    ]
+    at = 1_700_000_000_000_000_000
+    mixed = Calls.of([loss, 1, at, 0.5, two, NO_STEP, at + 1000, [0.4, 0.1]])
     whole = array("q", [1, 2, 3])
     return [
         b"".join(points.encode(mixed)),

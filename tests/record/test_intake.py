@@ -16,7 +16,7 @@ from record.lived import Points, points, program
 from ledger import Run, start
 from ledger.errors import GateError, InputError
 from ledger.record.intake import SMALL_STEP
-from ledger.record.outlet import MAX_CALLS
+from ledger.record.outlet import MAX_ITEMS
 from ledger.record.values import MAX_STEP
 
 pytestmark = pytest.mark.usefixtures("repo")
@@ -152,9 +152,9 @@ def test_a_call_that_comes_between_gives_no_other_its_name(run: Run, ledger: Led
 def test_what_waits_is_bounded_without_the_thread_that_empties_it(run: Run) -> None:
     assert run._outlet is not None
     run._outlet.stop()
-    for step in range(2 * MAX_CALLS):
+    for step in range(2 * MAX_ITEMS):
         run.log({"loss": 0.5}, step=step)
-        assert len(run._outlet.calls) < MAX_CALLS
+        assert len(run._outlet.calls) < MAX_ITEMS
 
 
 def test_an_error_that_was_asked_for_is_raised_once_on_the_short_way_too(run: Run, ledger: Ledger) -> None:

@@ -7,11 +7,11 @@ import threading
 from array import array
 from pathlib import Path
 
-from ledger.record.outlet import KEPT_BYTES, MAX_VALUES, Outlet
+from ledger.record.outlet import KEPT_BYTES, MAX_ITEMS, MAX_VALUES, Outlet
 from ledger.record.signals import Watcher
 from ledger.store import journal, points
 from ledger.store.journal import HEAD, Name, Writer, json_frame
-from ledger.store.points import Layout
+from ledger.store.points import ITEMS, Layout
 
 _NAME = Name("a" * 32, "b" * 32)
 _LOSS = Layout(("loss",))
@@ -33,7 +33,7 @@ def test_what_the_disk_does_not_take_is_kept_up_to_a_bound(tmp_path: Path) -> No
     )
     for _ in range(4):
         outlet.add_series(block, count)
-    outlet.calls.append((_LOSS, 1, 2, [3.0]))
+    outlet.calls.extend((_LOSS, 1, 2, [3.0]))
     assert told.wait(timeout=60)
     outlet.stop()
     outlet.spill()
@@ -47,7 +47,7 @@ def test_what_the_disk_does_not_take_is_kept_up_to_a_bound(tmp_path: Path) -> No
 def test_what_was_kept_is_written_when_there_is_room(tmp_path: Path) -> None:
     outlet = Outlet(unwritable(tmp_path), Watcher(), lambda _: None)
     for step in range(3):
-        outlet.calls.append((_LOSS, step, 2, [0.5]))
+        outlet.calls.extend((_LOSS, step, 2, [0.5]))
     outlet.spill()
     outlet.stop()
     path = tmp_path / _NAME.file
@@ -56,19 +56,36 @@ def test_what_was_kept_is_written_when_there_is_room(tmp_path: Path) -> None:
     outlet.flush()
     outlet.writer.close()
     assert outlet.waiting_bytes == 0
+    assert list(_read(path)["loss", None].steps) == [0, 1, 2]
+
+
+def _read(path: Path) -> dict[points.Key, points.Series]:
     found: dict[points.Key, points.Series] = {}
     for block in journal.read(path):
         if block.kind == journal.POINTS:
             points.gather(block.payload, found)
-    assert list(found["loss", None].steps) == [0, 1, 2]
+    return found
 
 
 def test_wide_calls_make_short_blocks(tmp_path: Path) -> None:
     outlet = Outlet(unwritable(tmp_path), Watcher(), lambda _: None)
     before = outlet.limit
     outlet.narrow(1000)
-    assert outlet.limit * 1000 <= MAX_VALUES < before * 1000
+    assert outlet.limit * 1000 <= MAX_VALUES * ITEMS < before * 1000
     outlet.narrow(1)
-    assert outlet.limit * 1000 <= MAX_VALUES
+    assert outlet.limit * 1000 <= MAX_VALUES * ITEMS
     outlet.stop()
     outlet.writer.close()
+
+
+def test_a_wider_layout_that_comes_while_blocks_are_made_costs_no_point(tmp_path: Path) -> None:
+    writer = Writer.create(tmp_path, _NAME, [json_frame(HEAD, {"format": 1})])
+    outlet = Outlet(writer, Watcher(), lambda _: None)
+    outlet.checked = lambda _: outlet.narrow(1000)
+    count = 2 * MAX_ITEMS // ITEMS
+    for step in range(count):
+        outlet.calls.extend((_LOSS, step, 2, 0.5))
+    outlet.stop()
+    outlet.flush()
+    writer.close()
+    assert list(_read(tmp_path / _NAME.file)["loss", None].steps) == list(range(count))
