@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,11 +21,13 @@ from enum import Enum
 from pathlib import Path
 
 from ledger.errors import ConfigError, RepositoryError
+from ledger.frozen import frozen
 from ledger.git.process import Repository
 
 NAMESPACE = "ledger-run"
 _SECONDS = 60
 _AT_ONCE = 500
+_MOST_AT_ONCE = 8
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 _LINE = 70
 _MOST = 20_000
@@ -68,7 +72,7 @@ def sign(repository: Repository, key: str, payloads: Sequence[bytes]) -> list[st
                 files[-1].write_bytes(payload)
                 files[-1].with_suffix(".sig").unlink(missing_ok=True)
             words = ["-Y", "sign", *options, "-n", NAMESPACE, "-f", path, *map(str, files)]
-            done = _run(repository, words, b"")
+            done = _run(repository, program(repository), words, b"")
             if done.returncode:
                 raise ConfigError(
                     f"the key can't sign: {_first(done.stderr)}",
@@ -88,17 +92,48 @@ def _key(repository: Repository, key: str, folder: Path) -> tuple[str, list[str]
     return (home + key[1:] if key.startswith("~/") else key), []
 
 
+@frozen()
+class Signed:
+    """What is to be checked."""
+
+    payload: bytes
+    signature: str
+    at: datetime
+    """When it says that it was made."""
+
+
+Verdict = tuple[Standing, str]
+"""How a signature stands, and who made it."""
+
+
 @dataclass(slots=True)
 class Checker:
-    """Checks many signatures against one list of allowed signers."""
+    """Checks many signatures against one list of allowed signers, as many at once as there are processors."""
 
     repository: Repository
     allowed: Path | None
-    _names: dict[bytes, str] = field(default_factory=dict)
+    _program: str = field(init=False)
+    _dated: bool = field(init=False)
+    """Whether a key is allowed for a time only: its name is then asked anew for each time."""
+    _names: dict[tuple[bytes, str], str] = field(default_factory=dict)
     """Public key → the principal it stands for; empty for nobody."""
+    _known: dict[tuple[bytes, str], Verdict] = field(default_factory=dict)
+    """By hash of the payload, and signature: a record may stand on a chain and in an inbox."""
 
-    def check(self, payload: bytes, signature: str, at: datetime) -> tuple[Standing, str]:
-        """How a signature stands, and who made it. `at` is when it says that it was made."""
+    def __post_init__(self) -> None:
+        self._program = program(self.repository)
+        self._dated = self.allowed is not None and b"valid-" in self.allowed.read_bytes()
+
+    def check(self, asked: Sequence[Signed]) -> list[Verdict]:
+        """In order. Each is a process of its own, of 5 ms: ssh-keygen looks at one signature."""
+        keys = [(hashlib.sha256(one.payload).digest(), one.signature) for one in asked]
+        fresh = {key: one for key, one in zip(keys, asked, strict=True) if key not in self._known}
+        with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, _MOST_AT_ONCE)) as pool:
+            self._known |= zip(fresh, pool.map(self._verdict, fresh.values()), strict=True)
+        return [self._known[key] for key in keys]
+
+    def _verdict(self, one: Signed) -> Verdict:
+        payload, signature, at = one.payload, one.signature, one.at
         with _armoured(signature) as path:
             if path is None:
                 return Standing.BAD, ""
@@ -126,7 +161,7 @@ class Checker:
     def _name(self, signature: str, path: Path, at: datetime) -> str:
         if self.allowed is None:
             return ""
-        key = _public_key(signature)
+        key = (_public_key(signature), _time(at) if self._dated else "")
         if key not in self._names:
             done = self._ask(["find-principals", "-s", str(path), "-f", str(self.allowed), _time(at)], b"")
             lines = done.stdout.decode("utf-8", "replace").splitlines()
@@ -134,15 +169,16 @@ class Checker:
         return self._names[key]
 
     def _ask(self, words: Sequence[str], payload: bytes) -> subprocess.CompletedProcess[bytes]:
-        return _run(self.repository, ["-Y", *words], payload)
+        return _run(self.repository, self._program, ["-Y", *words], payload)
 
 
 def _time(at: datetime) -> str:
     return f"-Overify-time={at:%Y%m%d%H%M%S}Z"
 
 
-def _run(repository: Repository, words: Sequence[str], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
-    name = program(repository)
+def _run(
+    repository: Repository, name: str, words: Sequence[str], stdin: bytes
+) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
             [name, *words],

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger.errors import FormatError, RepositoryError
+from ledger.errors import FormatError
 from ledger.git import objects
 from ledger.git.process import Repository
-from ledger.git.signing import Checker, Standing
+from ledger.git.signing import Checker, Signed, Standing
 from ledger.model import StoreFault, utc_time
 from ledger.store import codec
 from ledger.store.documents import WRONG, parsed
@@ -45,10 +45,9 @@ def signatures(repository: Repository, allowed: Path | None, *, told: Told | Non
         for ref, ids in every:
             for start in range(0, len(ids), _CHUNK):
                 part = ids[start : start + _CHUNK]
-                for commit in _commits(bulk, ref, part):
-                    if commit.id not in seen:
-                        seen.add(commit.id)
-                        _judge(bulk, checker, commit, found)
+                fresh = [commit for commit in _commits(bulk, ref, part) if commit.id not in seen]
+                seen.update(part)
+                _judge(bulk, checker, fresh, found)
                 done += len(part)
                 if told:
                     told(done, total)
@@ -61,25 +60,32 @@ def _commits(bulk: objects.Reader, ref: str, ids: Sequence[str]) -> Iterator[Com
             yield parsed_commit(ref, oid, body.body)
 
 
-def _judge(bulk: objects.Reader, checker: Checker, commit: Commit, found: Signatures) -> None:
-    signature = commit.trailers.get(TRAILER)
-    if signature is None:
-        found.unsigned += 1
-        return
+def _judge(bulk: objects.Reader, checker: Checker, commits: Sequence[Commit], found: Signatures) -> None:
+    signed = [commit for commit in commits if TRAILER in commit.trailers]
+    found.unsigned += len(commits) - len(signed)
+    asked = [_asked(bulk, commit, checker.repository.object_format) for commit in signed]
+    verdicts = iter(checker.check([one for one in asked if one is not None]))
+    for commit, one in zip(signed, asked, strict=True):
+        standing, name = next(verdicts) if one is not None else (Standing.BAD, "")
+        setattr(found, standing.value, getattr(found, standing.value) + 1)
+        if standing is Standing.GOOD:
+            found.signers[name] = found.signers.get(name, 0) + 1
+        if standing is Standing.BAD:
+            found.faults.append(StoreFault(ref=commit.ref, commit=commit.id, path="", what=_BAD))
+
+
+_BAD = "its signature is not over what is here: the run was changed after it was signed, or the signature was"
+
+
+def _asked(bulk: objects.Reader, commit: Commit, object_format: str) -> Signed | None:
+    """What a commit says is signed; None for a run that can't be read, which nobody signed."""
     try:
-        files = _files(bulk, commit, checker.repository.object_format)
+        files = _files(bulk, commit, object_format)
         run = parsed(files.get(codec.RUN), codec.RUN)
-        standing, name = checker.check(payload(run["record"], files), signature, utc_time(run["recorded"]))
-    except RepositoryError:
-        raise
+        at = utc_time(run["recorded"])
+        return Signed(payload=payload(run["record"], files), signature=commit.trailers[TRAILER], at=at)
     except WRONG:
-        standing, name = Standing.BAD, ""
-    setattr(found, standing.value, getattr(found, standing.value) + 1)
-    if standing is Standing.GOOD:
-        found.signers[name] = found.signers.get(name, 0) + 1
-    if standing is Standing.BAD:
-        what = "its signature is not over what is here: the run was changed after it was signed, or the signature was"
-        found.faults.append(StoreFault(ref=commit.ref, commit=commit.id, path="", what=what))
+        return None
 
 
 def _files(bulk: objects.Reader, commit: Commit, object_format: str) -> dict[str, bytes]:
