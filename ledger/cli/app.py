@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ledger.trace.view import View
 
 _FINDINGS = 3
+_LINES_AT_ONCE = 1000
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,6 +36,8 @@ class App:
         self.words = words
         """The command line as it was typed: click takes the `--` before paths away."""
         self.directory = Path(directory).absolute() if directory else Path.cwd()
+        self.keeping = False
+        """Whether settings that can't be read must not stop the command: it has a run to keep."""
         self._paging = paging
         self._color = color
 
@@ -41,7 +45,7 @@ class App:
     def workspace(self) -> Workspace:
         from ledger.config import open_workspace
 
-        return open_workspace(self.directory, os.environ)
+        return open_workspace(self.directory, os.environ, anyhow=self.keeping)
 
     @cached_property
     def terminal(self) -> Terminal:
@@ -113,9 +117,10 @@ class App:
 
     def lines(self, lines: Iterable[str]) -> None:
         """Print lines for people."""
+        remaining = iter(lines)
         with self.paged() as stream:
-            for line in lines:
-                stream.write(line + "\n")
+            while block := list(islice(remaining, _LINES_AT_ONCE)):
+                stream.write("\n".join(block) + "\n")
 
     def json(self, value: object) -> None:
         """Print one JSON document."""

@@ -98,6 +98,7 @@ def _parquet(whole: Export) -> dict[str, Write]:
 
 
 def _csv(whole: Export) -> dict[str, Write]:
+    from ledger.render.columns import csv_columns
     from ledger.render.document import csv_document
     from ledger.trace.export import run_rows
 
@@ -105,18 +106,18 @@ def _csv(whole: Export) -> dict[str, Write]:
         yield from csv_document(*run_rows(whole))
 
     def history() -> Iterator[str]:
-        rows = (list(point.values()) for point in whole.point_documents())
-        yield from csv_document(whole.points_schema().names, rows)
+        yield from csv_columns(whole.points_schema().names, whole.point_columns())
 
     return {"runs.csv": _text(runs), "history.csv": _text(history)}
 
 
 def _json(whole: Export) -> dict[str, Write]:
+    from ledger.render.columns import json_columns
     from ledger.render.document import json_chunks
 
     return {
         "runs.json": _text(lambda: json_chunks(whole.documents())),
-        "history.json": _text(lambda: json_chunks(whole.point_documents())),
+        "history.json": _text(lambda: json_columns(whole.points_schema().names, whole.point_columns())),
     }
 
 

@@ -20,7 +20,7 @@ from ledger.render.terminal import UNSAFE, escape
 Value: TypeAlias = str | int | float | bool | None
 
 _INDENT = "  "
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MARKDOWN_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKDOWN = re.compile(r"[\\`*\[\]|~&<>]|(?<!\w)_|_(?!\w)")
@@ -146,7 +146,7 @@ def _with_header(headers: Sequence[str], rows: Iterable[Sequence[Value]]) -> Ite
 def _csv_cell(value: Value, *, escaped: bool) -> Value:
     if isinstance(value, str):
         shown = escape(value) if escaped else value
-        formula = value.startswith(_FORMULA_STARTS) and not _PLAIN_NUMBER.fullmatch(value)
+        formula = value.startswith(FORMULA_STARTS) and not _PLAIN_NUMBER.fullmatch(value)
         return f"'{shown}" if formula else shown
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -42,6 +43,18 @@ def number(value: float | None, *, digits: int = SIGNIFICANT_DIGITS) -> str:
     if 10**digits <= abs(value) < _PLAIN_BELOW:
         return f"{value:.0f}"
     return f"{value:.{digits}g}"
+
+
+def numbers(values: Sequence[float | None]) -> list[str]:
+    """`number` of each."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return list(map(str, values))
+    if kinds == {float}:
+        size = max(map(abs, values))  # type: ignore[arg-type]  # all are numbers
+        if math.isfinite(sum(values)) and size < 10**SIGNIFICANT_DIGITS:  # type: ignore[arg-type]
+            return list(map(f"%.{SIGNIFICANT_DIGITS}g".__mod__, values))
+    return list(map(number, values))
 
 
 def delta(value: float | None, *, beside: float = 0.0, digits: int = SIGNIFICANT_DIGITS) -> str:

@@ -17,7 +17,7 @@ GAP = "  "
 ROWS_AT_ONCE = 1000
 """Widths are found over so many rows at a time, so that the first page appears at once."""
 
-_NUMBER = re.compile(r"(\(?[+-]?\d+)(.*)", re.DOTALL)
+_WHOLE_PARTS = re.compile(r"^(?:\(?[+-]?\d+)?", re.MULTILINE)
 
 
 class Align(Enum):
@@ -121,8 +121,10 @@ def _escaped(text: str, terminal: Terminal) -> str:
 
 
 def _clean(cells: _Cleaned, terminal: Terminal) -> _Cleaned:
-    if _is_plain(cells):
-        return cells
+    if _is_plain([cell if isinstance(cell, str) else cell.text for cell in cells]):
+        marks = {cell.mark for cell in cells if not isinstance(cell, str)}
+        if all(_mark(mark, terminal.unicode) == mark for mark in marks):
+            return cells
     return [
         _escaped(cell, terminal) if isinstance(cell, str) else _clean_cell(cell, terminal) for cell in cells
     ]
@@ -130,10 +132,14 @@ def _clean(cells: _Cleaned, terminal: Terminal) -> _Cleaned:
 
 def _is_plain(cells: _Cleaned) -> bool:
     """Nothing but text in which every character takes one column and is safe: looked at all at once."""
-    if not all(type(cell) is str for cell in cells):
+    if not _are_texts(cells):
         return False
     text = "".join(cells)  # type: ignore[arg-type]
     return text.isascii() and text.isprintable()
+
+
+def _are_texts(cells: _Cleaned) -> bool:
+    return set(map(type, cells)) <= {str}
 
 
 def _clean_cell(cell: Cell, terminal: Terminal) -> Cell:
@@ -155,21 +161,33 @@ def _grown(lanes: list[_Lane], columns: tuple[Column, ...], downs: list[_Cleaned
     ]
 
 
-def _measured(column: Column, cells: list[Cell | str]) -> _Lane:
-    texts = [cell if isinstance(cell, str) else cell.text for cell in cells]
-    mark = max(map(width, {cell.mark for cell in cells if not isinstance(cell, str)}), default=0)
+def _measured(column: Column, cells: _Cleaned) -> _Lane:
+    texts = _texts(cells)
+    marks = () if texts is cells else {cell.mark for cell in cells if isinstance(cell, Cell)}
+    mark = max(map(width, marks), default=0)
+    measure = len if _is_plain([*texts]) else width
     if column.align is not Align.POINT:
-        return _Lane(head=max(map(width, texts), default=0), mark=mark)
-    measure = len if _is_plain(texts) else width  # type: ignore[arg-type]
-    parts = [_split(text) for text in texts]
-    head = max((measure(before) for before, _ in parts), default=0)
-    return _Lane(head=head, tail=max((measure(after) for _, after in parts), default=0), mark=mark)
+        return _Lane(head=max(map(measure, texts), default=0), mark=mark)
+    heads = _heads(texts)
+    tails = [text[len(head) :] for head, text in zip(heads, texts, strict=True)]
+    return _Lane(
+        head=max(map(measure, heads), default=0), tail=max(map(measure, tails), default=0), mark=mark
+    )
 
 
-def _split(text: str) -> tuple[str, str]:
-    """A number, in parentheses or not, before its decimal point and from it on; anything else stands before it."""
-    match = _NUMBER.fullmatch(text)
-    return (match[1], match[2]) if match else (text, "")
+def _texts(cells: _Cleaned) -> list[str]:
+    """Without marks; the same list where there are none."""
+    if _are_texts(cells):
+        return cast("list[str]", cells)
+    return [cell if isinstance(cell, str) else cell.text for cell in cells]
+
+
+def _heads(texts: Sequence[str]) -> list[str]:
+    """Numbers, in parentheses or not, up to their decimal point; anything else whole. All at once: most of a table's time."""
+    found = (
+        _WHOLE_PARTS.findall("\n".join(texts)) if texts else []
+    )  # text is escaped: it has no line ends of its own
+    return [head or text for head, text in zip(found, texts, strict=True)]
 
 
 def _fitted(lanes: list[_Lane], columns: tuple[Column, ...], terminal: Terminal) -> list[_Lane]:
@@ -224,7 +242,8 @@ def _down(cells: _Cleaned, place: _Place, terminal: Terminal) -> list[str]:
     if place.align is Align.LEFT:
         return [text.ljust(place.text) for text in texts]
     if place.align is Align.POINT:
-        texts = [text + " " * (place.tail - len(_split(text)[1])) for text in texts]
+        free = (place.tail - len(text) + len(head) for head, text in zip(_heads(texts), texts, strict=True))
+        texts = [text + " " * count for text, count in zip(texts, free, strict=True)]
     return [text.rjust(place.text) for text in texts]
 
 
@@ -232,8 +251,7 @@ def _marked_down(cells: _Cleaned, place: _Place, terminal: Terminal) -> list[str
     """The same where there are marks and no colours: what each mark comes to is known for all its lines."""
     marks = ["" if isinstance(cell, str) else cell.mark for cell in cells]
     behind = {mark: f" {mark}{' ' * (place.mark - width(mark))}" for mark in set(marks)}
-    texts: _Cleaned = [cell if isinstance(cell, str) else cell.text for cell in cells]
-    shown = _down(texts, replace(place, mark=0), terminal)
+    shown = _down([*_texts(cells)], replace(place, mark=0), terminal)
     return [text + behind[mark] for text, mark in zip(shown, marks, strict=True)]
 
 
@@ -255,5 +273,5 @@ def _padded(text: str, style: Style, place: _Place, terminal: Terminal) -> str:
     painted = paint(text, style, terminal) if style else text
     if place.align is Align.LEFT:
         return painted + " " * free
-    after = place.tail - width(_split(text)[1]) if place.align is Align.POINT else 0
+    after = place.tail - width(text[len(_heads([text])[0]) :]) if place.align is Align.POINT else 0
     return " " * (free - after) + painted + " " * after

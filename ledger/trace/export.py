@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ledger.errors import InputError
-from ledger.model import Grade, StoreFault, utc_text
+from ledger.model import Grade, StoreFault
 from ledger.schema.definition import Definition
+from ledger.store.history import Column, chunks
 from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import series
 from ledger.trace.listing import Found, chosen, records
@@ -117,13 +118,10 @@ class Export:
             fields, metadata=_metadata({"ledger.format": str(FORMAT), "ledger.metrics": metrics})
         )
 
-    def point_documents(self) -> Iterator[dict[str, Any]]:
-        """The points as mappings with times as RFC 3339 text, for CSV and JSON."""
+    def point_columns(self) -> Iterator[dict[str, Column]]:
+        """The points as columns of plain values with times as RFC 3339 text, in chunks, for CSV and JSON."""
         for table in self.points():
-            for batch in table.to_batches(max_chunksize=10_000):
-                for point in batch.to_pylist():
-                    moment = point["time"]
-                    yield {**point, "time": utc_text(moment) if moment else None}
+            yield from chunks(table)
 
     def _field_metadata(self, name: str) -> Mapping[bytes, bytes] | None:
         group, _, rest = name.partition(".")

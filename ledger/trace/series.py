@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 
 from ledger.errors import FormatError, LedgerError, NotFoundError
 from ledger.git import objects
 from ledger.git.objects import Reader
-from ledger.model import Grade, StoreFault, utc_text
+from ledger.model import StoreFault
 from ledger.store import codec, history
 from ledger.store.history import Choose
 from ledger.store.load import Place, record_at
@@ -19,38 +18,14 @@ from ledger.trace.readings import SeriesTable, behind, readings, shown
 from ledger.trace.view import View
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    metric: str
-    step: int | None
-    time: str | None
-    """RFC 3339."""
-    value: float | None
-    """None where it does not compare, too: `recorded` is what it was then."""
-    context: str | None
-    grade: Grade = Grade.IDENTICAL
-    """How the point relates to the definition that the series has now."""
-    recorded: float | None = None
-    """Only where `value` does not count."""
-    attempt: int | None = None
-    """Of a run that went on; None for the first."""
-
-
-def points(view: View, row: int, metric: str | None = None, *, all_attempts: bool = False) -> list[Point]:
-    """The series of one run, all or one of them, in the order of their source. Raises NotFoundError, FormatError.
-
-    `metric` is a name of now, or the one that it was recorded under; `all_attempts` as for `table`.
-    """
-    found = table(view, row, [metric] if metric is not None else None, all_attempts=all_attempts)
-    return list(_points(found))
-
-
 def table(
     view: View, row: int, metrics: Sequence[str] | None = None, *, all_attempts: bool = False
 ) -> SeriesTable:
-    """The same as an Arrow table: `metric, step, time, value`, and what `shown` adds to it.
+    """The series of one run as an Arrow table: `metric, step, time, value`, and what `shown` adds to it.
 
-    With `all_attempts` the points that a later one of their step took the place of are there, too.
+    All, or those of `metrics`, each a name of now or the one that it was recorded under, in the order of their source.
+    With `all_attempts` the points that a later one of their step took the place of are there, too. Raises
+    NotFoundError, FormatError.
     """
     found = readings(view, view.schema_codes[row])
     wanted = [found.label(name) for name in metrics] if metrics is not None else None
@@ -75,22 +50,6 @@ def _absent(view: View, row: int, name: str) -> NotFoundError:
 def _suggestion(name: str, names: Sequence[str]) -> str:
     near = get_close_matches(name, names, n=3)
     return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names[:12])}"
-
-
-def _points(whole: SeriesTable) -> Iterator[Point]:
-    for batch in whole.to_batches(max_chunksize=10_000):
-        for point in batch.to_pylist():
-            moment = point["time"]
-            yield Point(
-                metric=point["metric"],
-                step=point["step"],
-                time=utc_text(moment) if moment else None,
-                value=point["value"],
-                context=point.get("context"),
-                grade=Grade(point.get("grade") or Grade.IDENTICAL),
-                recorded=point.get("recorded"),
-                attempt=point.get("attempt"),
-            )
 
 
 def apart(whole: SeriesTable) -> list[str]:

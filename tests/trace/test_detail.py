@@ -21,7 +21,7 @@ from ledger.store.load import Place, record_at
 from ledger.store.spool import Spool
 from ledger.trace.detail import Detail, detail, overlaid
 from ledger.trace.runset import ABSENT
-from ledger.trace.series import points
+from ledger.trace.series import table
 from ledger.trace.view import View, open_view
 
 
@@ -197,12 +197,12 @@ def test_series_come_back_in_their_order() -> None:
     plain = api.record(metrics={"f1": 0.5})
     seen = view()
     rows = {run: row for row, run in enumerate(seen.run_ids)}
-    found = points(seen, rows[done.id], "f1")
-    assert [(point.step, point.value) for point in found] == [(10, 0.1), (20, 0.5)]
-    everything = points(seen, rows[done.id])
-    assert [point.value for point in everything if point.metric == "loss"] == [3.0, 2.0, None]
+    found = table(seen, rows[done.id], ["f1"]).select(["step", "value"]).to_pylist()
+    assert found == [{"step": 10, "value": 0.1}, {"step": 20, "value": 0.5}]
+    everything = table(seen, rows[done.id]).select(["metric", "value"]).to_pylist()
+    assert [point["value"] for point in everything if point["metric"] == "loss"] == [3.0, 2.0, None]
     with pytest.raises(NotFoundError, match="no series 'los'") as wrong:
-        points(seen, rows[done.id], "los")
+        table(seen, rows[done.id], ["los"])
     assert "loss" in wrong.value.hint
     with pytest.raises(NotFoundError, match="has no series"):
-        points(seen, rows[plain.id])
+        table(seen, rows[plain.id])

@@ -204,7 +204,8 @@ def test_what_does_not_compare_is_told_apart(repo: Repo, runs: list[str]) -> Non
     assert table["recorded.loss"].to_pylist() == [9.0, 2.0, 1.0, 0.0]
     points = {
         (point["run_id"], point["metric"], point["value"], point["recorded"]): point["grade"]
-        for point in whole.point_documents()
+        for table in whole.points()
+        for point in table.to_pylist()
     }
     assert points[done.id, "loss", 9.0, None] == "identical"
     assert points[done.id, "other", 1.0, None] == "identical"

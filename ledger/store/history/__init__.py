@@ -7,6 +7,7 @@ between there is one long Arrow table (`table.py` says what it looks like). pyar
 from ledger.store.history.codec import MAX_PART, Choose, decode, encode
 from ledger.store.history.gate import MAX_ROWS
 from ledger.store.history.last import latest
+from ledger.store.history.plain import Column, chunks
 from ledger.store.history.source import MAX_FILE, from_values, read
 from ledger.store.history.table import joined, last_values, of_series, series_names
 
@@ -15,6 +16,8 @@ __all__ = [
     "MAX_PART",
     "MAX_ROWS",
     "Choose",
+    "Column",
+    "chunks",
     "decode",
     "encode",
     "from_values",

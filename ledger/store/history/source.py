@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ledger import canonical
 from ledger.errors import InputError
-from ledger.store.history import rows
+from ledger.store.history import plain, rows
 from ledger.store.history.rows import Roles
 from ledger.store.history.table import ADVICE, CHUNK, Names, from_points, joined, limit_rows, shaped
 from ledger.store.userfile import opened
@@ -218,7 +218,7 @@ class _Reader:
 
         kind = pa.timestamp("us", tz="UTC")
         if pa.types.is_temporal(column.type):
-            return column.cast(kind, safe=False)
+            return plain.in_calendar(column.cast(kind, safe=False))
         return pa.array([rows.microseconds(value) for value in column.to_pylist()], kind)
 
 
