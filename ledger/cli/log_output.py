@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
@@ -73,13 +73,12 @@ class Printer:
             "level": row.level.value,
             "run_ids": [ids[number] for number in row.rows],
             **({"partition": dict(row.partition)} if row.partition else {}),
-            "metrics": {name: _cell_document(cell) for name, cell in row.cells.items()},
+            "metrics": {name: _cell_document(self.view, name, cell) for name, cell in row.cells.items()},
         }
 
     def csv(self) -> None:
-        from ledger.render.document import csv_document
 
-        self.app.chunks(csv_document(self._headers(), self._plain()))
+        self.app.csv(self._headers(), self._plain())
 
     def markdown(self) -> None:
         from ledger.render.document import markdown_document
@@ -200,12 +199,8 @@ class Printer:
         shown = number(cell.value) if cell.comparable else self._aside(name, cell)
         value: Cell | str = shown
         if not cell.comparable or cell.grade is not Grade.IDENTICAL or cell.drift:
-            sign = GRADES[cell.grade]
-            plain = cell.comparable and cell.grade is Grade.IDENTICAL
-            mark = ("" if plain else sign.text(unicode=self.app.terminal.unicode)) + (
-                DRIFT if cell.drift else ""
-            )
-            value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=sign.style)
+            mark, style = _mark(cell.grade, cell.comparable, bool(cell.drift), self.app.terminal.unicode)
+            value = Cell(text=shown, mark=mark, style="" if cell.comparable else "dim", mark_style=style)
         change = self._styled(
             delta(cell.delta, beside=abs(cell.value or 0.0)), self._judged(name, cell.delta)
         )
@@ -294,11 +289,14 @@ DRIFT = "~"
 """Marks a value whose code is another than at the newest commit, although the definition is the same."""
 
 
-def _cell_document(cell: LogCell) -> dict[str, Any]:
+def _cell_document(view: View, name: str, cell: LogCell) -> dict[str, Any]:
+    from ledger.trace.log_rows import behind
+
+    recorded, reason = behind(view, name, cell)
     return {
         "value": cell.value,
         "grade": cell.grade.value,
-        "recorded": cell.recorded,
+        "recorded": recorded,
         "own": own_document(cell.aside, cell.own),
         "count": cell.count,
         "min": cell.minimum,
@@ -306,8 +304,16 @@ def _cell_document(cell: LogCell) -> dict[str, Any]:
         "mean": cell.mean,
         "delta": cell.delta,
         "drift": cell.drift,
-        "reason": cell.reason,
+        "reason": reason,
     }
+
+
+@cache
+def _mark(grade: Grade, comparable: bool, drift: bool, unicode: bool) -> tuple[str, Style]:  # noqa: FBT001 - keys of the cache
+    """What stands behind a value, and its style: there are a few, and each stands on very many lines."""
+    sign = GRADES[grade]
+    plain = comparable and grade is Grade.IDENTICAL
+    return ("" if plain else sign.text(unicode=unicode)) + (DRIFT if drift else ""), sign.style
 
 
 def _words_of(partition: Partition) -> str:

@@ -11,13 +11,15 @@ DEFAULT_WIDTH = 24
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = ".:-=+*#@"
 _GAP = " "
+_ROUNDING = 2.0**-50
+"""Of a double: no more than conversions between units are rounded."""
 
 
 def sparkline(values: Sequence[float | None], *, width: int = DEFAULT_WIDTH, unicode: bool = True) -> str:
     """One character a value, oldest first; more than `width` values are averaged in `width` equal parts.
 
     None and NaN leave a gap. An infinity is drawn at the edge and does not stretch the scale. A series that
-    never changes runs along the middle.
+    never changes, but for rounding, runs along the middle.
     """
     blocks = _BLOCKS if unicode else _ASCII_BLOCKS
     points = [_mean(part) for part in _parts(values, width)]
@@ -43,7 +45,7 @@ def _height(point: float, low: float, high: float) -> int:
     if math.isinf(point):
         return top if point > 0 else 0
     span = high / 2 - low / 2  # halves, since the span of two finite numbers may overflow
-    if not span:
+    if span <= _ROUNDING * max(high / 2, -low / 2):
         return top // 2
     share = (point / 2 - low / 2) / span
     return min(top, int(share * len(_BLOCKS)))

@@ -26,6 +26,15 @@ def last(view: View, rows: Sequence[int], values: Sequence[float], _direction: s
     )[3]
 
 
+def change(older: float, newer: float) -> float:
+    """The difference; 0 between values that differ by no more than conversions are rounded."""
+    return 0.0 if math.isclose(older, newer, rel_tol=_ROUNDING) else newer - older
+
+
+_ROUNDING = 2.0**-50
+"""Four units in the last place of a double: a conversion rounds two times or three."""
+
+
 def mean(values: Sequence[float]) -> float:
     """Rounded once."""
     return math.fsum(values) / len(values)

@@ -12,6 +12,7 @@ from ledger.model import Json, Metric
 from ledger.schema.definition import Definition
 from ledger.store.segment import flatten
 from ledger.trace import targets
+from ledger.trace.aggregates import change
 from ledger.trace.detail import Detail
 from ledger.trace.params import of_run
 from ledger.trace.runset import ABSENT, same
@@ -107,7 +108,7 @@ def _metric(view: View, name: str, a: Detail, b: Detail) -> MetricPair:
     pair = MetricPair(name=name, a=one, b=other, target=target, reason=reason)
     if reason or one.value is None or other.value is None:
         return pair
-    delta = other.value - one.value
+    delta = change(one.value, other.value)
     better = (delta > 0) == (target.direction == "higher") if delta and target.direction else None
     return MetricPair(name=name, a=one, b=other, target=target, delta=delta, better=better)
 

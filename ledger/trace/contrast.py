@@ -13,6 +13,7 @@ from ledger.git.history import CodeCommit, Range
 from ledger.model import Json
 from ledger.schema.definition import Definition
 from ledger.store.segment import PARAMS
+from ledger.trace.aggregates import change
 from ledger.trace.attach import Attacher
 from ledger.trace.branches import branches
 from ledger.trace.experiments import by_name
@@ -131,7 +132,7 @@ def _gain(metric: Metric, side: Side, spread: Spread, below: _Below, partition: 
     commit, base = below.value(metric, side, partition)
     if base is None or spread.best is None:
         return Gain(side=side, spread=spread, base=base, base_commit=commit)
-    delta, direction = spread.best - base, metric.column.target.direction
+    delta, direction = change(base, spread.best), metric.column.target.direction
     better = (delta > 0) == (direction == "higher") if delta and direction else None
     return Gain(side=side, spread=spread, base=base, base_commit=commit, delta=delta, better=better)
 

@@ -44,8 +44,8 @@ def breaks(view: View, rows: Sequence[LogRow], metrics: Sequence[str]) -> Iterab
 def _break(view: View, name: str, newer: LogRow, older: LogRow) -> Break:
     """What lies between two neighbours: the breaks that the older one has and the newer one has not."""
     after, before = (_steps(view, name, row.cells[name]) for row in (newer, older))
-    between = [step for step in before if step not in after] or list(after)
     apart = older.cells[name] if not older.cells[name].comparable else newer.cells[name]
+    between = [step for step in before if step not in after] if apart is older.cells[name] else list(after)
     return Break(
         metric=name,
         newer=newer.commit.id,

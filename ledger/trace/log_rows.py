@@ -12,9 +12,9 @@ from ledger.git.history import CodeCommit
 from ledger.model import Grade, Json, Level, Metric
 from ledger.schema.definition import Definition
 from ledger.store.segment import PARAMS
-from ledger.trace.aggregates import AGGREGATES, mean
+from ledger.trace.aggregates import AGGREGATES, change, mean
 from ledger.trace.attach import UNATTACHED, Attacher, Attachment
-from ledger.trace.metric_column import MetricColumn, of_rows
+from ledger.trace.metric_column import MetricColumn
 from ledger.trace.view import Cell, View
 
 Partition: TypeAlias = tuple[tuple[str, str], ...]
@@ -28,7 +28,8 @@ EXACT_LEVELS = (Level.COMMIT, Level.TREE)
 class LogCell:
     """A metric at a commit: `value` sums up `count` comparable runs.
 
-    Without one, `grade` and `recorded` are those of the last run, and `value` is NaN, infinite or None.
+    Without one, `grade`, `recorded` and `reason` are those of the last run, and `value` is NaN, infinite or None.
+    What a converted value was recorded as is looked up when it is asked for: `behind`.
     """
 
     value: Metric
@@ -216,34 +217,28 @@ def _cell(
     if not mine:
         return _incomparable(view, name, others)
     value = AGGREGATES[column.aggregate](view, held, mine, column.target.direction)
-    grade = _grade(view, column, held)
+    grade = column.grade(held)
     shown = held[mine.index(value)] if value in mine else None
-    recorded, reason = (value if grade is Grade.IDENTICAL else None), ""
-    if shown is not None and grade is not Grade.IDENTICAL:
-        recorded, reason = view.behind(shown, name)
     return LogCell(
         value=value,
-        recorded=recorded,
+        recorded=value if grade is Grade.IDENTICAL else None,
         grade=grade,
-        reason=reason,
         count=len(mine),
         minimum=min(mine),
         maximum=max(mine),
         mean=mean(mine),
-        delta=None if older is None else value - older,
+        delta=None if older is None else change(older, value),
         left_out=len(others),
         frame=column.frame,
         row=shown,
     )
 
 
-def _grade(view: View, column: MetricColumn, rows: Sequence[int]) -> Grade:
-    """The least sure of the grades of some comparable values."""
-    if column.is_native:
-        return Grade.IDENTICAL
-    order = (Grade.APPROXIMATE, Grade.EXACT)
-    found = [column.grades[code] for code in set(of_rows(view.schema_codes, rows))]
-    return next((grade for grade in order if grade in found), Grade.IDENTICAL)
+def behind(view: View, name: str, cell: LogCell) -> tuple[Metric, str]:
+    """What was recorded as the value of a cell, and the reason of its grade."""
+    if cell.row is None or not cell.comparable or cell.grade is Grade.IDENTICAL:
+        return cell.recorded, cell.reason
+    return view.behind(cell.row, name)
 
 
 def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> LogCell | None:

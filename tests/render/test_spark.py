@@ -20,6 +20,9 @@ from ledger.render.spark import sparkline
         ([math.inf], "█"),
         ([-1e308, 0, 1e308], "▁▅█"),
         ([5e-324, 0.0], "▄▄"),
+        ([82.4 / 100, 0.824], "▄▄"),
+        ([-0.824, -82.4 / 100], "▄▄"),
+        ([-1e-9, 0.0, 1e-9], "▁▅█"),
     ],
 )
 def test_series(values: list[float | None], line: str) -> None:

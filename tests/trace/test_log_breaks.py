@@ -1,0 +1,54 @@
+"""What a break line says, and what change there is between values that a conversion rounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import Ledger, Repo
+from projects import Project
+
+pytestmark = pytest.mark.slow
+
+F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
+
+
+@pytest.fixture
+def project(repo: Repo, ledger: Ledger) -> Project:
+    return Project(repo, ledger)
+
+
+def test_each_break_says_what_parts_its_own_neighbours(project: Project, ledger: Ledger) -> None:
+    project.commit("no schema")
+    project.record(f1=0.7)
+    project.declare("1", {"f1": F1})
+    project.commit("macro")
+    project.record(f1=0.71)
+    project.declare("2", {"f1": {**F1, "how": {"average": "weighted"}}})
+    for path in project.migrate(reason="other average"):
+        if '"op": "same"' in path.read_text():
+            path.unlink()
+    project.commit("weighted")
+    project.record(f1=0.74)
+    newer, older = ledger.json("log", "--metric", "f1")["breaks"]
+    assert newer["reason"] == "other average"
+    assert newer["migration"].startswith("m1:")
+    assert older["reason"].startswith("recorded without a definition")
+    assert older["migration"] is None
+
+
+def test_what_a_conversion_rounds_is_no_change(project: Project, ledger: Ledger) -> None:
+    assert 82.4 / 100 != 0.824
+    project.declare("1", {"f1": {**F1, "unit": "%"}})
+    project.commit("percent")
+    old = project.record(f1=82.4)
+    project.declare("2", {"f1": F1})
+    project.migrate()
+    project.commit("fraction")
+    new = project.record(f1=0.824)
+    first, second = ledger.json("log", "--metric", "f1")["rows"]
+    assert first["metrics"]["f1"]["delta"] == 0
+    assert second["metrics"]["f1"]["recorded"] == 82.4
+    assert second["metrics"]["f1"]["value"] == 82.4 / 100
+    (pair,) = ledger.json("diff", old, new)["metrics"]
+    assert (pair["delta"], pair["better"]) == (0, None)
