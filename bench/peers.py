@@ -1,5 +1,8 @@
 """The same loop logged with ledger and with its peers, each as its package installs it, by turns in one run.
 
+A call is timed with the clock's own cost in it, on both sides, and within a function, where training loops are. What the
+threads of a program do meanwhile and what is left for its end is in the line of CPU time.
+
 Each peer gets a virtual environment of its own below `bench/results/.peers`, made at the first run. A peer that does
 not install or does not run here is named, with its last words.
 """
@@ -103,6 +106,7 @@ PEERS = (
         start="import trackio\ntrackio.init(project='bench', auto_log_gpu=False)",
         log="trackio.log({'loss': value}, step=i)",
         end="trackio.finish()",
+        calls=50_000,  # its calls only queue: long enough for the thread that stores them to take part
     ),
 )
 _QUIET = {

@@ -92,12 +92,11 @@ class Run:
     def log(
         self,
         observations: Mapping[str, Any] | None = None,
-        /,
-        *,
+        /,  # and no `*`: the defaults of parameters without a place are looked up, one by one, in each call
         step: SupportsIndex | None = None,
         time: Any = None,
         context: str | Mapping[str, Any] | None = None,
-        wait: bool = False,
+        wait: bool = False,  # noqa: FBT001, FBT002
         **named: Any,
     ) -> None:
         """Log metrics: `log({"loss": 0.3}, step=7)` or `log(loss=0.3, step=7)`.

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Ledger, Repo
-from record.lived import Points, points, program
+from record.lived import points, program
 
 from ledger import Run, start
 from ledger.errors import GateError, InputError
@@ -51,10 +51,17 @@ def test_each_way_of_saying_a_number_of_one_metric_is_the_same(run: Run, ledger:
     run.log({"loss": None}, step=15)
     run.log({"loss": math.nan}, step=16)
     run.log({"loss": 1.5}, step=17, wait=True)
+    run.log({"loss": 1.5}, 18)
     run.finish()
-    wanted: Points = [("loss", 0, 0.5), ("loss", 1, 0.25), *(("loss", step, 1.5) for step in _STEPS)]
-    wanted += [("loss", step, 1.5) for step in (10, 11, 12, 13)]
-    wanted += [("loss", 14, 3.0), ("loss", 15, None), ("loss", 16, "NaN"), ("loss", 17, 1.5)]  # type: ignore[list-item]
+    wanted: list[tuple[str, int, object]] = [("loss", 0, 0.5), ("loss", 1, 0.25)]
+    wanted += [("loss", step, 1.5) for step in (*_STEPS, 10, 11, 12, 13)]
+    wanted += [
+        ("loss", 14, 3.0),
+        ("loss", 15, None),
+        ("loss", 16, "NaN"),
+        ("loss", 17, 1.5),
+        ("loss", 18, 1.5),
+    ]
     assert points(ledger, run.id) == wanted
 
 
