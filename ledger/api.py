@@ -84,7 +84,7 @@ def record_many(
 
     One seal and one commit of the ref serve them all: thousands of runs a second.
     """
-    workspace = _workspace(repository)
+    workspace = _workspace(repository, anyhow=True)
     facts = environment.capture(
         allow=workspace.config.environment, packages=workspace.config.packages, environ=workspace.environ
     )
@@ -183,12 +183,15 @@ def _view(
     return view
 
 
-def _workspace(repository: str | os.PathLike[str] | None) -> Workspace:
-    """The repository around a folder. Found once a process; its settings are read once, too."""
+def _workspace(repository: str | os.PathLike[str] | None, *, anyhow: bool = False) -> Workspace:
+    """The repository around a folder. Found once a process; its settings are read once, too, when they are sound."""
     start = Path(repository).absolute() if repository is not None else Path.cwd()
     key = (start, os.environ.get("GIT_DIR"))
     if key not in _workspaces:
-        _workspaces[key] = open_workspace(start, os.environ)
+        found = open_workspace(start, os.environ, anyhow=anyhow)
+        if found.config.fault:
+            return found
+        _workspaces[key] = found
     return _workspaces[key]
 
 

@@ -7,12 +7,13 @@ What may be captured and published is the user's to say: the file can narrow wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from ledger import plain_file
+from ledger.canonical import readable
 from ledger.errors import ConfigError
 from ledger.frozen import frozen
 from ledger.git.process import Repository, discover
@@ -55,6 +56,8 @@ class Config:
     """A key's file, or a public key whose private one an agent holds (`ledger.signingKey`, else `user.signingKey`)."""
     push_code: str = "never"
     """Whether code goes along with published runs: `never`, `auto` or `always`. Checked where it is used."""
+    fault: ConfigError | None = None
+    """What is wrong with the file. Recording goes on with it for long enough to keep what it was given."""
 
 
 def load(repository: Repository, environ: Mapping[str, str]) -> Config:
@@ -143,7 +146,7 @@ def _author(git: Mapping[str, str], environ: Mapping[str, str]) -> Author:
     """As git finds it; without an identity a run is recorded all the same."""
     name = environ.get("GIT_AUTHOR_NAME") or git.get("author.name") or git.get("user.name")
     email = environ.get("GIT_AUTHOR_EMAIL") or git.get("author.email") or git.get("user.email")
-    return Author(name=name or "ledger", email=email or "ledger@localhost")
+    return Author(name=readable(name or "ledger"), email=readable(email or "ledger@localhost"))
 
 
 def _integer(text: str | None, default: int) -> int:
@@ -190,7 +193,16 @@ class Workspace:
         return top / FOLDER / "schemas" if top else None
 
 
-def open_workspace(start: Path, environ: Mapping[str, str]) -> Workspace:
-    """Find the repository around `start` and read its settings. Raises RepositoryError, ConfigError."""
+def open_workspace(start: Path, environ: Mapping[str, str], *, anyhow: bool = False) -> Workspace:
+    """Find the repository around `start` and read its settings. Raises RepositoryError, ConfigError.
+
+    `anyhow`: where the file is at fault go on without it; the settings say so.
+    """
     repository = discover(start, environ)
-    return Workspace(repository=repository, config=load(repository, environ), environ=environ)
+    try:
+        config = load(repository, environ)
+    except ConfigError as error:
+        if not anyhow:
+            raise
+        config = replace(build({}, git_settings(repository), environ), fault=error)
+    return Workspace(repository=repository, config=config, environ=environ)

@@ -130,6 +130,12 @@ class App:
         for chunk in json_chunks(value, ascii_only=not holds_unicode(sys.stdout)):
             sys.stdout.write(chunk)
 
+    def csv(self, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Print CSV: as it is into files and pipes, with control characters made visible on a terminal."""
+        from ledger.render.document import csv_document
+
+        self.chunks(csv_document(headers, rows, escaped=sys.stdout.isatty()))
+
     def chunks(self, chunks: Iterable[str]) -> None:
         """Print text that carries its own line ends (CSV, Markdown)."""
         from ledger.render.terminal import holds_unicode

@@ -69,9 +69,7 @@ def compare(
     elif form == "md":
         app.chunks(_markdown(found))
     else:
-        from ledger.render.document import csv_document
-
-        app.chunks(csv_document(_HEADERS, _flat(found)))
+        app.csv(_HEADERS, _flat(found))
     viewing.tell(app, view, shown)
     app.warn_of_faults(view.runs.index.faults)
     viewing.require(lambda: {one.name for one in found.metrics if any(g.spread.left_out for g in one.gains)})

@@ -159,7 +159,7 @@ def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[st
 
 
 def _flat(app: App, found: Sequence[Experiment], names: Sequence[str], form: str) -> None:
-    from ledger.render.document import csv_document, markdown_document
+    from ledger.render.document import markdown_document
 
     headers = ["experiment", "state", "runs", "commits", "active", *names]
     rows = (
@@ -173,4 +173,7 @@ def _flat(app: App, found: Sequence[Experiment], names: Sequence[str], form: str
         ]
         for one in found
     )
-    app.chunks((csv_document if form == "csv" else markdown_document)(headers, rows))
+    if form == "csv":
+        app.csv(headers, rows)
+    else:
+        app.chunks(markdown_document(headers, rows))

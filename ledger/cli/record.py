@@ -84,6 +84,7 @@ def record(
     from ledger.record import refused as earlier
     from ledger.record import run as recorder
 
+    app.keeping = True
     if spool is not None:
         _leave(app, spool, given, dry_run=dry_run, refused=refused, shown=(as_json, quiet))
         return

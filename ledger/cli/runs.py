@@ -136,12 +136,11 @@ class _Printer:
         self.app.json(self.found.documents(self._every_name()))
 
     def csv(self) -> None:
-        from ledger.render.document import csv_document
         from ledger.trace.listing import records
 
         table = self.found.table(self._every_name())
         rows = (list(record.values()) for record in records(table))
-        self.app.chunks(csv_document(table.column_names, rows, escaped=sys.stdout.isatty()))
+        self.app.csv(table.column_names, rows)
 
     def markdown(self) -> None:
         from ledger.render.document import markdown_document

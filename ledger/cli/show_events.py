@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ _HEADERS = ("time", "level", "logger", "message", "fields")
 
 def show_events(app: App, view: View, prefix: str, level: str | None, form: str) -> None:
     """Print the events of the run that a prefix names, those of at least a level, in one of the output formats."""
-    from ledger.render.document import csv_document, markdown_document
+    from ledger.render.document import markdown_document
     from ledger.trace import events
     from ledger.trace.find import one_run, row_of
 
@@ -31,7 +30,7 @@ def show_events(app: App, view: View, prefix: str, level: str | None, form: str)
         return
     rows = ([*(getattr(one, name) for name in _HEADERS[:-1]), _fields(one)] for one in found)
     if form == "csv":
-        app.chunks(csv_document(_HEADERS, rows, escaped=sys.stdout.isatty()))
+        app.csv(_HEADERS, rows)
     elif form == "md":
         app.chunks(markdown_document(_HEADERS, rows))
     else:

@@ -48,6 +48,7 @@ class Session:
         now = utc_text(self._workspace.now())
         faults: list[str] = []
         hints: list[str] = []
+        self._attempt(self._settings, faults, hints)
         captured = None if draft.outside else self._attempt(lambda: self._code(draft), faults, hints)
         code = captured.code if captured else None
         experiment = self._attempt(lambda: self._experiment(draft, code), faults, hints) or ""
@@ -105,6 +106,10 @@ class Session:
             faults += [error.message, *error.details]
             hints += [error.hint] if error.hint else []
             return None
+
+    def _settings(self) -> None:
+        if self._workspace.config.fault:
+            raise self._workspace.config.fault
 
     def _experiment(self, draft: Draft, code: Code | None) -> str:
         """Without code the run is refused anyway: that no branch names its experiment is then no fault of its own."""

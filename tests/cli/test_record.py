@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 from conftest import Ledger, Repo
 
+from ledger import api
+from ledger.errors import RefusedError
+
 REF = "refs/runs/main"
 
 
@@ -265,6 +268,22 @@ def test_every_fault_of_a_schema_at_once_and_the_run_is_kept(repo: Repo, ledger:
     assert file(repo, "metrics.json") == {"accuracy": 0.7, "acuracy": 0.5, "f1": 0.9}
     assert run["id"] == file(repo, "run.json")["id"]
     assert refused(repo) == []
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD\n", "[nosuch]\na = 1\n", "[ledger]\nformat = 9\n"])
+def test_settings_that_are_none_keep_the_run(repo: Repo, ledger: Ledger, text: str) -> None:
+    repo.write(".ledger/config.toml", text)
+    ledger("record", "-m", "f1=0.9", "-p", "lr=0.1", code=1)
+    assert ledger.err.startswith("error: the run was refused: ")
+    assert "config.toml" in ledger.err
+    (path,) = refused(repo)
+    with pytest.raises(RefusedError, match="refused"):
+        api.record({"lr": 0.2}, {"f1": 0.8}, repository=repo.path)
+    assert len(refused(repo)) == 2
+    repo.write(".ledger/config.toml", "")
+    ledger("record", "--refused", str(path))
+    assert file(repo, "metrics.json") == {"f1": 0.9}
+    assert file(repo, "params.json") == {"lr": 0.1}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,36 @@ def test_what_was_asked_for_and_can_not_be_written_is_an_error(repo: Repo, ledge
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert shell(repo, "ledger runs --nope 2>/dev/full").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("runs",), ("log", "--metric", "f1"), ("experiments",)], ids=lambda words: words[0]
+)
+def test_control_characters_reach_files_and_no_terminal(
+    repo: Repo, ledger: Ledger, words: tuple[str, ...]
+) -> None:
+    repo.commit("hi \x1b]0;owned\x07 there")
+    ledger("record", "-m", "f1=0.2", "-m", "f1\u00b2=1", "--tag", "a=\x1b[2J", "-e", "main")
+    assert "\x1b" not in on_terminal(repo, *words, "--csv")
+    if words[0] == "log":
+        assert "\x1b]0;owned\x07" in ledger(*words, "--csv")
+
+
+def on_terminal(repo: Repo, *words: str) -> str:
+    """What a command writes to a terminal."""
+    controller, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "ledger", *words], cwd=repo.path, stdout=terminal, check=True
+    )
+    os.close(terminal)
+    said = b""
+    try:
+        while block := os.read(controller, 1 << 16):
+            said += block
+    except OSError:  # the terminal's other end is closed
+        pass
+    finally:
+        os.close(controller)
+    assert done.returncode == 0
+    assert said
+    return said.decode()
