@@ -6,6 +6,7 @@ Non-finite numbers are the strings "NaN", "Infinity" and "-Infinity" in every fi
 from __future__ import annotations
 
 import json
+import re
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -19,6 +20,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
 
 _quote: Callable[[str], str] = encode_basestring
+_LONE_BYTES = re.compile("[\udc80-\udcff]")
+"""As which Python shows them (PEP 383)."""
 
 
 def dumps(value: object) -> bytes:
@@ -35,6 +38,11 @@ def encode(text: str) -> bytes:
             f"text with half a character: {text[max(0, error.start - 20) : error.end + 20]!a}",
             hint="the text was cut or decoded wrongly; write it again as UTF-8",
         ) from error
+
+
+def readable(text: str) -> str:
+    r"""Text that the system gave as bytes which are no UTF-8, with each of those as `\xff`."""
+    return _LONE_BYTES.sub(lambda byte: f"\\x{ord(byte[0]) & 0xFF:02x}", text)
 
 
 def compact(value: object) -> str:

@@ -316,14 +316,10 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
     what = "--git-dir --git-common-dir --show-object-format --is-shallow-repository --is-inside-work-tree --show-cdup"
     words = ("rev-parse", "--path-format=absolute", *what.split())
     try:
-        lines = (
-            _run(("git", *_OPTIONS, *words), words, None, {**clean, **asked}, (0,), (), start)
-            .decode()
-            .split("\n")
-        )
+        output = _run(("git", *_OPTIONS, *words), words, None, {**clean, **asked}, (0,), (), start)
     except GitError as error:
         raise _refused(error, start) from error
-    git_dir, common_dir, object_format, shallow, inside, up = [*lines, ""][:6]
+    git_dir, common_dir, object_format, shallow, inside, up = [*lines(output), ""][:6]
     return Repository(
         git_dir=Path(git_dir),
         common_dir=Path(common_dir),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ledger.canonical import readable
 from ledger.config import Workspace
 from ledger.errors import GitError, LedgerError, RefusedError
 from ledger.git import bulk, history, refs, worktree
@@ -210,7 +211,7 @@ def experiment_name(asked: str | None, branch: str | None, environ: Mapping[str,
         if not branch
         else None
     )
-    name = asked or environ.get("LEDGER_EXPERIMENT") or branch or ci
+    name = asked or environ.get("LEDGER_EXPERIMENT") or readable(branch or ci or "")
     if not name:
         raise RefusedError(
             "detached HEAD: no branch says which experiment this is", hint="give it a name: --experiment NAME"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ledger.canonical import readable
 from ledger.config import Workspace
 from ledger.errors import RefusedError
 from ledger.record.draft import Draft, Recorded, as_recorded
 from ledger.record.prepare import Prepared, Session, load_schema
-from ledger.record.sealing import Fate, seal_and_chain, sealed, stem, stored
-from ledger.store import codec
+from ledger.record.sealing import Fate, files, seal_and_chain, sealed, stem, stored
 from ledger.store.sealed import Sealed
 from ledger.store.spool import Spool
 
@@ -95,8 +95,8 @@ def refused_record(item: Prepared) -> Sealed:
         slug="",
         author=run.author,
         seconds=0,
-        message="\n".join(item.faults),
+        message=readable("\n".join(item.faults)),
         code=(),
-        files=codec.files(item.record),
+        files=files(item.record),
         pack=item.pack,
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ledger.config import Workspace
-from ledger.errors import ConfigError, LedgerError, StorageError
+from ledger.errors import ConfigError, InputError, LedgerError, StorageError
 from ledger.model import Code, Record, utc_time
 from ledger.record.code import Captured
 from ledger.record.message import commit_message
+from ledger.record.readable import readable
 from ledger.store import aftercare, chain, codec
 from ledger.store.sealed import Sealed
 from ledger.store.slug import RUNS, slug
@@ -109,9 +110,17 @@ def sealed(item: Record, pack: bytes = b"") -> Sealed:
         seconds=int(utc_time(item.run.recorded).timestamp()),
         message=commit_message(item),
         code=_keep_alive(item.run.code),
-        files=codec.files(item),
+        files=files(item),
         pack=pack,
     )
+
+
+def files(item: Record) -> dict[str, bytes]:
+    """The files of a record; names of branches, words and variables that are no UTF-8 lose no run."""
+    try:
+        return codec.files(item)
+    except InputError:
+        return codec.files(replace(item, run=readable(item.run)))  # which still refuses what can't be written
 
 
 def _keep_alive(code: Code | None) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
 def _require_shape(entry: Mapping[str, Any]) -> None:
     """What goes to git as it is (a ref's name, names in a tree, ids, texts) is nothing that git could take amiss."""
     slug, code = entry["slug"], entry["code"]
-    if slug and not is_slug(slug):  # a refused run has none yet
+    if not isinstance(slug, str) or (slug and not is_slug(slug)):  # a refused run has none yet
         raise ValueError(f"{slug!r} names no ref")
     if not isinstance(code, list) or not all(is_object_id(commit) for commit in code):
         raise ValueError("its code is not a list of commits")
