@@ -6,8 +6,8 @@ Non-finite numbers are the strings "NaN", "Infinity" and "-Infinity" in every fi
 from __future__ import annotations
 
 import json
-import re
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from json.encoder import encode_basestring

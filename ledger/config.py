@@ -80,10 +80,7 @@ def read_file(top: Path | None) -> dict[str, Any]:
     import tomllib
 
     try:
-        text = plain_file.read(path, MAX_FILE).decode("utf-8")
-        if len(text) > MAX_FILE:
-            raise ValueError(f"more than {MAX_FILE:,} bytes")
-        data = tomllib.loads(text)
+        data = tomllib.loads(_text(path))
     except (OSError, ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         said = "nested too deeply" if isinstance(error, RecursionError) else error
         raise ConfigError(
@@ -108,6 +105,13 @@ def read_file(top: Path | None) -> dict[str, Any]:
     if faults:
         raise ConfigError(f"{path}: {len(faults)} faults", details=tuple(map(str, faults)))
     return data
+
+
+def _text(path: Path) -> str:
+    data = plain_file.read(path, MAX_FILE)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"more than {MAX_FILE:,} bytes")
+    return data.decode("utf-8")
 
 
 def build(file: Mapping[str, Any], git: Mapping[str, str], environ: Mapping[str, str]) -> Config:
