@@ -110,7 +110,8 @@ def runs(
     Args:
         where: a filter such as `metrics.f1 > 0.9 and params.lr < 0.01`; a value that does not compare never passes.
         columns: which params, metrics, tags and fields; else all.
-        sort: a column, with `-` in front for descending.
+        sort: a column, with `-` in front for descending; a metric that compares only among runs with equal params
+            is sorted within each of their values.
         as_: show metrics under another definition: a version label, or the start of a definition's id.
         at: a revision whose definitions and migrations count; else those of the work tree.
         approx: count approximate values, too.

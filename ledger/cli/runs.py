@@ -32,6 +32,7 @@ Examples:
 Filters: and, or, not, = != < <= > >=, in (1, 2), like 'ad*', is null; text in quotes, odd names in backticks.
          A run that lacks a comparable value is left out, under not too, and counted.
 Order:   --sort f1 ascending, --sort -f1 descending; NaN and missing values come last either way.
+           A metric that compares only within one machine, say, is sorted machine by machine.
 Signs:   0.84 → converted exactly   (0.84) another definition or none: not compared
 """
 
@@ -314,7 +315,8 @@ class _Printer:
         for hint in self.found.hints:
             self.app.talk(hint)
         for metric, params in self._parted():
-            self.app.talk(f"hint: {metric} compares only within one {' and '.join(params)}")
+            ordered = ": sorted within each" if f"metrics.{metric}" in self.found.keys else ""
+            self.app.talk(f"hint: {metric} compares only within one {' and '.join(params)}{ordered}")
         if self.left_out:
             count = len(self.left_out)
             self.app.talk(f"+{count:,} {'column' if count == 1 else 'columns'} (--columns)")

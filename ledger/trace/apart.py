@@ -65,14 +65,18 @@ def _codes(view: View, rows: pa.Array) -> pa.Array:
 
 
 def parted(found: Found, names: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Metrics among columns that compare only within one value of some params, which differ among the found runs."""
+    """Metrics among columns that compare only within one value of some params, which differ among the found runs.
+
+    An order cut off after some runs may show those of one value only: for it, all that passed count.
+    """
     import pyarrow.compute as pc
 
     for name in names:
         group, _, metric = name.partition(".")
         params = found.columns.view.target(metric).partition if group == METRICS else ()
         if params:
-            valued = found.rows.filter(pc.is_valid(found.columns.column(name, found.rows)))
+            rows = found.passing if name in found.keys else found.rows
+            valued = rows.filter(pc.is_valid(found.columns.column(name, rows)))
             columns = (found.columns.column(f"{PARAMS}.{param}", valued) for param in params)
             if any(len(pc.unique(column)) > 1 for column in columns):
                 yield metric, tuple(params)

@@ -39,7 +39,10 @@ class Listing:
     columns: tuple[str, ...] | None = None
     """Names, short where that is clear, or patterns such as `metrics.*`; None: all."""
     sort: tuple[str, ...] = ()
-    """Columns, `-` in front for descending; then, and without any, the newest first."""
+    """Columns, `-` in front for descending; then, and without any, the newest first.
+
+    A metric that compares only among runs with equal params orders those runs, apart from the others.
+    """
     limit: int | None = None
     experiments: tuple[str, ...] = ()
 
@@ -128,7 +131,7 @@ def find(view: View, listing: Listing) -> Found:
     undecided = rows.slice(0, 0)
     if expression is not None:
         rows, undecided = _filtered(columns, expression, rows)
-    rows = _sorted(columns, rows, keys)
+    rows = _sorted(columns, rows, _within_partitions(columns, keys))
     return Found(
         columns=columns,
         rows=rows if listing.limit is None else rows.slice(0, listing.limit),
@@ -325,6 +328,19 @@ def _full(columns: Columns, name: str, option: str) -> str:
 def _unquoted(word: str) -> str:
     """A name as a filter writes it (metrics.`val/f1@5`), or plain."""
     return re.sub(r"`((?:[^`]|``)*)`", lambda quoted: quoted[1].replace("``", "`"), word.strip())
+
+
+def _within_partitions(columns: Columns, keys: Sequence[_Key]) -> list[_Key]:
+    """Before a metric that compares only among runs with equal params, those params: runs of one stand together."""
+    found: dict[str, _Key] = {}
+    for key in keys:
+        group, _, name = key.name.partition(".")
+        params = columns.view.target(name).partition if group == METRICS else ()
+        for full in (f"{PARAMS}.{param}" for param in params):
+            if full in columns.names:
+                found.setdefault(full, _Key(full, descending=False))
+        found.setdefault(key.name, key)
+    return list(found.values())
 
 
 def _sorted(columns: Columns, rows: pa.Array, keys: Sequence[_Key]) -> pa.Array:

@@ -198,7 +198,7 @@ def test_runs_show_what_a_metric_compares_within(project: Project, ledger: Ledge
     assert header[-5:] == ["lat", "[s]", "machine", "a", "b"]
     assert "hint: lat compares only within one machine" in ledger.err
     ledger("runs", "--columns", "finished", "--sort", "lat")
-    assert "hint: lat compares only within one machine" in ledger.err
+    assert "hint: lat compares only within one machine: sorted within each" in ledger.err
     ledger("runs", "--where", "machine = 'a'")
     assert "compares only" not in ledger.err
     one, other = ledger("runs", "--ids").split()

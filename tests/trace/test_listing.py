@@ -307,3 +307,16 @@ def test_mixed_schemas_keep_each_run_in_its_row() -> None:
     assert found["metrics.odd"].to_pylist() == [n if n % 2 else None for n in range(12)]
     assert found["params.p"].to_pylist() == [str(n) if n != 5 else "five" for n in range(12)]
     assert all(re.fullmatch("[0-9a-f]{32}", run) for run in found["run_id"].to_pylist())
+
+
+def test_what_compares_within_a_param_only_is_sorted_within_it(repo: Repo) -> None:
+    within = {"machine": "param:machine"}
+    repo.write(".ledger/schemas/m.json", schema_of(lat={"direction": "lower", "on": within}, n={}))
+    for machine, lat in (("a", 4.0), ("b", 1.0), ("a", 3.0), (None, 0.5), ("b", None), ("b", 2.0)):
+        params = {} if machine is None else {"machine": machine}
+        ledger.record(params=params, metrics={"n": 1} if lat is None else {"lat": lat, "n": 1})
+    assert values("metrics.lat", sort=("lat",)) == [3, 4, 1, 2, None, 0.5]
+    assert values("metrics.lat", sort=("-lat",)) == [4, 3, 2, 1, None, 0.5]
+    assert values("metrics.lat", sort=("-machine", "lat")) == [1, 2, None, 3, 4, 0.5]
+    assert values("metrics.lat", sort=("lat",), where="machine = 'b'") == [1, 2, None]
+    assert values("params.machine", sort=("n", "lat"), limit=3) == ["a", "a", "b"]
