@@ -11,6 +11,7 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.viewing import Viewing, view_options
+from ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from ledger.trace.export import Export, Write
@@ -25,7 +26,8 @@ Examples:
 runs      one row a run: run_id, experiment, ..., params.*, metrics.*, tags.*, grade.*; metrics.* are null where
           a value does not compare, grade.* say why and recorded.* what it was
 history   one row a point: run_id, metric, step, time, value, context; grade where any series was converted or
-          derived, and recorded where value is null since it does not compare
+          derived, and recorded where value is null since it does not compare; of points logged several times for
+          one step the last, with --all-attempts each, with its attempt (null is the first)
 Units, definitions and directions stand in the fields' metadata (ledger.unit, ledger.definition, ledger.direction).
 """
 
@@ -50,6 +52,7 @@ Units, definitions and directions stand in the fields' metadata (ledger.unit, le
     help="Only runs of this experiment; again for more.",
 )
 @click.option("--no-history", is_flag=True, help="Runs only, no series.")
+@click.option("--all-attempts", is_flag=True, help="Points that were logged again, too.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty, and replace files there.")
 @view_options()
 @click.pass_obj
@@ -62,6 +65,7 @@ def export(
     where: str | None,
     experiments: tuple[str, ...],
     no_history: bool,
+    all_attempts: bool,
     force: bool,
     viewing: Viewing,
 ) -> None:
@@ -71,10 +75,12 @@ def export(
     from ledger.trace.export import Export, publish
     from ledger.trace.listing import Listing, find
 
+    if all_attempts and no_history:
+        raise UsageError("--all-attempts and --no-history exclude each other")
     view = viewing.open_all(app)
     found = find(view, Listing(where=where, experiments=experiments))
     with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="exporting") as progress:
-        whole = Export(view=view, found=found, told=progress.reach)
+        whole = Export(view=view, found=found, all_attempts=all_attempts, told=progress.reach)
         files = _FORMS[form](whole)
         wanted = {
             name: write for name, write in files.items() if not (no_history and name.startswith("history"))

@@ -51,6 +51,8 @@ class Export:
     """Series that can't be read: found out while they are written."""
     series_apart: set[str] = field(default_factory=set)
     """Series with values that do not count: found out likewise."""
+    all_attempts: bool = False
+    """The points, too, that a later one of the same step took the place of."""
     told: Told | None = None
     """Hears of the runs that are written: for each file from the first on."""
 
@@ -85,7 +87,8 @@ class Export:
         ids = self.view.run_ids
         rows = self.found.rows.to_pylist()
         places = {row: number for number, row in enumerate(rows, 1)}
-        for row, table in series.of_runs(self.view, rows, self.faults):
+        found = series.of_runs(self.view, rows, self.faults, all_attempts=self.all_attempts)
+        for row, table in found:
             self.series_apart.update(series.apart(table))
             yield _long(table, ids[row], schema)
             if self.told:
@@ -95,7 +98,7 @@ class Export:
         """`run_id, metric, step, time, value, context`.
 
         With `grade` where not all series are what was recorded, and `recorded` where `value` may be null since what
-        was recorded does not compare.
+        was recorded does not compare; with `attempt` where all attempts are asked for (null is the first).
         """
         import pyarrow as pa
 
@@ -108,6 +111,8 @@ class Export:
             pa.field("value", pa.float64()),
             pa.field("context", text),
         ]
+        if self.all_attempts:
+            fields.append(pa.field("attempt", pa.int64()))
         if not all(one.is_plain for one in self._readings):
             fields.append(pa.field("grade", text))
         if not all(one.all_count for one in self._readings):

@@ -87,8 +87,10 @@ def _decoded(
         raise FormatError(f"{where}: {error.message}", hint=error.hint) from error
 
 
-def of_runs(view: View, rows: Sequence[int], faults: list[StoreFault]) -> Iterator[tuple[int, SeriesTable]]:
-    """(row, series) of each run that has any, read one run at a time, as `shown` has them.
+def of_runs(
+    view: View, rows: Sequence[int], faults: list[StoreFault], *, all_attempts: bool = False
+) -> Iterator[tuple[int, SeriesTable]]:
+    """(row, series) of each run that has any, read one run at a time, as `shown` has them; `all_attempts` as for `table`.
 
     What can't be read is added to `faults`.
     """
@@ -105,7 +107,7 @@ def of_runs(view: View, rows: Sequence[int], faults: list[StoreFault]) -> Iterat
     with objects.reader(repository, max_bytes=codec.MAX_HISTORY_BYTES) as bulk:
         for row, place in wanted:
             try:
-                table = _decoded(_parts(view, bulk, place), place)
+                table = _decoded(_parts(view, bulk, place), place, all_attempts=all_attempts)
             except LedgerError as error:
                 faults.append(
                     StoreFault(ref=place.ref, commit=place.commit, path="history.parquet", what=error.message)
