@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import click
 
 from ledger.cli.app import App, pairs
-from ledger.errors import InputError, UsageError
+from ledger.errors import GateError, InputError, LedgerError, UsageError
 
 _EPILOG = """\b
 Examples:
@@ -19,7 +20,8 @@ Examples:
   ledger log-metric bleu=null                         computed, and there was no value
 
 It adds to the run in LEDGER_RUN, which `ledger run` sets. When it returns, the values survive the death of every
-process; they are checked against the schema when the run ends.
+process. What lies outside of the schema's minimum and maximum is logged and told of at once; with
+`on_range = "stop"` under [live] in .ledger/config.toml the exit code is 5.
 """
 
 
@@ -42,8 +44,27 @@ def log_metric(app: App, /, *, words: tuple[str, ...], step: int | None, context
     rank = ranks.detect(os.environ)
     where = {**({"rank": rank.number} if rank and rank.number else {}), **pairs(context, "--context")}
     now = time.time_ns() // 1000
-    block = jot.metrics_block(_values(words), step=NO_STEP if step is None else step, time=now, context=where)
-    jot.add(main, [block])
+    values = _values(words)
+    blocks = [jot.metrics_block(values, step=NO_STEP if step is None else step, time=now, context=where)]
+    wrong = _out_of_range(app, main, values)
+    for name, message in wrong.items():
+        if not jot.said(main, name):
+            blocks.append(jot.event_block(message, level="warning", time=now, fields={}))
+    jot.add(main, blocks)
+    if wrong and app.workspace.config.on_range == "stop":
+        raise GateError(next(iter(wrong.values())), hint="it was logged; mend the metric or its schema")
+    app.warn(wrong.values())
+
+
+def _out_of_range(app: App, main: Path, values: Mapping[str, float]) -> dict[str, str]:
+    """What the configuration wants to know of at once; a schema that can't be read is told of at the end of the run."""
+    from ledger.record import jot
+
+    try:
+        wrong = jot.out_of_range(main, values)
+    except (LedgerError, OSError):
+        return {}
+    return wrong if wrong and app.workspace.config.on_range != "ignore" else {}
 
 
 def _values(words: Iterable[str]) -> dict[str, float]:

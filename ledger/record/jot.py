@@ -20,6 +20,8 @@ from ledger.store.journal import END, HEAD, JOURNAL_FORMAT, Name
 
 MAX_MESSAGE = 16_384
 """Characters."""
+_BOUNDS = ("inimum", "aximum")
+"""A part of all names that bounds have in a schema."""
 _ENDING_BYTES = 65_536
 """The end of a run is among the last so many bytes of its journal."""
 
@@ -65,6 +67,30 @@ def event_block(message: str, *, level: str, time: int, fields: Mapping[str, Any
     """Something that happened."""
     document = {"op": "event", "time": time, "level": level, "message": message}
     return journal.json_frame(journal.NOTE, {**document, **({"fields": dict(fields)} if fields else {})})
+
+
+def out_of_range(main: Path, values: Mapping[str, float]) -> dict[str, str]:
+    """Metrics whose value the schema of the run does not allow, with what to say of it. Raises LedgerError, OSError."""
+    head = journal.head(main)
+    text = head.get("schema_json") or ""
+    if not any(word in text for word in _BOUNDS):  # most have none, and to read a schema takes a while
+        return {}
+    from ledger.record import ranges
+    from ledger.schema import document
+
+    schema = document.parse(text.encode(), name=head["schema"], what=f"schema {head['schema']}")
+    return ranges.broken(schema, values)
+
+
+def said(main: Path, metric: str) -> bool:
+    """Whether an event of the run says already that values of a metric are out of range: a loop would say it each time."""
+    name = journal.parsed(main.name)
+    path = main.with_name(Name(name.run, name.record, journal.SHELL).file) if name else main
+    try:
+        notes = [block.document() for block in journal.read(path) if block.kind == journal.NOTE]
+    except (OSError, ValueError):
+        return False
+    return any(note.get("op") == "event" and note["message"].startswith(f"{metric} = ") for note in notes)
 
 
 def add(main: Path, blocks: Iterable[bytes]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from ledger.errors import GateError
 from ledger.frozen import frozen
@@ -45,6 +45,14 @@ class _Range:
 
     def told(self, value: float) -> str:
         return f"{self.name} = {value:g}: {self.words[value > self.greatest]}, says the schema"
+
+
+def broken(schema: Schema, values: Mapping[str, float]) -> dict[str, str]:
+    """Metrics whose value lies outside of the schema's bounds, with what to say of it."""
+    bounds = {name: _Range.of(schema.metrics[name]) for name in values if name in schema.metrics}
+    return {
+        name: one.told(values[name]) for name, one in bounds.items() if one.broken([values[name]]) is not None
+    }
 
 
 class Ranges:

@@ -56,6 +56,36 @@ def test_events_with_fields_and_levels(live: package.Run, ledger: Ledger, repo: 
     ]
 
 
+def bounded(repo: Repo, on_range: str) -> None:
+    bounds = {"f1": {"type": "number", "minimum": 0, "maximum": 1}, "loss": {"type": "number"}}
+    schema = {"properties": {"metrics": {"properties": bounds}}}
+    repo.write(".ledger/schemas/m.json", json.dumps(schema))
+    repo.write(".ledger/config.toml", f'[live]\non_range = "{on_range}"\n')
+    repo.commit("bounds")
+
+
+@pytest.mark.parametrize(
+    ("on_range", "code"),
+    [("warn", 0), *(pytest.param(*case, marks=pytest.mark.slow) for case in (("stop", 5), ("ignore", 0)))],
+)
+def test_what_is_out_of_range_is_told_at_once(
+    repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, on_range: str, code: int
+) -> None:
+    bounded(repo, on_range)
+    with package.start(repository=repo.path) as run:
+        monkeypatch.setenv("LEDGER_RUN", run.id)
+        ledger("log-metric", "f1=1", "loss=7")
+        assert ledger.err == ""
+        for value in (12, 13):
+            ledger("log-metric", f"f1={value}", code=code)
+            assert (f"f1 = {value}: maximum 1" in ledger.err) is (on_range != "ignore")
+        ledger("log-metric", "f1=0.5", "--step", "9")
+    assert sorted(value for _, _, value, _ in points(ledger, run)) == [0.5, 1, 7, 12, 13]
+    if on_range != "ignore":
+        (event,) = ledger.json("show", run.id, "--events", "--level", "warning")
+        assert event["message"] == "f1 = 12: maximum 1, says the schema", "once, however often it is logged"
+
+
 def test_a_further_rank_is_context(
     live: package.Run, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
