@@ -80,6 +80,7 @@ def document(report: Report) -> dict[str, Any]:
         "pushes": report.pushes,
         "restored": report.restored,
         "code": report.code,
+        "requests": report.requests,
         "trouble": report.trouble or None,
         "said": report.said,
         "experiments": [_experiment(one) for one in report.experiments.values() if one.touched],
@@ -140,6 +141,8 @@ def _total(report: Report, touched: Sequence[Experiment]) -> str:
     ]
     if report.code:
         counts.append(f"{report.code:,} code commits")
+    if report.requests:
+        counts.append(f"{report.requests:,} merged pull requests")
     return ", ".join(counts) or ("nothing moved" if touched else "up to date")
 
 

@@ -32,6 +32,8 @@ class Cleanser:
     def __init__(self, repository: Repository, redactions: Iterable[Redaction] = ()) -> None:
         self._repository = repository
         self.redactions = tuple(redactions)
+        self.taken: list[tuple[Redaction, object]] = []
+        """Values that were found so far, with what took them out."""
 
     def of(self, slug: str) -> list[Redaction]:
         return [one for one in self.redactions if one.slug == slug]
@@ -107,6 +109,7 @@ class Cleanser:
             entries[entry.name] = TreeEntry(entry.mode, entry.name, new.id)
         if not values:
             return None
+        self.taken += values
         whole = objects.flat_tree({e.name: e.id for e in entries.values()}, self._repository.object_format)
         redone = Redone(tree=whole.id, message=_Message(tuple(values)), parts=(*made, whole))
         return Changed(redone=redone, banned=(tree, *banned), values=tuple(value for _, value in values))

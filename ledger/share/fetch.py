@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ledger.errors import GitError, LedgerError, NotFoundError, RefMovedError
-from ledger.git import remote
+from ledger.git import objects, remote
 from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
 from ledger.share import inbox, redactions
@@ -144,12 +144,13 @@ class _Fetch:
         if claims or links or log:
             loose = [*([LINKS] if links else []), *([REDACTIONS] if log else [])]
             self._bring([*(claim.ref for claim in claims), *loose])
-        claims = self._followed(claims, self._redactions(log))
+        cleanser = self._redactions(log)
+        claims = self._followed(claims, cleanser)
         sound = self._judged(claims)
         self._note_rewound()
         mine = {slug: tip for slug, tip in self._differing().items() if tip in self.wanted.ours}
         tips = {**{claim.slug: claim.tip for claim in chains if claim.ref in sound}, **mine}
-        self._move(tips, {claim.ref: claim.tip for claim in boxes if claim.ref in sound}, links)
+        self._move(tips, self._cleansed([one for one in boxes if one.ref in sound], cleanser), links)
         self._drop_folded({**self.pins, **tips})
         return self.result
 
@@ -229,6 +230,14 @@ class _Fetch:
         except LedgerError:  # no chain at all: the check says why
             found = None
         return replace(claim, pin=found) if found else claim
+
+    def _cleansed(self, boxes: Sequence[Claim], cleanser: Cleanser) -> dict[str, str]:
+        """Inboxes without what was taken out: on the remote they hold it until the next push replaces or deletes them."""
+        found = {}
+        for claim in boxes:
+            found[claim.ref], made = cleanser.chain(claim.slug, claim.tip)
+            objects.write(self.repository, made, keep=self.session.keep)
+        return {ref: tip for ref, tip in found.items() if self.boxes.get(ref) != tip}
 
     def _judged(self, claims: Collection[Claim]) -> Collection[str]:
         """Refs of the chains that may be built on; notes the others."""

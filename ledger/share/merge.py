@@ -46,6 +46,8 @@ class Merged:
     """Records that came out of inboxes."""
     base: str | None = None
     """What the suffix stands on: the pin, or the pin's chain without what was taken out of it."""
+    cleansed: bool = False
+    """Values were taken out of what the remote does not have."""
 
     @property
     def forced(self) -> bool:
@@ -88,6 +90,7 @@ def merge(session: Session, task: Task) -> Outcome:
         for attempt in range(_ATTEMPTS):
             work = _Work(session.repository, task)
             plans = work.plans()
+            purge.before(session, work.cleanser)
             try:
                 _publish(session.repository, held, [plan for plan in plans if plan.changes])
             except (RefMovedError, LockedError) as error:
@@ -243,6 +246,7 @@ class _Work:
             reparented=max(len(made) - len(extra), 0),
             folded=len(extra),
             base=base,
+            cleansed=bool(changes),
         )
         return _Plan(
             merged=merged, old=old, written=tuple(_unique([*cleansed, *parts(changes.values()), *made]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ledger.errors import GitError
@@ -10,9 +11,10 @@ from ledger.git.refs import RefUpdate
 from ledger.git.remote import Wish
 from ledger.share import inbox
 from ledger.share.chainlog import Link, beyond, records_of
+from ledger.share.cleanse import Cleanser
 from ledger.share.fetch import Fetched
 from ledger.share.merge import Merged
-from ledger.share.report import Report
+from ledger.share.report import STILL_THERE, Report
 from ledger.share.sender import Sender
 from ledger.share.session import Session, rename_writer, writer
 
@@ -24,9 +26,12 @@ class Outbox:
     session: Session
     sender: Sender
     report: Report
+    cleanser: Cleanser
+    redacted: bool = False
+    """Replace an inbox that holds what was taken out here."""
 
-    def wish(self, fetched: Fetched, one: Merged) -> tuple[Wish, list[Link]] | None:
-        """What to send, and the records that are new in it; None where the inbox holds them all."""
+    def wish(self, fetched: Fetched, one: Merged) -> tuple[Wish, set[str]] | None:
+        """What to send, and what it is for (records, or the experiment); None where the inbox holds everything."""
         entry = self.report.of(one.slug)
         entry.inbox = True
         ref = inbox.ref_of(writer(self.session.repository), one.slug)
@@ -40,11 +45,23 @@ class Outbox:
             left = self._beyond(one, there)
             entry.sent, new = entry.sent + len(new) - len(left), left
         entry.waiting = len(new)
-        if one.send is None or not new or one.forced:
+        stale = self._stale(one.slug, there, old)
+        if stale and not self.redacted:
+            entry.problem = STILL_THERE
+        if one.send is None or one.forced or not (new or (stale and self.redacted)):
             return None
         if there is not None and not self._holds(one, there):
             ref, there = inbox.ref_of(rename_writer(self.session.repository), one.slug), None
-        return Wish(ref=ref, new=one.send, old=there), new
+        wanted = {link.record for link in new} | ({one.slug} if stale else set())
+        return Wish(ref=ref, new=one.send, old=there), wanted
+
+    def _stale(self, slug: str, there: str | None, old: str | None) -> bool:
+        """Whether the inbox on the remote is the one here, with what was taken out since."""
+        if there is None or there == old or not self.cleanser.of(slug):
+            return False
+        with suppress(GitError):  # not here: nobody's but another's
+            return self.cleanser.chain(slug, there)[0] == old
+        return False
 
     def _tip(self, ref: str) -> str | None:
         found = refs.tips(self.session.repository, ref).get(ref)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from ledger.share import kept, links
+from ledger.share import kept, links, requests
 from ledger.share.fetch import Fetched, Wanted, fetch
 from ledger.share.merge import Merged, Task, merge
-from ledger.share.report import Report
+from ledger.share.report import STILL_THERE, Report
 from ledger.share.session import Session
 from ledger.store import chain
 from ledger.store.slug import INBOX, RUNS
 
 DRAIN_SECONDS = 5.0
-_STILL_THERE = "what was taken out of it is still on the remote: ledger push --redacted"
 
 
 def pull(session: Session, name: str, wanted: Wanted) -> Report:
@@ -20,6 +19,7 @@ def pull(session: Session, name: str, wanted: Wanted) -> Report:
     chain.drain(session.repository, home=name, wait_seconds=DRAIN_SECONDS)
     report.restored = kept.restore(session, name)
     fetched, _ = pull_once(session, name, wanted, report, fold=False)
+    requests.fetch(session, name, report)
     _note_left(report, fetched)
     return report
 
@@ -29,6 +29,8 @@ def fetch_only(session: Session, name: str, wanted: Wanted) -> Report:
     report = Report(remote=name)
     fetched = fetch(session, name, wanted)
     note(report, fetched)
+    if wanted.boxes:  # the home remote
+        requests.fetch(session, name, report)
     _note_left(report, fetched)
     return report
 
@@ -57,8 +59,8 @@ def pull_once(
         entry.quarantined = list(one.quarantined)
         entry.waiting = len(one.suffix)
         if one.forced:
-            entry.problem = _STILL_THERE
-        elif entry.problem == _STILL_THERE:
+            entry.problem = STILL_THERE
+        elif entry.problem == STILL_THERE:
             entry.problem = ""
     return fetched, outcome.experiments
 

@@ -1,4 +1,4 @@
-"""What is beside the chains and may hold a value that was taken out: sealed files, the index, reflogs.
+"""What is beside the chains and may hold a value that was taken out: sealed files, inboxes, journals, the index, reflogs.
 
 Done when the new chain stands, and again until the home remote has it too: until then refs of that remote's chain
 here still lead to the old one.
@@ -18,6 +18,7 @@ from ledger.errors import FormatError, GitError
 from ledger.git import objects, refs
 from ledger.git.process import Repository
 from ledger.git.refs import RefUpdate
+from ledger.share import inbox, journals
 from ledger.share.cleanse import Cleanser
 from ledger.share.redactions import Redaction
 from ledger.share.session import Session
@@ -33,20 +34,27 @@ _STAMP = "redacted.json"
 _INDEX = "index-v*"
 
 
+def before(session: Session, cleanser: Cleanser) -> None:
+    """Clean up where only the value itself tells what to look for, while it still can be read."""
+    if cleanser.taken:
+        journals.cleanse(session.repository, cleanser.taken)
+
+
 def after(session: Session, cleanser: Cleanser, merged: Mapping[str, Merged]) -> None:
     """Clean up for the experiments of a merge, unless that is done already. The chain lock is held."""
     stamp = _Stamp(session.repository.folder / _STAMP)
     due = {}
     for slug, one in merged.items():
         ids = sorted(redaction.id for redaction in cleanser.of(slug))
-        if ids and stamp.done.get(slug) != ids:
+        if ids and (one.cleansed or stamp.done.get(slug) != ids):
             due[slug] = (ids, one.forced)
     if not due:
         return
     wanted = [one for slug in due for one in cleanser.of(slug)]
     _sealed(Spool.of(session.repository), wanted)
     for slug in due:
-        _quarantine(session, cleanser, slug)
+        for ref in _beside(session.repository, slug):
+            _cleansed(session, cleanser, slug, ref)
         _reflogs(session.repository, slug)
     for folder in session.repository.folder.glob(_INDEX):
         shutil.rmtree(folder, ignore_errors=True)
@@ -78,9 +86,13 @@ def _without(item: Sealed, wanted: Sequence[Redaction]) -> Sealed:
     return item
 
 
-def _quarantine(session: Session, cleanser: Cleanser, slug: str) -> None:
-    """What a server refused is published later, perhaps."""
-    ref = QUARANTINE + slug
+def _beside(repository: Repository, slug: str) -> list[str]:
+    """What a server refused is published later, perhaps; inboxes are read, and folded in."""
+    boxes = (inbox.parse(ref) for ref in refs.tips(repository, INBOX))
+    return [QUARANTINE + slug, *(box.ref for box in boxes if box and box.slug == slug)]
+
+
+def _cleansed(session: Session, cleanser: Cleanser, slug: str, ref: str) -> None:
     tip = refs.tips(session.repository, ref).get(ref)
     if tip is None or tip.kind != "commit":
         return

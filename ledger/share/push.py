@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Fate, Wish
-from ledger.share import code, inbox, kept, links, quarantine
+from ledger.share import code, inbox, kept, links, quarantine, redactions
 from ledger.share.backoff import pauses
 from ledger.share.chainlog import records_of
+from ledger.share.cleanse import Cleanser
 from ledger.share.fetch import Fetched, Wanted, look
 from ledger.share.merge import Merged
 from ledger.share.outbox import Outbox
@@ -162,11 +163,22 @@ class _Push:
         return Wish(ref=RUNS + one.slug, new=one.send, old=fetched.seen.runs.get(one.slug))
 
     def _inbox_wish(self, fetched: Fetched, one: Merged) -> Wish | None:
-        found = Outbox(session=self.session, sender=self.sender, report=self.report).wish(fetched, one)
+        outbox = Outbox(
+            session=self.session,
+            sender=self.sender,
+            report=self.report,
+            cleanser=self._cleanser(),
+            redacted=self.options.redacted,
+        )
+        found = outbox.wish(fetched, one)
         if found is None:
             return None
-        self.lacking.update(link.record for link in found[1])
+        self.lacking |= found[1]
         return found[0]
+
+    def _cleanser(self) -> Cleanser:
+        log = local(self.repository, self.name).redactions
+        return Cleanser(self.repository, redactions.read(self.repository, log).entries.values())
 
     def _count(self, merged: Mapping[str, Merged]) -> None:
         for slug, records in self.begun.items():
@@ -179,16 +191,22 @@ class _Push:
         if not fetched.seen.inboxes:
             return
         here = local(self.repository, self.name)
-        own, known = writer(self.repository), here.pins
+        own, known, cleanser = writer(self.repository), here.pins, self._cleanser()
         folded = []
         for ref, tip in fetched.seen.inboxes.items():
             box = inbox.parse(ref)
             mine = box is not None and box.writer == own and self.options.inbox
-            if box is None or mine or here.inboxes.get(ref) != tip or box.slug not in known:
+            here_too = here.inboxes.get(ref)
+            if box is None or mine or here_too is None or box.slug not in known:
+                continue
+            if here_too != tip and cleanser.chain(box.slug, tip)[0] != here_too:
                 continue
             chain = records_of(self.repository, known[box.slug])
-            folded += [Wish(ref=ref, new=None, old=tip)] if records_of(self.repository, tip) <= chain else []
+            if records_of(self.repository, here_too) <= chain:
+                folded.append(Wish(ref=ref, new=None, old=tip))
         if folded:
             self.sender.raw(folded)
-            gone = [RefUpdate(ref=one.ref, new=self.repository.zeros, old=one.old) for one in folded]
+            gone = [
+                RefUpdate(ref=one.ref, new=self.repository.zeros, old=here.inboxes[one.ref]) for one in folded
+            ]
             self.session.move(gone, "ledger: folded")

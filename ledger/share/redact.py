@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ledger import canonical
 from ledger.errors import NotFoundError
 from ledger.git import refs
 from ledger.model import Author, new_id
-from ledger.share import redactions
+from ledger.share import inbox, journals, redactions
 from ledger.share.cleanse import Changed, Cleanser
 from ledger.share.fetch import Wanted
 from ledger.share.merge import Merged, Task, merge
@@ -22,8 +22,6 @@ from ledger.store.redacted import Place
 from ledger.store.slug import RUNS
 
 _DRAIN_SECONDS = 30.0
-_SHORTEST = 6
-"""Characters of a value that is worth looking for elsewhere: shorter ones stand everywhere."""
 _AT_ONCE = 20_000
 _SHOWN = 20
 
@@ -46,7 +44,7 @@ class Done:
     rebuilt: int
     """Commits that are new on the chains: those records, and all that stood on them."""
     forced: tuple[str, ...]
-    """Experiments whose chain on the home remote still holds it."""
+    """Experiments whose chain, or an inbox of it, still holds it on the home remote."""
     elsewhere: tuple[str, ...]
     """Where the same text stands besides."""
 
@@ -55,21 +53,18 @@ def redact(session: Session, request: Request) -> Done:
     """Raises NotFoundError where no record of the run has such a value, ContentionError, GitError."""
     repository, name = session.repository, home(session.workspace) or "origin"
     chain.drain(repository, home=name, wait_seconds=_DRAIN_SECONDS)
-    tips = {
-        ref.removeprefix(RUNS): tip.id
-        for ref, tip in refs.tips(repository, RUNS).items()
-        if tip.kind == "commit" and not tip.symbolic
-    }
-    found = {
-        slug: (one, held) for slug, tip in tips.items() for one, held in _held(session, request, slug, tip)
-    }
+    found = _found(session, request, _tips(session))
+    if not found:  # an inbox may have it
+        merge(session, Task(name=name, wanted=Wanted(), fold=True))
+        found = _found(session, request, _tips(session))
     if not found:
         raise NotFoundError(
             f"no record of run {request.run[:8]} has a value at {request.place}",
             hint=f"ledger show {request.run[:8]} --json shows where values stand",
         )
     entries = tuple(one for one, _ in found.values())
-    here = local(repository, name)
+    here, tips = local(repository, name), _tips(session)
+    boxed = _boxed(session, here.inboxes, entries)
     redactions.add(session, here.redactions, entries)
     outcome = merge(session, Task(name=name, wanted=Wanted(slugs=frozenset(found))))
     merged = {slug: outcome.experiments[slug] for slug in found if slug in outcome.experiments}
@@ -78,9 +73,37 @@ def redact(session: Session, request: Request) -> Done:
         redactions=entries,
         records=sum(len(held) for _, held in found.values()),
         rebuilt=sum(_rebuilt(session, tips[slug], one) for slug, one in merged.items()),
-        forced=tuple(slug for slug, one in merged.items() if one.forced),
-        elsewhere=tuple(_elsewhere(session, set(filter(None, map(_text, values))))),
+        forced=tuple(slug for slug, one in merged.items() if one.forced or slug in boxed),
+        elsewhere=(
+            *_elsewhere(session, set(filter(None, map(_text, values)))),
+            *(f"{path} (the run goes on)" for path in journals.going_on(repository, request.run)),
+        ),
     )
+
+
+def _tips(session: Session) -> dict[str, str]:
+    return {
+        ref.removeprefix(RUNS): tip.id
+        for ref, tip in refs.tips(session.repository, RUNS).items()
+        if tip.kind == "commit" and not tip.symbolic
+    }
+
+
+_Found = dict[str, tuple[Redaction, dict[str, Changed]]]
+
+
+def _found(session: Session, request: Request, tips: Mapping[str, str]) -> _Found:
+    """Chains that hold the value: the redaction of each, and what it changes."""
+    return {
+        slug: (one, held) for slug, tip in tips.items() for one, held in _held(session, request, slug, tip)
+    }
+
+
+def _boxed(session: Session, boxes: Mapping[str, str], entries: Sequence[Redaction]) -> set[str]:
+    """Experiments with an inbox, as it was last seen, that holds the value."""
+    cleanser = Cleanser(session.repository, entries)
+    named = ((inbox.parse(ref), tip) for ref, tip in boxes.items())
+    return {box.slug for box, tip in named if box and cleanser.changes(box.slug, [tip])}
 
 
 def _held(
@@ -112,7 +135,7 @@ def _rebuilt(session: Session, old: str, merged: Merged) -> int:
 
 def _text(value: object) -> str:
     """What to look for: a text as it stands in JSON."""
-    if not isinstance(value, str) or len(value) < _SHORTEST:
+    if not isinstance(value, str) or len(value) < journals.SHORTEST:
         return ""
     return canonical.compact(value)[1:-1]
 

@@ -9,6 +9,8 @@ from ledger.share.chainlog import Link
 from ledger.share.fetch import Rewound
 from ledger.share.redactions import Redaction
 
+STILL_THERE = "what was taken out of it is still on the remote: ledger push --redacted"
+
 
 @dataclass(slots=True, kw_only=True)
 class Experiment:
@@ -62,6 +64,8 @@ class Report:
     """How often something was sent."""
     code: int = 0
     """Code commits that were published."""
+    requests: int = 0
+    """Heads of merged pull requests that came, for runs on branches that are gone."""
     said: list[str] = field(default_factory=list)
     """What the server said where it refused something."""
     accepted: frozenset[str] = frozenset()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ledger.frozen import frozen
-from ledger.git import history, refs
+from ledger.git import history, refs, requests
 from ledger.git.history import CodeCommit, Range
 from ledger.ids import is_object_id
 from ledger.store.slug import CODE
 from ledger.trace.reached import Reached
 
 _BRANCHES = ("refs/heads/", "refs/remotes/")
-_REQUESTS = ("refs/pull/", "refs/merge-requests/")
-_NUMBERED = re.compile(r"refs/(?:remotes/.+/)?(?:pull|pr|merge-requests|mr)/(?P<number>\d{1,9})(?:/head)?")
-"""A pull request where `git fetch` of a forge's own refs, or of a usual refspec of them, puts it."""
 
 
 @frozen()
@@ -103,10 +99,9 @@ class Outside:
 
 def standing(reached: Reached) -> tuple[list[Head], list[str]]:
     """Branches and pull requests that are not reached; and a line for each ref that can change what is outside."""
-    found = refs.ids(reached.repository, *_BRANCHES, *_REQUESTS, CODE)
+    found = refs.ids(reached.repository, *_BRANCHES, *requests.REFS, requests.FETCHED, CODE)
     heads = []
     for ref, tip in found.items():
-        numbered = _NUMBERED.fullmatch(ref)
         if tip not in reached.by_id and not ref.startswith(CODE):
-            heads.append(Head(commit=tip, number=int(numbered["number"]) if numbered else None))
+            heads.append(Head(commit=tip, number=requests.of_ref(ref)))
     return heads, [f"{tip} {ref}" for ref, tip in found.items()]

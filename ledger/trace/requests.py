@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
+from ledger.git import requests
 from ledger.trace.attachment import CodeKey
 from ledger.trace.outside import Outside
 from ledger.trace.patched import match
 from ledger.trace.reached import Reached
-
-_SUBJECT = re.compile(r"\((?:#|!)(?P<squash>\d{1,9})\)\s*$|^Merge pull request #(?P<merge>\d{1,9}) ")
-"""How forges name the request in the subject of what they merge: `Better loss (#12)`."""
 
 
 def find(outside: Outside, wanted: frozenset[str], squashed: Mapping[str, str]) -> dict[str, list[str]]:
@@ -39,9 +36,8 @@ def _numbered(outside: Outside) -> dict[str, str]:
 def _merges(reached: Reached) -> Iterator[tuple[int | None, str]]:
     """Number and commit, newest first: the oldest counts, others mention it."""
     for commit in reached.commits:
-        said = _SUBJECT.search(commit.subject) if "#" in commit.subject or "!" in commit.subject else None
-        if said:
-            yield int(said["squash"] or said["merge"]), commit.id
+        if number := requests.of_subject(commit.subject):
+            yield number, commit.id
 
 
 def _branches(outside: Outside, wanted: frozenset[str]) -> dict[str, str]:

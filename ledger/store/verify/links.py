@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from ledger.errors import GitError, LedgerError
-from ledger.git import history, refs
+from ledger.git import history, refs, requests
 from ledger.store import codec, link_log
 from ledger.store.slug import CODE, RUNS
 from ledger.store.verify.walk import Seen, Walk
+
+_KEEPING = ("refs/heads/", "refs/tags/", "refs/remotes/", *requests.REFS, requests.FETCHED)
+"""Where code is kept alive, beside ledger's own refs for it."""
 
 
 def edits(walk: Walk) -> None:
@@ -111,7 +114,7 @@ def _code_trees(walk: Walk, by_commit: Mapping[str, tuple[Seen, str | None]]) ->
 
 def _kept(walk: Walk, commits: Sequence[str], by_commit: Mapping[str, tuple[Seen, str | None]]) -> None:
     tips = []
-    for ref, tip in refs.tips(walk.repository, CODE, "refs/heads/", "refs/tags/", "refs/remotes/").items():
+    for ref, tip in refs.tips(walk.repository, CODE, *_KEEPING).items():
         if tip.kind in ("commit", "tag"):
             tips.append(tip.id)
         elif ref.startswith(CODE):
