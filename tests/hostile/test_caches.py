@@ -108,10 +108,3 @@ def test_a_manifest_has_no_file_elsewhere_removed(repo: Repo, ledger: Ledger) ->
     recorded(repo)
     told(ledger)
     assert precious.read_text() == "precious"
-
-
-def test_nothing_is_unpickled() -> None:
-    import ledger as package
-
-    texts = [path.read_text() for path in Path(package.__file__).parent.rglob("*.py")]
-    assert not [text for text in texts if "pickle" in text or "marshal" in text or "shelve" in text]
