@@ -12,7 +12,7 @@ from ledger.config import Workspace, open_workspace
 from ledger.errors import InputError
 from ledger.record import environment
 from ledger.record import run as recorder
-from ledger.record.draft import status_of
+from ledger.record.draft import check_times, status_of
 from ledger.record.inputs import metrics_of, params_of
 from ledger.record.run import Draft, Recorded
 
@@ -212,10 +212,14 @@ def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
         )
     params = params_of(run.get("params") or {})
     metrics = metrics_of(run.get("metrics") or {})
+    history = _series(run.get("history"))
+    if not (params.values or metrics.values or history):
+        raise InputError("nothing to record: no params, metrics or history")
+    check_times(run.get("started"), run.get("finished"), None)
     return Draft(
         params=params.values,
         metrics=metrics.metrics(),
-        history=_series(run.get("history")),
+        history=history,
         status=status_of(run.get("status", "finished")),
         tags=_tags(run.get("tags")),
         environment=facts,

@@ -12,7 +12,7 @@ import click
 
 from ledger.cli.app import App, json_option, pairs
 from ledger.cli.given import artifacts, configured, parent, path_of, placed, run_options, series
-from ledger.errors import InputError, UsageError
+from ledger.errors import UsageError
 from ledger.model import Status
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ def record(
         _require_something(draft)
     if dry_run:
         recorder.check(app.workspace, [draft])
-        app.talk("would be recorded")
+        if as_json:
+            app.json({"dry_run": True})
+        else:
+            app.talk("would be recorded")
         return
     if refused is not None:
         done = earlier.finish(app.workspace, app.path(str(refused)), now)
@@ -154,7 +157,7 @@ def _leave(
 
 def _draft(app: App, given: dict[str, Any]) -> Draft:
     from ledger.record import environment, inputs
-    from ledger.record.run import Draft
+    from ledger.record.draft import Draft, check_times
 
     config = app.workspace.config
     anything = any(
@@ -173,6 +176,10 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
     )
     files = [source for source in (*param_files, *metric_files, *given["history"]) if source != "-"]
     made, outputs = artifacts(app, given)
+    if given["experiment"] == "":
+        raise UsageError("--experiment is empty", hint="leave it out: the branch is the experiment")
+    started, finished = _time(given["started"], "--started"), _time(given["finished"], "--finished")
+    check_times(started, finished, given["duration"])
     return Draft(
         params=params.values,
         metrics=metrics.metrics(),
@@ -184,8 +191,8 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
         experiment=given["experiment"],
         name=given["name"],
         status=Status(given["status"]),
-        started=_time(given["started"], "--started"),
-        finished=_time(given["finished"], "--finished"),
+        started=started,
+        finished=finished,
         duration=given["duration"],
         parent=parent(app, given["parent"]),
         note=given["note"],
@@ -210,7 +217,7 @@ def _time(text: str | None, option: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"{option} {text}: not a time", hint="2026-11-21T14:30:00+01:00") from error
+        raise UsageError(f"{option} {text}: not a time", hint="2026-11-21T14:30:00+01:00") from error
     return moment.astimezone() if moment.tzinfo is None else moment
 
 

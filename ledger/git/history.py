@@ -57,6 +57,10 @@ def resolve(repository: Repository, revision: str) -> str:
         ) from error
 
 
+def _is_unborn(repository: Repository) -> bool:
+    return not repository.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", accept=(0, 1))
+
+
 def resolve_range(repository: Repository, revisions: Sequence[str], *, everything: bool = False) -> Range:
     """What `main`, `main..exp/lr`, `a...b` or `^a b` stand for; nothing stands for HEAD.
 
@@ -75,6 +79,11 @@ def resolve_range(repository: Repository, revisions: Sequence[str], *, everythin
         # rev-parse prints an unknown word back instead of failing unless it is told that only revisions may come.
         output = repository.git("rev-parse", "--revs-only", *flags, *_verified(names), "--")
     except GitError as error:
+        if not revisions and _is_unborn(repository):
+            raise NotFoundError(
+                "no commit yet, and so no history to trace along",
+                hint="git commit, then ledger record; ledger log --all traces what is on other branches",
+            ) from error
         known = " ".join(revisions) or "HEAD"
         raise NotFoundError(
             f"no such revision: {known}", hint="paths come after `--`: ledger log --metric f1 -- src/"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 from ledger.errors import InputError
@@ -86,6 +87,19 @@ def as_recorded(item: Record, *, chained: bool, warnings: tuple[str, ...] = ()) 
         chained=chained,
         warnings=warnings,
     )
+
+
+def check_times(started: datetime | None, finished: datetime | None, duration: float | None) -> None:
+    """What somebody says of when a run was. Raises InputError for what can't be."""
+    if duration is not None and not 0 <= duration < inf:
+        raise InputError(f"duration {duration}: not a length of time", hint="seconds, 0 or more")
+    if started and finished and _utc(finished) < _utc(started):
+        raise InputError(f"finished {finished} is before started {started}")
+
+
+def _utc(moment: datetime) -> datetime:
+    """One without a zone is in the machine's."""
+    return moment.astimezone(UTC)
 
 
 def status_of(word: str) -> Status:

@@ -22,6 +22,8 @@ from ledger.trace.tokens import fail, quoted
 
 _RUN_FIELDS = "code."
 _GROUPS = ("metrics.", "params.", "tags.")
+_HEADINGS = {"id": "run_id", "when": "finished"}
+"""What a table writes over a field, and people write after it."""
 _EXAMPLES, _SUGGESTIONS = 5, 3
 _LIKENESS = 0.5  # f1 and f2
 
@@ -87,11 +89,13 @@ def renamed(expression: Expression, new: Mapping[str, str]) -> Expression:
 
 
 def resolve(name: str, known: Collection[str]) -> str:
-    """A column's full name: `name` itself, a run field, or the only metric, param or tag of that name.
+    """A column's full name: `name` itself, a run field, the only metric, param or tag of that name, or a heading.
 
     Raises NotFoundError that suggests the right name, UsageError for a name that several answer to.
     """
     candidates = [full for full in _full_names(name) if full in known]
+    if not candidates and _HEADINGS.get(name) in known:
+        return _HEADINGS[name]
     if not candidates:
         raise NotFoundError(f"there is no {quoted(name)}", hint=_suggestion(name, known))
     if len(candidates) > 1 and candidates[0].startswith(_GROUPS) and name not in known:

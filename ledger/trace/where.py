@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Expression",
     "Selection",
+    "all_of",
     "compiled",
     "matches",
     "names",
@@ -72,6 +73,13 @@ class Selection:
     """The rows for which the filter is true, in their order."""
     unknown: int
     """How many rows were left out because the filter is neither true nor false for them."""
+
+
+def all_of(texts: Sequence[str]) -> str | None:
+    """One filter that is true where all are. Each is parsed alone: no bracket of one closes one of another."""
+    for text in texts:
+        parse(text)
+    return " and ".join(f"({text})" for text in texts) if len(texts) > 1 else next(iter(texts), None)
 
 
 def select(expression: Expression, table: pa.Table) -> Selection:

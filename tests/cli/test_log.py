@@ -429,3 +429,13 @@ def test_documents_fit_a_stream_that_is_not_utf8(repo: Repo, ledger: Ledger) -> 
 def test_no_rows_asked_for_are_not_called_absent(ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.5")
     assert ledger("log", "--metric", "f1", "-n", "0") == "\nleft out: 1 more commit\n"
+
+
+def test_before_the_first_commit(
+    make_repo: Callable[..., Repo], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(make_repo("fresh").path)
+    ledger("log", code=1)
+    assert ledger.err.startswith(
+        "error: no commit yet, and so no history to trace along\nhint: git commit, then ledger record"
+    )

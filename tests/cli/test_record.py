@@ -15,7 +15,7 @@ import pytest
 from conftest import Ledger, Repo
 
 from ledger import api
-from ledger.errors import RefusedError
+from ledger.errors import InputError, RefusedError
 
 REF = "refs/runs/main"
 
@@ -199,7 +199,7 @@ def test_nothing_to_record_and_wrong_words(repo: Repo, ledger: Ledger) -> None:
     assert "nothing to record" in ledger.err
     ledger("record", "-m", "f1", code=2)
     ledger("record", "--nope", code=2)
-    ledger("record", "-m", "f1=1", "--started", "yesterday", code=1)
+    ledger("record", "-m", "f1=1", "--started", "yesterday", code=2)
     assert "not a time" in ledger.err
     ledger("record", "-m", "f1=1", "--code", "nope", code=1)
     assert "no such revision" in ledger.err
@@ -268,6 +268,34 @@ def test_every_fault_of_a_schema_at_once_and_the_run_is_kept(repo: Repo, ledger:
     assert file(repo, "metrics.json") == {"accuracy": 0.7, "acuracy": 0.5, "f1": 0.9}
     assert run["id"] == file(repo, "run.json")["id"]
     assert refused(repo) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "code"),
+    [
+        (("--duration", "-3"), "duration -3.0: not a length of time", 1),
+        (("--duration", "nan"), "duration nan: not a length of time", 1),
+        (("--started", "2026-11-21T10:00+01:00", "--finished", "2026-11-21T08:59Z"), "is before started", 1),
+        (("--started", "yesterday"), "--started yesterday: not a time", 2),
+        (("-e", ""), "--experiment is empty", 2),
+    ],
+)
+def test_what_can_not_be_is_not_recorded(
+    repo: Repo, ledger: Ledger, words: tuple[str, ...], said: str, code: int
+) -> None:
+    ledger("record", "-m", "f1=1", *words, code=code)
+    assert said in ledger.err
+    assert not repo.git("for-each-ref", REF)
+
+
+def test_nothing_is_no_run(repo: Repo) -> None:
+    with pytest.raises(InputError, match="nothing to record"):
+        api.record(note="empty", repository=repo.path)
+
+
+def test_a_dry_run_has_a_document(repo: Repo, ledger: Ledger) -> None:
+    assert ledger.json("record", "--dry-run", "-m", "f1=1") == {"dry_run": True}
+    assert not repo.git("for-each-ref", REF)
 
 
 @pytest.mark.parametrize("text", ["<<<<<<< HEAD\n", "[nosuch]\na = 1\n", "[ledger]\nformat = 9\n"])
