@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, view_options
 
@@ -58,6 +59,7 @@ def experiments(
     else:
         _flat(app, found, names, form)
     viewing.tell(app, view, names)
+    running.tell(app)
     app.warn_of_faults(view.runs.index.faults)
     viewing.require(
         lambda: {name for one in found for name, best in one.best.items() if best and best.left_out}

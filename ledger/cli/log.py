@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import view_options
 from ledger.errors import NotFoundError, UsageError
@@ -94,6 +95,7 @@ def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None
     rows = _limited(found.rows, given["max_count"], reverse=given["reverse"])
     printer = Printer(app, view, found, rows, with_runs=given["with_runs"], at=tip)
     PRINTERS[form](printer)
+    running.tell(app)
     app.warn_of_faults(view.runs.index.faults)
     viewing.require(lambda: _apart(found))
 

@@ -1,9 +1,9 @@
-"""Runs that go on, as `ledger status` shows them."""
+"""Runs that go on: they are recorded when they end, and until then every listing says how many there are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
@@ -11,7 +11,10 @@ from ledger.config import Workspace
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
+    from ledger.model import Metric
     from ledger.record.underway import Journal
+
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,7 @@ class Running:
     journal: Journal
     points: int = 0
     step: int | None = None
+    latest: Mapping[str, Metric] = field(default_factory=dict)
     fault: str = ""
 
     @property
@@ -43,6 +47,7 @@ class Running:
             "attempt": one.attempt,
             "points": self.points,
             "step": self.step,
+            "latest": dict(self.latest),
             "path": str(one.path),
             "fault": self.fault or None,
         }
@@ -64,7 +69,61 @@ def running(workspace: Workspace) -> Iterator[Running]:
         except (LedgerError, OSError) as error:
             yield Running(journal=one, fault=one.fault or str(error))
         else:
-            yield Running(journal=one, points=done.points, step=done.step, fault=one.fault)
+            yield Running(
+                journal=one, points=done.points, step=done.step, latest=done.latest, fault=one.fault
+            )
+
+
+def tell(app: App, experiments: Sequence[str] = ()) -> None:
+    """Say how many runs of these experiments, or of all, go on. One look into a folder where there are none."""
+    from ledger.store import journal
+
+    if not journal.listed(app.workspace.repository):
+        return
+    from ledger.record import underway
+
+    found = [one for one in underway.journals(app.workspace) if _is_of(one, experiments)]
+    if found:
+        names = list(dict.fromkeys(one.experiment for one in found if one.experiment))
+        where = f" ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})" if names else ""
+        count = "1 run goes" if len(found) == 1 else f"{len(found):,} runs go"
+        app.talk(f"hint: {count} on{where}: ledger runs --running")
+
+
+def cells(app: App) -> dict[str, dict[str, str]]:
+    """What `ledger runs --tree` shows of runs that go on, by id and column: others stand below them."""
+    from ledger.store import journal
+
+    if not journal.listed(app.workspace.repository):
+        return {}
+    from ledger.record import underway
+
+    return {
+        one.run: {
+            "experiment": one.experiment,
+            "name": one.name or "",
+            "status": "running",
+            "finished": "running",
+        }
+        for one in underway.journals(app.workspace)
+    }
+
+
+def show_running(app: App, form: str, experiments: Sequence[str]) -> None:
+    """Print what goes on, as `ledger runs --running`."""
+    found = [one for one in running(app.workspace) if _is_of(one.journal, experiments)]
+    if form == "json":
+        app.json([one.document() for one in found])
+    elif form == "ids":
+        app.lines(one.journal.run for one in found)
+    elif found:
+        app.lines(table(app, found))
+    else:
+        app.talk("no run goes on")
+
+
+def _is_of(one: Journal, experiments: Sequence[str]) -> bool:
+    return not experiments or one.experiment in experiments
 
 
 def table(app: App, found: Sequence[Running]) -> Iterator[str]:
@@ -80,6 +139,7 @@ def table(app: App, found: Sequence[Running]) -> Iterator[str]:
         Column(header="started"),
         Column(header="step", align=Align.RIGHT),
         Column(header="points", align=Align.RIGHT),
+        Column(header="latest", shrink=3),
         Column(header="where", shrink=2),
     )
     now = app.workspace.now()
@@ -92,6 +152,7 @@ def table(app: App, found: Sequence[Running]) -> Iterator[str]:
             ago(one.journal.started, now) if one.journal.started else "",
             f"{one.step:,}" if one.step is not None else "",
             f"{one.points:,}",
+            _latest(one),
             f"process {one.journal.pid} on {one.journal.host}" if not one.fault else one.fault,
         ]
         for one in found
@@ -99,3 +160,10 @@ def table(app: App, found: Sequence[Running]) -> Iterator[str]:
     yield from render(Table(columns=columns, rows=rows), app.terminal)
     if any(one.state == "died" for one in found):
         yield "the next command that lists or records runs records what died (ledger recover)"
+
+
+def _latest(one: Running) -> str:
+    from ledger.cli.show import plain
+
+    told = [f"{name} {plain(value)}" for name, value in one.latest.items()]
+    return ", ".join(told[:_NAMED]) + (", ..." if len(told) > _NAMED else "")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, view_options
-from ledger.errors import UsageError
+from ledger.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell, Column
@@ -25,6 +26,7 @@ Examples:
   ledger runs --columns f1,lr,branch,duration -e main
   ledger runs --where "status != 'finished' or tags.stage = 'sweep'" --ids
   ledger runs --where 'metrics.`val/f1@5` is not null' --csv > runs.csv
+  ledger runs --running                         what is not recorded yet, since it goes on
   ledger runs --tree -w 'f1 > 0.9'              under the sweeps and runs that they belong to
   ledger runs --where 'f1 > 90' --as 1          values, filter and order under version 1 of the schema
 
@@ -44,7 +46,13 @@ _GIVING_WAY = ("experiment", "finished")
 
 
 @click.command(epilog=_EPILOG)
-@click.option("-w", "--where", metavar="EXPR", help="Only runs for which EXPR is true.")
+@click.option(
+    "-w",
+    "--where",
+    multiple=True,
+    metavar="EXPR",
+    help="Only runs for which EXPR is true; again: all of them.",
+)
 @click.option(
     "-s",
     "--sort",
@@ -71,6 +79,7 @@ _GIVING_WAY = ("experiment", "finished")
 )
 @click.option("--ids", "only_ids", is_flag=True, help="Print full ids only, one a line.")
 @click.option("--tree", "as_tree", is_flag=True, help="Each run under the one that it belongs to.")
+@click.option("--running", "only_running", is_flag=True, help="Runs that go on, how far they are, instead.")
 @view_options()
 @table_options
 @click.pass_obj
@@ -78,13 +87,14 @@ def runs(
     app: App,
     /,
     *,
-    where: str | None,
+    where: tuple[str, ...],
     sort: tuple[str, ...],
     columns: tuple[str, ...],
     limit: int | None,
     experiments: tuple[str, ...],
     only_ids: bool,
     as_tree: bool,
+    only_running: bool,
     viewing: Viewing,
     as_json: bool,
     as_csv: bool,
@@ -96,32 +106,34 @@ def runs(
     """
     from ledger.trace import apart
     from ledger.trace.listing import Listing, chosen, find, split
+    from ledger.trace.where import all_of
 
     form = one_output(json=as_json, csv=as_csv, md=as_md, ids=only_ids, tree=as_tree)
     asked = tuple(name for text in columns for name in split(text)) or None
     keys = tuple(name for text in sort for name in split(text))
     if columns and asked is None:
         raise UsageError("--columns names no column", hint="--columns f1,lr,branch")
+    if only_running:
+        if form not in ("text", "json", "ids") or where or sort or columns or limit is not None:
+            raise UsageError("--running goes with --experiment, --json and --ids alone")
+        app.settle()
+        running.show_running(app, form, experiments)
+        return
     view = viewing.open_all(app)
-    found = find(view, Listing(where=where, columns=asked, sort=keys, limit=limit, experiments=experiments))
+    listing = Listing(where=all_of(where), columns=asked, sort=keys, limit=limit, experiments=experiments)
+    try:
+        found = find(view, listing)
+    except NotFoundError:  # perhaps the first run of an experiment
+        running.tell(app, experiments)
+        raise
     printer = _Printer(app, view, found, asked)
     _PRINTERS[form](printer)
     printer.footer()
     names = chosen(found.columns, asked)
     viewing.tell(app, view, (name.removeprefix("metrics.") for name in names if name.startswith("metrics.")))
-    _tell_of_live(app)
+    running.tell(app, experiments)
     app.warn_of_faults(view.runs.index.faults)
     viewing.require(lambda: set(apart.of_listing(found, names)))
-
-
-def _tell_of_live(app: App) -> None:
-    """Runs that go on are not recorded yet, and so not listed. One look into a folder."""
-    from ledger.store import journal
-
-    names = journal.listed(app.workspace.repository).values()
-    live = len({name.main for name in names})
-    if live:
-        app.talk(f"hint: {live:,} {'run goes' if live == 1 else 'runs go'} on: ledger status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +193,10 @@ class _Printer:
         nodes = tree(self.view.runs, self.found)
         here = replace(self, found=self.found.of([node.row for node in nodes if node.row is not None]))
         names = self._names()
-        cells = rows(nodes, here._rows(names), len(names), unicode=self.app.terminal.unicode)  # noqa: SLF001 - of itself
+        going_on = {
+            run: [cells.get(name, "") for name in names] for run, cells in running.cells(self.app).items()
+        }
+        cells = rows(nodes, here._rows(names), len(names), going_on, unicode=self.app.terminal.unicode)  # noqa: SLF001 - of itself
         yield from render(Table(columns=tuple(self._columns(names)), rows=cells), self.app.terminal)
 
     def _every_name(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,17 +15,24 @@ _ASCII = ("|- ", "`- ", "|  ", "   ")
 
 
 def rows(
-    nodes: Sequence[Node], told: Iterator[Sequence[Cell | str]], width: int, *, unicode: bool
+    nodes: Sequence[Node],
+    told: Iterator[Sequence[Cell | str]],
+    width: int,
+    going_on: Mapping[str, Sequence[Cell | str]],
+    *,
+    unicode: bool,
 ) -> Iterator[list[Cell | str]]:
     """The cells of a tree: `told` are those of its runs that are here, the id first; `width` is how many cells a row has.
 
-    Who is not in the listing is dim; of who is not here at all there is only the id.
+    Who is not in the listing is dim; who is not recorded yet has the cells of `going_on`, by id, and of who is not here
+    at all there is only the id.
     """
     from ledger.render.table import Cell
 
     for node in nodes:
         name = f"{_branch(node.follows, unicode=unicode)}{node.run_id[:_ID_DIGITS]}"
-        cells = list(next(told))[1:] if node.row is not None else [""] * (width - 1)
+        here = next(told) if node.row is not None else going_on.get(node.run_id, [""] * width)
+        cells = list(here)[1:]
         if node.listed:
             yield [Cell(text=name, style="id"), *cells]
         else:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
 from ledger.errors import AmbiguousError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from ledger.record.fold import Folded
+    from ledger.record.fold import Folded, Latest
     from ledger.record.underway import Journal
-    from ledger.store.points import Series
     from ledger.trace.view import View
 
 REASON = "running, not recorded yet"
@@ -60,34 +59,10 @@ def show_live(app: App, journal: Journal, form: str, part: str) -> None:
         app.lines(_lines(app, journal, folded, part))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Latest:
-    value: Any
-    step: int | None = None
-    context: str | None = None
-
-
-def _latest(folded: Folded) -> dict[str, list[_Latest]]:
-    """What was set by hand, or what each series logged last: without a context first."""
-    found: dict[str, list[_Latest]] = {}
-    for (metric, context), series in folded.series.items():
-        found.setdefault(metric, []).append(_end(series, context))
-    for each in found.values():
-        each.sort(key=lambda one: one.context or "")
-    return {**found, **{name: [_Latest(value=value)] for name, value in folded.summary.items()}}
-
-
-def _end(series: Series, context: str | None) -> _Latest:
-    from ledger.store.points import NO_STEP, is_no_value
-
-    value, step = series.values[-1], series.steps[-1]
-    return _Latest(
-        value=None if is_no_value(value) else value, step=None if step == NO_STEP else step, context=context
-    )
-
-
 def _document(journal: Journal, folded: Folded) -> dict[str, Any]:
     """As for a recorded run; no metric has a `value` yet, but `latest` and `step`."""
+    from ledger.record.fold import latest
+
     head = folded.head
     code = {name: value for name, value in (head.get("code") or {}).items() if name != "ignored"}
     return {
@@ -108,14 +83,14 @@ def _document(journal: Journal, folded: Folded) -> dict[str, Any]:
             "artifacts": [asdict(one) for one in folded.artifacts],
         },
         "params": folded.params,
-        "metrics": {name: _metric_document(each[0]) for name, each in _latest(folded).items()},
+        "metrics": {name: _metric_document(each[0]) for name, each in latest(folded).items()},
         "records": [],
         "conflicts": [],
         "attached": {"commit": None, "level": "unattached"},
     }
 
 
-def _metric_document(one: _Latest) -> dict[str, Any]:
+def _metric_document(one: Latest) -> dict[str, Any]:
     absent = ("value", "recorded", "own", "unit", "definition", "direction", "recorded_definition")
     return {
         **dict.fromkeys(absent),
@@ -127,6 +102,7 @@ def _metric_document(one: _Latest) -> dict[str, Any]:
 
 
 def _lines(app: App, journal: Journal, folded: Folded, part: str) -> Iterator[str]:
+    from ledger.record.fold import latest
     from ledger.render.terminal import paint
     from ledger.store.segment import flatten
 
@@ -134,7 +110,7 @@ def _lines(app: App, journal: Journal, folded: Folded, part: str) -> Iterator[st
         "params": [(name, _plain(value)) for name, value in flatten(folded.params).items()],
         "metrics": [
             (name, _plain(one.value), f"step {one.step:,}" if one.step is not None else "", one.context or "", REASON)
-            for name, each in _latest(folded).items()
+            for name, each in latest(folded).items()
             for one in each
         ],
         "tags": sorted(folded.tags.items()),

@@ -13,7 +13,7 @@ from ledger.errors import FormatError
 from ledger.model import Artifact, Json, Metric
 from ledger.store import points
 from ledger.store.journal import END, HEAD, NOTE, POINTS, SNAPSHOT, Block, blocks, read
-from ledger.store.points import NO_STEP, Key, Series
+from ledger.store.points import NO_STEP, Key, Series, is_no_value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,12 +47,39 @@ def fold(main: Path, parts: Sequence[Path] = (), tail: Sequence[bytes] = ()) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Latest:
+    """What a metric came to last."""
+
+    value: Metric
+    step: int | None = None
+    context: str | None = None
+
+
+def latest(folded: Folded) -> dict[str, list[Latest]]:
+    """What was set by hand, or what each series logged last: without a context first."""
+    found: dict[str, list[Latest]] = {}
+    for (metric, context), series in folded.series.items():
+        found.setdefault(metric, []).append(_end(series, context))
+    for each in found.values():
+        each.sort(key=lambda one: one.context or "")
+    return {**found, **{name: [Latest(value=value)] for name, value in folded.summary.items()}}
+
+
+def _end(series: Series, context: str | None) -> Latest:
+    value, step = series.values[-1], series.steps[-1]
+    return Latest(
+        value=None if is_no_value(value) else value, step=None if step == NO_STEP else step, context=context
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a run has come, as far as its journal says."""
 
     points: int = 0
     step: int | None = None
     """The highest."""
+    latest: Mapping[str, Metric] = field(default_factory=dict)
 
 
 def progress(paths: Sequence[Path]) -> Progress:
@@ -60,11 +87,12 @@ def progress(paths: Sequence[Path]) -> Progress:
     folded = Folded()
     for path in paths:
         for block in read(path):
-            if block.kind == POINTS:
+            if block.kind in (POINTS, NOTE):
                 _take(folded, block, path, owner=False)
     count = sum(len(one.steps) for one in folded.series.values())
     highest = max((max(one.steps) for one in folded.series.values()), default=NO_STEP)
-    return Progress(points=count, step=highest if highest != NO_STEP else None)
+    ends = {name: each[0].value for name, each in latest(folded).items()}
+    return Progress(points=count, step=highest if highest != NO_STEP else None, latest=ends)
 
 
 _DAMAGED = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def test_a_run_that_goes_on_is_shown_as_far_as_it_is_known(ledger: Ledger) -> No
         assert "goes on" in ledger.err
         ledger("show", run.id, "--csv", code=2)
         assert ledger.json("runs") == []
-        assert "1 run goes on: ledger status" in ledger.err
+        assert "1 run goes on (main): ledger runs --running" in ledger.err
     assert ledger.json("show", run.id)["metrics"]["loss"]["value"] == 0.5
     ledger("runs")
     assert "goes on" not in ledger.err
@@ -135,3 +136,36 @@ def test_a_prefix_of_two_live_runs_is_ambiguous(repo: Repo, ledger: Ledger) -> N
         assert "names 2 runs" in ledger.err
         assert run.id in ledger("show", run.id)
         other.unlink()
+
+
+@pytest.mark.usefixtures("repo")
+def test_every_listing_says_that_runs_go_on_and_one_shows_them(ledger: Ledger) -> None:
+    with start() as done:
+        done.log(f1=0.5)
+    with start(name="first", experiment="exp/lr") as run, start(name="other"):
+        run.log({"loss": 0.25, "f1": math.nan}, step=3)
+        run.summary["best"] = 1
+        run.flush()
+        for words in (["runs"], ["experiments"], ["log", "--metric", "f1"]):
+            ledger(*words)
+            assert "hint: 2 runs go on (exp/lr, main): ledger runs --running" in ledger.err
+        ledger("runs", "-e", "exp/lr", code=1)
+        assert "hint: 1 run goes on (exp/lr): ledger runs --running" in ledger.err, "it is its first"
+        [one] = ledger.json("runs", "--running", "-e", "exp/lr")
+        assert (one["run_id"], one["state"], one["step"]) == (run.id, "running", 3)
+        assert one["latest"] == {"loss": 0.25, "f1": "NaN", "best": 1}
+        assert ledger("runs", "--running", "--ids").split()[0] == run.id
+        assert "loss 0.25, f1 NaN, best 1" in ledger("runs", "--running")
+        ledger("runs", "--running", "--where", "f1 > 0", code=2)
+    ledger("runs", "--running")
+    assert "no run goes on" in ledger.err
+
+
+@pytest.mark.usefixtures("repo")
+def test_runs_stand_below_one_that_goes_on(ledger: Ledger) -> None:
+    with start(name="sweep") as sweep:
+        with start(name="child", parent=sweep.id) as child:
+            child.log(f1=0.5)
+        lines = ledger("runs", "--tree").splitlines()
+        assert lines[1].split() == [sweep.id[:8], "running", "sweep"]
+        assert child.id[:8] in lines[2]
