@@ -6,29 +6,31 @@ that ingest the same files at once, a record that a pull brought meanwhile and a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from itertools import chain as joined
 
 from ledger.config import Workspace
-from ledger.errors import ContentionError, FormatError, LedgerError
-from ledger.git import objects, refs
+from ledger.errors import ContentionError, FormatError
+from ledger.git import refs
 from ledger.git.process import lines
 from ledger.model import StoreFault
+from ledger.share import helpers
 from ledger.share.chainlog import beyond
-from ledger.share.intake import Packs, faults
+from ledger.share.intake import Packs
 from ledger.share.session import home, pin
+from ledger.share.sifting import Arrived, Sieve, Sifted, sifted
 from ledger.store import aftercare, chain, lock
-from ledger.store.depot import MAX_BYTES, Depot, Found
-from ledger.store.sealed import Sealed, contents, read_bytes
+from ledger.store.depot import Depot, Found
+from ledger.store.sealed import Sealed, contents
 from ledger.store.slug import RUNS
 from ledger.store.spool import Spool
 
 _WAIT_SECONDS = 120.0
 _BATCH_BYTES = 48 << 20
-_BATCH_RECORDS = 10_000
-_SHOWN = 3
+_BATCH_RECORDS = 2_500
+_PART_BYTES = 4 << 20
+_PART_FILES = 250
 _TREES = "--format=%T %(trailers:key=Ledger-Record,valueonly,unfold,separator=%x20)"
 
 
@@ -59,7 +61,7 @@ class Ingested:
 class _Bundle:
     depot: Depot
     found: Found
-    records: Sequence[Sealed]
+    records: Sequence[Arrived]
 
 
 def ingest(
@@ -92,38 +94,54 @@ class _Ingest:
         self.done = Ingested()
 
     def batches(self, depot: Depot) -> Iterator[list[_Bundle]]:
+        """Files that are sound, as many as are chained together."""
         batch: list[_Bundle] = []
         size = count = 0
-        for found in depot.files():
+        for found, one in self._sifted(depot):
             self.done.files += 1
-            try:
-                records = _opened(depot, found)
-            except LedgerError as error:
-                self._refuse(depot, found, [error.message.removeprefix(f"{found.name}: ")])
+            if one.wrong:
+                refused = Refused(place=f"{depot.label}/{found.name}", what=one.wrong)
+                self.done.refused.append(refused)
                 continue
-            batch.append(_Bundle(depot, found, records))
-            size, count = size + found.size, count + len(records)
+            batch.append(_Bundle(depot, found, one.records))
+            size, count = size + found.size, count + len(one.records)
             if size > _BATCH_BYTES or count >= _BATCH_RECORDS:
                 yield batch
                 batch, size, count = [], 0, 0
         if batch:
             yield batch
 
-    def take(self, batch: list[_Bundle]) -> None:
-        """Chain what is sound and not there; leaves the sound ones in `batch`."""
-        self._told(f"validating {sum(len(one.records) for one in batch):,} records")
-        batch[:] = [one for one in batch if self._is_sound(one)]
-        if not batch:
+    def _sifted(self, depot: Depot) -> Iterator[tuple[Found, Sifted]]:
+        """The first few here, which tell whose chains to look at; the others by helpers, who work ahead."""
+        parts = _parts(depot.files())
+        first = next(parts, [])
+        found = list(sifted(self._sieve(depot).sift(first)))
+        yield from zip(first, found, strict=True)
+        rest = list(parts)
+        if not rest:
             return
+        self._look({item.slug for one in found for item in one.records})
+        sieve = self._sieve(depot)
+        weights = [sum(file.size for file in part) for part in rest]
+        crew = helpers.count() if len(rest) > 1 else 0
+        with closing(helpers.answers(lambda at: sieve.sift(rest[at]), weights, helpers=crew)) as answers:
+            for part, answer in zip(rest, answers, strict=True):
+                yield from zip(part, sifted(answer), strict=True)
+
+    def _sieve(self, depot: Depot) -> Sieve:
+        return Sieve(depot, self._packs, self._there, self._repository.object_format)
+
+    def take(self, batch: Sequence[_Bundle]) -> None:
+        """Chain what is not there."""
         with lock.acquire(self._repository.folder / "lock", wait_seconds=_WAIT_SECONDS) as held:
             if held is None:
                 raise ContentionError(
                     "others are recording without a pause", hint="try again; nothing is lost"
                 )
             mended = aftercare.mend(self._repository, self._spool, held)
-            self._look(batch)
-            wanted = {item.record: item for one in batch for item in one.records}
-            fresh = [item for record, item in wanted.items() if record not in self._there]
+            self._look({item.slug for one in batch for item in one.records})
+            wanted = {item.record: item.sealed for one in batch for item in one.records}
+            fresh = [sealed for record, sealed in wanted.items() if sealed and record not in self._there]
             self.done.known += len(wanted) - len(fresh)
             if fresh:
                 self._told(f"chaining {len(fresh):,} records")
@@ -137,27 +155,21 @@ class _Ingest:
         if path.exists():
             held.doubt()  # some of its records may be on their chains
             self.done.waiting += len(fresh)
-        else:
-            self.done.records += len(fresh)
+            return
+        self.done.records += len(fresh)
+        if drained.records == len(fresh):  # these, and nothing that others had sealed
+            self._there.update(item.record for item in fresh)
+            self._follow(drained.moved)
 
-    def _is_sound(self, one: _Bundle) -> bool:
-        if all(item.record in self._there for item in one.records):
-            return True
-        wrong = []
-        for item in one.records:
-            said = next(joined(faults(item), filter(None, [self._packs.fault(item)])), "")
-            wrong += [f"{item.record[:12]}: {said}"] if said else []
-        if wrong:
-            more = [f"and {len(wrong) - _SHOWN:,} more records"] if len(wrong) > _SHOWN else []
-            self._refuse(one.depot, one.found, [*wrong[:_SHOWN], *more])
-        return not wrong
+    def _follow(self, moved: Mapping[str, tuple[str | None, str]]) -> None:
+        """What was added to chains whose tips were known is known."""
+        for slug, (old, new) in moved.items():
+            seen = self._seen.get(slug, ())
+            if (old is None and not seen) or old == next(iter(seen), None):
+                self._seen[slug] = (new, *seen[1:])
 
-    def _refuse(self, depot: Depot, found: Found, what: Sequence[str]) -> None:
-        self.done.refused.append(Refused(place=f"{depot.label}/{found.name}", what=tuple(what)))
-
-    def _look(self, batch: Sequence[_Bundle]) -> None:
-        """Learn what is on the chains, on what was fetched and in the spool. The chain lock is held."""
-        slugs = {item.slug for one in batch for item in one.records}
+    def _look(self, slugs: Collection[str]) -> None:
+        """Learn what is on the chains, on what was fetched and in the spool: for sure while the chain lock is held."""
         pins = {slug: pin(self._home, slug) for slug in slugs}
         found = refs.tips(self._repository, *(RUNS + slug for slug in slugs), *pins.values())
         for slug in slugs:
@@ -181,7 +193,7 @@ class _Ingest:
         for one in batch:
             for slug in {item.slug for item in one.records} - trees.keys():
                 trees[slug] = self._trees(slug)
-            if all(trees[item.slug].get(item.record) == self._tree(item) for item in one.records):
+            if all(trees[item.slug].get(item.record) == item.tree for item in one.records):
                 self.done.deleted += one.depot.delete(one.found)
 
     def _trees(self, slug: str) -> dict[str, str]:
@@ -193,20 +205,16 @@ class _Ingest:
         pairs = (line.partition(" ") for line in lines(output))
         return {record.strip(): tree for tree, _, record in pairs}
 
-    def _tree(self, item: Sealed) -> str:
-        kind = self._repository.object_format
-        blobs = {name: objects.make("blob", data, kind).id for name, data in item.files.items()}
-        return objects.flat_tree(blobs, kind).id
 
-
-def _opened(depot: Depot, found: Found) -> list[Sealed]:
-    """Raises LedgerError for what is no sealed file, or none that may be chained."""
-    if found.size > MAX_BYTES:
-        raise FormatError(f"{found.size:,} bytes, the limit is {MAX_BYTES:,}")
-    data = depot.read(found)
-    if len(data) > MAX_BYTES:
-        raise FormatError(f"more than {MAX_BYTES:,} bytes")
-    records = read_bytes(data, what=found.name)
-    if not records or not all(item.slug for item in records):
-        raise FormatError("a refused run, or nothing at all", hint="ledger record --refused FILE finishes it")
-    return records
+def _parts(files: Iterable[Found]) -> Iterator[list[Found]]:
+    """Files that are read together, by one process."""
+    part: list[Found] = []
+    size = 0
+    for found in files:
+        part.append(found)
+        size += found.size
+        if len(part) >= _PART_FILES or size >= _PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

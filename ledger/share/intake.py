@@ -19,6 +19,7 @@ from ledger.store.verify.records import agreement
 from ledger.store.verify.walk import Commit
 
 _MAX_MESSAGE = 64 << 10
+_SAID = ("record", "run", "slug", "author", "seconds", "code")
 
 
 def faults(item: Sealed) -> Iterator[str]:
@@ -48,15 +49,13 @@ def _manifest(item: Sealed, run: Mapping[str, Any]) -> Iterator[str]:
     author = run.get("author") or {}
     code = run.get("code") or {}
     kept = code.get("snapshot") or code.get("commit")
-    expected = {
-        "record": (item.record, run["record"]),
-        "run": (item.run, run["id"]),
-        "slug": (item.slug, own),
-        "author": ((item.author.name, item.author.email), (author.get("name"), author.get("email"))),
-        "seconds": (item.seconds, int(utc_time(run["recorded"]).timestamp())),
-        "code": (item.code, (kept,) if kept else ()),
-    }
-    yield from (f"its manifest and run.json differ in {key}" for key, (a, b) in expected.items() if a != b)
+    seconds = int(utc_time(run["recorded"]).timestamp())
+    who = (author.get("name"), author.get("email"))
+    said = (item.record, item.run, item.slug, (item.author.name, item.author.email), item.seconds, item.code)
+    expected = (run["record"], run["id"], own, who, seconds, (kept,) if kept else ())
+    if said != expected:
+        differing = (key for key, a, b in zip(_SAID, said, expected, strict=True) if a != b)
+        yield from (f"its manifest and run.json differ in {key}" for key in differing)
     if not (is_id(item.record) and is_id(item.run)):
         yield "an id that is none"
 

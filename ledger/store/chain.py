@@ -35,6 +35,8 @@ class Drained:
     busy: bool = False
     """Another process holds the lock, and will chain what is here."""
     faults: list[StoreFault] = field(default_factory=list)
+    moved: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+    """Slug → what its chain was, and what it is now."""
 
 
 @dataclass(slots=True)
@@ -312,6 +314,7 @@ def _appended(drain_: _Drain, plans: Mapping[str, _Plan]) -> dict[str, LedgerErr
     errors |= _completed(drain_, {slug: plan for slug, plan in plans.items() if slug not in errors})
     for slug in plans.keys() - errors.keys():
         keeping.remember(repository, CODE + slug, plans[slug].code)
+        drain_.result.moved[slug] = plans[slug].intent.old, plans[slug].intent.new
         drain_.held.settle(plans[slug].intent)
     return errors
 

@@ -52,6 +52,8 @@ class Sealed:
     """The snapshot of a dirty work tree as a git pack: no ref holds it yet."""
     made: tuple[GitObject, ...] = field(default=(), compare=False, repr=False)
     """What `objects` gives, where it was made already."""
+    digests: Mapping[bytes, str] = field(default_factory=dict, compare=False, repr=False)
+    """The sha256 of what is in the files, where it is known already."""
 
     def objects(self, object_format: str) -> tuple[GitObject, ...]:
         """The tree of its commit as git stores it, behind the files in it."""
@@ -69,7 +71,7 @@ def packed(records: Sequence[Sealed]) -> bytes:
     for item in records:
         digests = {}
         for name, data in {**item.files, **({_PACK: item.pack} if item.pack else {})}.items():
-            digests[name] = _digest(name, data)
+            digests[name] = item.digests.get(data) or _digest(name, data)
             files[f"files/{digests[name]}"] = data
         entries.append(_manifest_entry(item, digests))
     manifest = json.dumps({"format": SEAL_FORMAT, "records": entries}, ensure_ascii=False)
@@ -189,6 +191,7 @@ def _sealed(entry: Mapping[str, Any], stored: Mapping[str, bytes]) -> Sealed:
         code=tuple(entry["code"]),
         files=files,
         pack=pack,
+        digests={data: entry["files"][name] for name, data in files.items()},
     )
 
 

@@ -23,6 +23,8 @@ from ledger.store.redacted import MARK
 from ledger.store.verify.walk import Wrong
 
 _JSON = (codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA)
+_REPEATED = (codec.PARAMS, codec.SCHEMA)
+"""The same in run after run."""
 _MODES = {b"120000": "a symlink", b"160000": "a submodule", b"40000": "a folder", b"100755": "executable"}
 _SHOWN = 20
 _PARTIAL = frozenset(status.value for status in Status if status.partial)
@@ -37,6 +39,8 @@ class Content:
     """`run.json`, if it is that of a run which this ledger can read."""
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """The metrics, with numbers that are not finite as such."""
 
 
 def tree(entries: Sequence[TreeEntry]) -> list[Wrong]:
@@ -72,7 +76,8 @@ def content(files: Mapping[str, bytes]) -> Content:
         found.params = params
     if metrics is not None:
         found.metrics = metrics
-        found.wrong += _metrics(metrics)
+        found.numbers = {name: canonical.number(value) for name, value in metrics.items()}
+        found.wrong += _metrics(found.numbers)
     if found.run is not None:
         _schema(found, files.get(codec.SCHEMA))
     found.wrong += events(files.get(codec.EVENTS, b""))
@@ -80,14 +85,14 @@ def content(files: Mapping[str, bytes]) -> Content:
 
 
 def _json(name: str, data: bytes, found: Content) -> dict[str, Any] | None:
-    value, wrong = _strict(name, data)
+    read = _strict_once if name in _REPEATED else _strict
+    value, wrong = read(name, data)
     found.wrong += [(name, what) for what in wrong]
     return value
 
 
-@lru_cache(maxsize=256)
 def _strict(name: str, data: bytes) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """The object, and what is wrong with its bytes. Schemas, and often params, are the same in run after run."""
+    """The object, and what is wrong with its bytes."""
     try:
         value, same = _read(name, data)
     except (InputError, TypeError) as error:
@@ -97,6 +102,9 @@ def _strict(name: str, data: bytes) -> tuple[dict[str, Any] | None, tuple[str, .
     return value, () if same else (
         "not canonical: its bytes are not those that ledger writes for these values",
     )
+
+
+_strict_once = lru_cache(maxsize=256)(_strict)
 
 
 def _read(name: str, data: bytes) -> tuple[Any, bool]:
@@ -158,11 +166,10 @@ def _schema(found: Content, data: bytes | None) -> None:
         found.wrong.append((codec.SCHEMA, schema))
         return
     try:
-        metrics: dict[str, Any] = {name: canonical.number(value) for name, value in found.metrics.items()}
         faults = document.validate(
             schema,
             found.params,
-            metrics,
+            found.numbers,
             origin=lambda part, _name: f"{part}.json" if part else codec.RUN,
             partial=(found.run or {}).get("status") in _PARTIAL,
         )
