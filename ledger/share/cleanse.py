@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from ledger.git import objects
+from ledger.git import objects, refs
 from ledger.git.objects import GitObject, TreeEntry
 from ledger.git.process import Repository, lines
+from ledger.share.carried import Carried
 from ledger.share.redactions import Redaction
 from ledger.share.reparent import Redone, reparented
 from ledger.store import codec
-from ledger.store.redacted import message_without, without
+from ledger.store.aftercare import RECORD_TRAILER
+from ledger.store.redacted import message_without
+from ledger.store.slug import RUNS
 
-_FORM = "--format=%H%x00%T%x00%(trailers:key=Ledger-Run,valueonly,unfold,separator=%x20)"
+_TRAILERS = ("Ledger-Run", RECORD_TRAILER)
+_FORM = "--format=%H%x00%T" + "".join(
+    f"%x00%(trailers:key={key},valueonly,unfold,separator=%x20)" for key in _TRAILERS
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +30,15 @@ class Changed:
     banned: tuple[str, ...]
     """The tree and the files that held them."""
     values: tuple[object, ...]
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    id: str
+    tree: str
+    run: str
+    record: str
 
 
 class Cleanser:
@@ -34,6 +49,8 @@ class Cleanser:
         self.redactions = tuple(redactions)
         self.taken: list[tuple[Redaction, object]] = []
         """Values that were found so far, with what took them out."""
+        self.carried = Carried(self.redactions, repository.object_format)
+        self._learned: set[str] = set()
 
     def of(self, slug: str) -> list[Redaction]:
         return [one for one in self.redactions if one.slug == slug]
@@ -43,12 +60,19 @@ class Cleanser:
         wanted = self.of(slug)
         if not wanted or not tips:
             return {}
-        found = {}
-        for commit, tree, run in self._commits({one.run for one in wanted}, tips):
-            changed = self._changed(tree, [one for one in wanted if one.run == run])
-            if changed is not None:
-                found[commit] = changed
-        return found
+        self._learn(slug, wanted)
+        commits = self._commits({one.run for one in wanted}, tips)
+        return {one.id: changed for one in commits if (changed := self._changed(one, wanted))}
+
+    def _learn(self, slug: str, wanted: Sequence[Redaction]) -> None:
+        """What this repository's own chain says of the values, before records are judged that may be on no chain."""
+        if slug in self._learned or all(one.records is None for one in wanted):
+            return
+        self._learned.add(slug)
+        tip = refs.tips(self._repository, RUNS + slug).get(RUNS + slug)
+        if tip is not None and tip.kind == "commit":
+            for one in self._commits({one.run for one in wanted}, [tip.id]):
+                self._changed(one, wanted)
 
     def chain(self, slug: str, tip: str) -> tuple[str, list[GitObject]]:
         """The tip of the chain without the values, and the objects that this takes; itself where it holds none."""
@@ -81,25 +105,26 @@ class Cleanser:
             self._repository, ids[first:], ids[first - 1] if first else None, _redone(changes)
         )
 
-    def _commits(self, runs: Collection[str], tips: Collection[str]) -> list[tuple[str, str, str]]:
-        """Id, tree and run of the commits of some runs."""
+    def _commits(self, runs: Collection[str], tips: Collection[str]) -> list[_Commit]:
+        """Those of some runs; the records that the log names first, since they tell of the others."""
         words = (word for run in sorted(runs) for word in ("--grep", f"^Ledger-Run: {run}$"))
         output = self._repository.git(
-            "log", "-E", *words, _FORM, "--stdin", stdin="".join(f"{tip}\n" for tip in tips).encode()
+            "log", "-E", "--reverse", *words, _FORM, "--stdin", stdin="".join(f"{tip}\n" for tip in tips).encode()
         )  # fmt: skip
-        rows = (line.split("\0") for line in lines(output))
-        return [(commit, tree, run.strip()) for commit, tree, run in rows if run.strip() in runs]
+        rows = (_Commit(*map(str.strip, line.split("\0"))) for line in lines(output))
+        named = {record for one in self.redactions for record in one.records or ()}
+        return sorted((row for row in rows if row.run in runs), key=lambda row: row.record not in named)
 
-    def _changed(self, tree: str, wanted: Sequence[Redaction]) -> Changed | None:
-        entries = self._entries(tree)
+    def _changed(self, commit: _Commit, wanted: Sequence[Redaction]) -> Changed | None:
+        entries = self._entries(commit.tree)
         made: list[GitObject] = []
         banned: list[str] = []
         values: list[tuple[Redaction, object]] = []
         for one in wanted:
-            entry = entries.get(one.place.file)
+            entry = entries.get(one.place.file) if one.run == commit.run else None
             body = next((new.body for new in made if entry and new.id == entry.id), None)
             data = body if body is not None else self._bytes(entry)
-            done = without(data, one.place, one.mark) if data is not None else None
+            done = self.carried.without(one, commit.record, data) if data is not None else None
             if entry is None or done is None:
                 continue
             new = objects.make("blob", done[0], self._repository.object_format)
@@ -112,7 +137,12 @@ class Cleanser:
         self.taken += values
         whole = objects.flat_tree({e.name: e.id for e in entries.values()}, self._repository.object_format)
         redone = Redone(tree=whole.id, message=_Message(tuple(values)), parts=(*made, whole))
-        return Changed(redone=redone, banned=(tree, *banned), values=tuple(value for _, value in values))
+        return Changed(
+            redone=redone,
+            banned=(commit.tree, *banned),
+            values=tuple(value for _, value in values),
+            record=commit.record,
+        )
 
     def _entries(self, tree: str) -> dict[str, TreeEntry]:
         body = objects.read(self._repository, [tree])[0]

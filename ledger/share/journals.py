@@ -62,7 +62,7 @@ def _without(block: Block, taken: Sequence[Taken]) -> bytes | None:
         return None
     before = after = block.document()
     for redaction, value in taken:
-        if redaction.place.file == codec.EVENTS:
+        if redaction.place.file == codec.EVENTS and not redaction.place.keys:
             if block.kind == NOTE and after.get("op") == "event":
                 return b""
             continue

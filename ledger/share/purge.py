@@ -19,10 +19,11 @@ from ledger.git import objects, refs
 from ledger.git.process import Repository
 from ledger.git.refs import RefUpdate
 from ledger.share import inbox, journals
+from ledger.share.carried import Carried
 from ledger.share.cleanse import Cleanser
 from ledger.share.redactions import Redaction
 from ledger.share.session import Session
-from ledger.store.redacted import message_without, sealed_files
+from ledger.store.redacted import message_without
 from ledger.store.sealed import Sealed, read
 from ledger.store.slug import INBOX, PINS, QUARANTINE, RUNS, TRACKING
 from ledger.store.spool import SUFFIX, Spool, rewrite, write_durably
@@ -51,7 +52,7 @@ def after(session: Session, cleanser: Cleanser, merged: Mapping[str, Merged]) ->
     if not due:
         return
     wanted = [one for slug in due for one in cleanser.of(slug)]
-    _sealed(Spool.of(session.repository), wanted)
+    _sealed(Spool.of(session.repository), wanted, cleanser.carried)
     for slug in due:
         for ref in _beside(session.repository, slug):
             _cleansed(session, cleanser, slug, ref)
@@ -61,11 +62,11 @@ def after(session: Session, cleanser: Cleanser, merged: Mapping[str, Merged]) ->
     stamp.add({slug: ids for slug, (ids, forced) in due.items() if not forced})
 
 
-def _sealed(spool: Spool, wanted: Sequence[Redaction]) -> None:
+def _sealed(spool: Spool, wanted: Sequence[Redaction], carried: Carried) -> None:
     for path in _files(spool):
         with suppress(FormatError, FileNotFoundError):
             records = read(path)
-            clean = [_without(item, wanted) for item in records]
+            clean = [_without(item, wanted, carried) for item in records]
             if clean != records:
                 rewrite(path, clean)
 
@@ -76,13 +77,14 @@ def _files(spool: Spool) -> Iterator[Path]:
         yield from folder.rglob(f"*{SUFFIX}") if folder.is_dir() else ()
 
 
-def _without(item: Sealed, wanted: Sequence[Redaction]) -> Sealed:
+def _without(item: Sealed, wanted: Sequence[Redaction], carried: Carried) -> Sealed:
     """A sealed record without what was taken out of its run."""
     for one in wanted:
-        done = sealed_files(item.files, one.place, one.mark) if one.run == item.run else None
+        data = item.files.get(one.place.file) if one.run == item.run else None
+        done = carried.without(one, item.record, data) if data is not None else None
         if done is not None:
             message = message_without(item.message.encode(), done[1], one.place, one.mark)
-            item = replace(item, files=done[0], message=message.decode())
+            item = replace(item, files={**item.files, one.place.file: done[0]}, message=message.decode())
     return item
 
 

@@ -6,24 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ledger import canonical
-from ledger.errors import NotFoundError
+from ledger.errors import InputError, NotFoundError
 from ledger.git import refs
 from ledger.model import Author, new_id
 from ledger.share import inbox, journals, redactions
+from ledger.share.carried import texts
 from ledger.share.cleanse import Changed, Cleanser
+from ledger.share.elsewhere import elsewhere
 from ledger.share.fetch import Wanted
 from ledger.share.merge import Merged, Task, merge
 from ledger.share.redactions import Redaction
 from ledger.share.session import Session, home, local
-from ledger.store import chain, codec
-from ledger.store.arrivals import Commit
-from ledger.store.reading import read_ahead
+from ledger.store import chain
 from ledger.store.redacted import Place
 from ledger.store.slug import RUNS
 
 _DRAIN_SECONDS = 30.0
-_AT_ONCE = 20_000
-_SHOWN = 20
+_TELLING = 4
+"""Characters of a value that may not stand in the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +62,33 @@ def redact(session: Session, request: Request) -> Done:
             f"no record of run {request.run[:8]} has a value at {request.place}",
             hint=f"ledger show {request.run[:8]} --json shows where values stand",
         )
+    values = [value for _, held in found.values() for one in held.values() for value in one.values]
+    _require_silent(request.reason, values)
     entries = tuple(one for one, _ in found.values())
     here, tips = local(repository, name), _tips(session)
     boxed = _boxed(session, here.inboxes, entries)
     redactions.add(session, here.redactions, entries)
     outcome = merge(session, Task(name=name, wanted=Wanted(slugs=frozenset(found))))
     merged = {slug: outcome.experiments[slug] for slug in found if slug in outcome.experiments}
-    values = [value for _, held in found.values() for one in held.values() for value in one.values]
     return Done(
         redactions=entries,
         records=sum(len(held) for _, held in found.values()),
         rebuilt=sum(_rebuilt(session, tips[slug], one) for slug, one in merged.items()),
         forced=tuple(slug for slug, one in merged.items() if one.forced or slug in boxed),
         elsewhere=(
-            *_elsewhere(session, set(filter(None, map(_text, values)))),
+            *elsewhere(session.repository, {text for value in values for text in texts(value)}),
             *(f"{path} (the run goes on)" for path in journals.going_on(repository, request.run)),
         ),
     )
+
+
+def _require_silent(reason: str, values: Sequence[object]) -> None:
+    """Raises InputError for a reason that says the value: it is published, and stays."""
+    if any(text in canonical.compact(reason) for value in values for text in texts(value, shortest=_TELLING)):
+        raise InputError(
+            "the reason holds the value that is to be taken out",
+            hint="everybody can read the reason, and it stays: say why without the value",
+        )
 
 
 def _tips(session: Session) -> dict[str, str]:
@@ -122,38 +132,10 @@ def _held(
     held = cleanser.changes(slug, [tip])
     if held:
         banned = tuple(dict.fromkeys(oid for changed in held.values() for oid in changed.banned))
-        yield _told(one, tip, cleanser.chain(slug, tip)[0], banned), held
-
-
-def _told(one: Redaction, old: str, new: str, banned: tuple[str, ...]) -> Redaction:
-    return replace(one, old=old, new=new, banned=banned)
+        records = tuple(dict.fromkeys(changed.record for changed in held.values()))
+        new = cleanser.chain(slug, tip)[0]
+        yield replace(one, old=tip, new=new, banned=banned, records=records), held
 
 
 def _rebuilt(session: Session, old: str, merged: Merged) -> int:
     return int(session.repository.git("rev-list", "--count", merged.tip, f"^{old}"))
-
-
-def _text(value: object) -> str:
-    """What to look for: a text as it stands in JSON."""
-    if not isinstance(value, str) or len(value) < journals.SHORTEST:
-        return ""
-    return canonical.compact(value)[1:-1]
-
-
-def _elsewhere(session: Session, texts: set[str]) -> Iterator[str]:
-    """Other places of the same text on the chains: runs of a sweep share their tokens."""
-    if not texts:
-        return
-    wanted = [text.encode() for text in texts]
-    shown = 0
-    for ref, tip in refs.tips(session.repository, RUNS).items():
-        output = session.repository.git("log", "--format=%H %T", tip.id, "--").decode()
-        commits = [Commit(ref, *line.split(" ")) for line in output.splitlines()]
-        for start in range(0, len(commits), _AT_ONCE):
-            for chunk in read_ahead(session.repository, commits[start : start + _AT_ONCE]):
-                hit = {oid for oid, body in chunk.blobs.items() if body and any(w in body for w in wanted)}
-                for commit, tree in zip(chunk.commits, chunk.trees, strict=True) if hit else ():
-                    for file, oid in tree.items() if not isinstance(tree, str) else ():
-                        if oid in hit and file in codec.MAX_BYTES and shown < _SHOWN:
-                            shown += 1
-                            yield f"{ref} {commit.id[:12]} {file}"

@@ -50,6 +50,8 @@ class Redaction:
     """And after."""
     banned: tuple[str, ...] = ()
     """Trees and files that held the value: they may never be published again."""
+    records: tuple[str, ...] | None = None
+    """Records that held it where it was taken out. None: not said, all of the run."""
 
     @property
     def mark(self) -> str:
@@ -58,6 +60,10 @@ class Redaction:
     @property
     def ref(self) -> str:
         return RUNS + self.slug
+
+    def names(self, record: str) -> bool:
+        """Whether the record held the value where it was taken out."""
+        return self.records is None or record in self.records
 
     def __str__(self) -> str:
         return (
@@ -150,6 +156,7 @@ def _document(entry: Redaction) -> dict[str, Any]:
         "path": str(entry.place),
         "by": {"name": entry.by.name, "email": entry.by.email},
         "banned": list(entry.banned),
+        **({} if entry.records is None else {"records": list(entry.records)}),
     }
 
 
@@ -175,6 +182,9 @@ def _checked(document: Mapping[str, Any]) -> Redaction:
     ids = [*document.get("banned", ()), *(one for key in ("old", "new") if (one := document.get(key)))]
     if not all(isinstance(one, str) and is_object_id(one) for one in ids):
         raise ValueError("an id that is none")
+    records = document.get("records")
+    if records is not None and not all(isinstance(one, str) and is_id(one) for one in records):
+        raise ValueError("a record that is none")
     utc_time(texts["at"])
     try:
         where = place(texts.pop("path"))
@@ -188,4 +198,5 @@ def _checked(document: Mapping[str, Any]) -> Redaction:
         old=document.get("old"),
         new=document.get("new"),
         banned=tuple(document.get("banned", ())),
+        records=None if records is None else tuple(records),
     )

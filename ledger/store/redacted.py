@@ -7,7 +7,6 @@ guessed from that. Everything here depends on its arguments only, so that every 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +16,20 @@ from ledger.store import codec
 
 MARK = re.compile(r"\[redacted [0-9a-f]{12}\]")
 _DIGITS = 12
+_MARKED_EVENT = re.compile(rb'\{"message": ?"\[redacted [0-9a-f]{12}\]"\}\n?')
 _ANYTHING = frozenset({codec.PARAMS})
 _TEXTS = frozenset({"note", "name", "reason", "tags", "command", "environment", "artifacts"})
 """Keys of run.json below which texts may be taken out: the others say what the record is."""
+_KEPT_OF_EVENTS = (("time",), ("level",))
 _MAX_PATH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A value in a run: `params.json:/optimizer/token` (RFC 6901), or a whole file of events: `events.jsonl:`."""
+    """A value in a run: `params.json:/optimizer/token` (RFC 6901).
+
+    Or one in the third event: `events.jsonl:/2/message`; or the whole file of events: `events.jsonl:`.
+    """
 
     file: str
     keys: tuple[str, ...]
@@ -42,14 +46,14 @@ def place(text: str) -> Place:
     if not colon or len(text) > _MAX_PATH or (pointer and not pointer.startswith("/")) or not _allowed(found):
         raise InputError(
             f"not a value that can be taken out: {text[:80]}",
-            hint="params.json:/token, run.json:/environment/KEY, run.json:/tags/NAME, run.json:/note or events.jsonl:",
+            hint="params.json:/token, run.json:/environment/KEY, run.json:/note, events.jsonl:/0/message or events.jsonl:",
         )
     return found
 
 
 def _allowed(found: Place) -> bool:
     if found.file == codec.EVENTS:
-        return not found.keys
+        return not found.keys or (found.keys[0].isdecimal() and found.keys[1:2] not in _KEPT_OF_EVENTS)
     if found.file == codec.RUN:
         return bool(found.keys) and found.keys[0] in _TEXTS
     return found.file == codec.PARAMS and bool(found.keys)
@@ -62,21 +66,65 @@ def mark(redaction: str) -> str:
 
 def without(data: bytes, found: Place, marked: str) -> tuple[bytes, object] | None:
     """A file with the mark in the place of the value, and the value; None where there is none to take out."""
-    if found.file == codec.EVENTS:
-        line = canonical.compact({"message": marked}).encode() + b"\n"
-        return None if not data or MARK.search(data.decode("utf-8", "replace")) else (line, None)
+    if found.file == codec.EVENTS and not found.keys:
+        line = _event(marked)
+        return None if not data or _MARKED_EVENT.fullmatch(data) else (line, None)
     try:
-        document = canonical.loads(data, what=found.file)
+        document = _parsed(data, found)
         holder, key = _holder(document, found.keys)
         value = holder[key]
     except (LedgerError, LookupError, TypeError, ValueError):
         return None
     if isinstance(value, str) and MARK.fullmatch(value):
         return None
+    if found.file == codec.EVENTS:
+        return _event_without(data, found, marked, value, document)
     if found.file not in _ANYTHING and not isinstance(value, str) and found.keys[0] != "environment":
         return None
     holder[key] = marked
     return canonical.dumps(document), value
+
+
+def restored(data: bytes, found: Place, marked: str, value: object) -> bytes | None:
+    """A file with a value where a mark stands: how it was, if that is the value that was taken out."""
+    if found.file == codec.EVENTS:
+        return None  # no edit changes them: a file that held the value is known by its id
+    try:
+        document = _parsed(data, found)
+        holder, key = _holder(document, found.keys)
+        if holder[key] != marked:
+            return None
+    except (LedgerError, LookupError, TypeError, ValueError):
+        return None
+    holder[key] = value
+    return canonical.dumps(document)
+
+
+def _parsed(data: bytes, found: Place) -> Any:
+    if found.file != codec.EVENTS:
+        return canonical.loads(data, what=found.file)
+    number = int(found.keys[0])
+    lines = data.splitlines()
+    return {found.keys[0]: canonical.loads(lines[number], what=found.file)}
+
+
+def _event_without(
+    data: bytes, found: Place, marked: str, value: object, document: Any
+) -> tuple[bytes, object] | None:
+    """The other lines stay byte for byte."""
+    lines = data.splitlines(keepends=True)
+    number = int(found.keys[0])
+    if not isinstance(document[found.keys[0]], dict) or _MARKED_EVENT.fullmatch(lines[number]):
+        return None
+    holder, key = _holder(document, found.keys)
+    holder[key] = marked
+    event = document[found.keys[0]]
+    lines[number] = _event(marked) if event == marked else canonical.compact(event).encode() + b"\n"
+    return b"".join(lines), value
+
+
+def _event(message: str) -> bytes:
+    return canonical.compact({"message": message}).encode() + b"\n"
 
 
 def _holder(document: Any, keys: tuple[str, ...]) -> tuple[Any, Any]:
@@ -100,11 +148,3 @@ def message_without(message: bytes, value: object, found: Place, marked: str) ->
         line for line in text.splitlines(keepends=True) if not line.startswith("Ledger-Signature: ")
     )
     return text.encode("utf-8", "surrogateescape")
-
-
-def sealed_files(
-    files: Mapping[str, bytes], found: Place, marked: str
-) -> tuple[dict[str, bytes], object] | None:
-    """The files of a record without the value."""
-    done = without(files[found.file], found, marked) if found.file in files else None
-    return None if done is None else ({**files, found.file: done[0]}, done[1])

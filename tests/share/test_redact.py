@@ -245,7 +245,7 @@ def test_a_note_and_the_same_text_elsewhere(hub: Hub) -> None:
     one = hub.clone("one")
     leaked = _leak(hub, one, "--note", f"used {SECRET}")
     done = _redact(hub, one, leaked)
-    assert done["elsewhere"] == [f"{REF} {tip(one)[:12]} run.json"]
+    assert done["elsewhere"] == [f"{REF} {tip(one)[:12]} run.json:/note"]
     assert "stands elsewhere" in hub.ledger.err
     words = ("redact", leaked[:8], "--path", "run.json:/note", "--reason", "it leaked")
     hub.ledger("-C", str(one.path), *words)
