@@ -152,7 +152,8 @@ class Printer:
 
     @property
     def _has_partitions(self) -> bool:
-        return any(row.partition for row in self.rows)
+        """Where no run has any of the params, there is nothing to tell apart."""
+        return any(value != NOTHING for row in self.rows for _, value in row.partition)
 
     def _columns(self) -> Iterator[Column]:
         yield Column(header="commit")
@@ -252,7 +253,7 @@ class Printer:
 
     def _sparkline(self, name: str, partition: Partition, values: Sequence[float | None]) -> str:
         drawn = sparkline(values, unicode=self.app.terminal.unicode)
-        within = f" [{_words_of(partition)}]" if partition else ""
+        within = f" [{_words_of(partition)}]" if partition and self._has_partitions else ""
         ends = f"{number(values[0])} .. {number(values[-1])} over {len(values)} commits"
         return f"{escape(name + within)}{self._standing_for(name)}  {drawn}  {ends}"
 
@@ -284,6 +285,9 @@ class Printer:
         if left.incomparable:
             yield f"compared: {left.compared:,} of {left.compared + left.incomparable:,} runs with a value"
 
+
+NOTHING = "null"
+"""A param that a run does not have, among those that a metric compares within."""
 
 DRIFT = "~"
 """Marks a value whose code is another than at the newest commit, although the definition is the same."""

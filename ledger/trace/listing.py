@@ -187,14 +187,14 @@ def ranked(view: View, found: Found) -> list[str]:
     lead = max(3, len(configured))
     order = [(METRICS, metrics[:lead]), (PARAMS, varying), (METRICS, metrics[lead:]), (PARAMS, constant)]
     ordered = (f"{group}.{name}" for group, names in order for name in names)
-    return list(dict.fromkeys(one for name in ordered for one in (name, *_within(view, name))))
+    return list(dict.fromkeys(one for name in ordered for one in (name, *_within(view, name, params))))
 
 
-def _within(view: View, name: str) -> Iterator[str]:
-    """The params that the values of a metric compare within."""
+def _within(view: View, name: str, params: Sequence[str]) -> Iterator[str]:
+    """Those of some params that the values of a metric compare within."""
     group, _, metric = name.partition(".")
     if group == METRICS:
-        yield from (f"{PARAMS}.{param}" for param in view.target(metric).partition)
+        yield from (f"{PARAMS}.{param}" for param in view.target(metric).partition if param in params)
 
 
 def _candidates(view: View, group: str) -> list[str]:

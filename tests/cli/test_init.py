@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from conftest import Ledger, Repo
 
+from ledger.schema import starters
+
 
 def test_without_options_it_writes_settings_and_says_what_is_next(repo: Repo, ledger: Ledger) -> None:
     out = ledger("init")
@@ -34,6 +36,13 @@ def test_the_printed_commands_work(repo: Repo, ledger: Ledger) -> None:
     )
     assert shown.stdout.split("\n")[:-1] == ["Set up ledger", "first"]
     assert len(repo.git("log", "--all", "--format=%s").splitlines()) > 2
+
+
+@pytest.mark.parametrize("name", starters.names())
+def test_a_starter_has_nothing_to_mend(name: str, repo: Repo, ledger: Ledger) -> None:
+    ledger("init", "--starter", name)
+    assert (repo.path / f".ledger/schemas/{name}.json").exists()
+    assert ledger.json("schema", "check")["findings"] == []
 
 
 def test_from_files_and_then_record_without_any_option(

@@ -320,3 +320,11 @@ def test_what_compares_within_a_param_only_is_sorted_within_it(repo: Repo) -> No
     assert values("metrics.lat", sort=("-machine", "lat")) == [1, 2, None, 3, 4, 0.5]
     assert values("metrics.lat", sort=("lat",), where="machine = 'b'") == [1, 2, None]
     assert values("params.machine", sort=("n", "lat"), limit=3) == ["a", "a", "b"]
+
+
+def test_a_param_that_no_run_has_needs_no_column(repo: Repo) -> None:
+    repo.write(".ledger/schemas/m.json", schema_of(f1={"on": {"dataset": "param:dataset"}}))
+    ledger.record(metrics={"f1": 0.5}, params={"lr": 1})
+    assert ranked(view(), listed()) == ["metrics.f1", "params.lr"]
+    ledger.record(metrics={"f1": 0.5}, params={"lr": 1, "dataset": "imdb"})
+    assert ranked(view(), listed()) == ["metrics.f1", "params.dataset", "params.lr"]

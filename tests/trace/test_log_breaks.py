@@ -1,4 +1,4 @@
-"""What a break line says, and what change there is between values that a conversion rounded."""
+"""What a log says of values that do not compare: breaks, partitions, and changes that are none."""
 
 from __future__ import annotations
 
@@ -52,3 +52,15 @@ def test_what_a_conversion_rounds_is_no_change(project: Project, ledger: Ledger)
     assert second["metrics"]["f1"]["value"] == 82.4 / 100
     (pair,) = ledger.json("diff", old, new)["metrics"]
     assert (pair["delta"], pair["better"]) == (0, None)
+
+
+def test_what_no_run_has_tells_nothing_apart(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": {**F1, "on": {"dataset": "param:dataset"}}})
+    for f1 in (0.5, 0.6):
+        project.commit("next")
+        project.record(f1=f1)
+    for found in (ledger("log", "--metric", "f1"), ledger("runs")):
+        assert "dataset" not in found
+        assert "null" not in found
+    ledger("record", "-q", "-m", "f1=0.7", "-p", "dataset=imdb")
+    assert "f1 [null]" in ledger("log", "--metric", "f1")
