@@ -78,7 +78,7 @@ def show(
     parentheses, with the reason. Of a run that still goes on it shows what is known so far.
     """
     from ledger.cli.show_events import show_events
-    from ledger.cli.show_live import live_run, show_live
+    from ledger.cli.show_live import Wanted, live_run, show_live
     from ledger.cli.show_series import show_series
     from ledger.trace import apart
     from ledger.trace.detail import detail
@@ -101,7 +101,9 @@ def show(
     left_out: Iterable[str] = ()
     live = live_run(app, view, run)
     if live is not None:
-        show_live(app, live, form, "" if wanted == "text" else wanted)
+        part = "" if wanted == "text" else wanted
+        shown = Wanted(part=part, series=series or None, all_attempts=all_attempts, level=level)
+        show_live(app, live, form, shown)
     elif series is not None:
         left_out = show_series(app, view, run, series or None, form, all_attempts=all_attempts)
     elif with_events:

@@ -20,11 +20,16 @@ _HEADERS = ("time", "level", "logger", "message", "fields")
 
 def show_events(app: App, view: View, prefix: str, level: str | None, form: str) -> None:
     """Print the events of the run that a prefix names, those of at least a level, in one of the output formats."""
-    from ledger.render.document import markdown_document
     from ledger.trace import events
     from ledger.trace.find import one_run, row_of
 
-    found = events.of_run(view, row_of(view.runs, one_run(view.runs, prefix)), level=level)
+    print_events(app, events.of_run(view, row_of(view.runs, one_run(view.runs, prefix)), level=level), form)
+
+
+def print_events(app: App, found: Sequence[Event], form: str) -> None:
+    """Print events in one of the output formats."""
+    from ledger.render.document import markdown_document
+
     if form == "json":
         app.json(asdict(one) for one in found)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
@@ -40,23 +40,66 @@ def live_run(app: App, view: View, prefix: str) -> Journal | None:
     return found[0] if found else None
 
 
-def show_live(app: App, journal: Journal, form: str, part: str) -> None:
-    """Print what is known of it, or only its params or metrics. Raises NotFoundError for another part, UsageError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be shown of it."""
+
+    part: str = ""
+    """`params`, `metrics`, `history` or `events`; empty for all that is short."""
+    series: str | None = None
+    all_attempts: bool = False
+    level: str | None = None
+
+
+def show_live(app: App, journal: Journal, form: str, wanted: Wanted) -> None:
+    """Print what is known of it so far, as it was logged. Raises NotFoundError, UsageError."""
     from ledger.record import conclude, fold
 
-    if part not in ("", "params", "metrics"):
+    part = wanted.part
+    if part == "records":
         raise NotFoundError(
-            f"run {journal.run[:8]} goes on: its {part} can be read when it is recorded",
-            hint=f"ledger show {journal.run[:8]}",
+            f"run {journal.run[:8]} goes on: nothing is recorded yet", hint=f"ledger show {journal.run[:8]}"
         )
-    if form in ("csv", "md"):
+    if form in ("csv", "md") and part not in ("history", "events"):
         raise UsageError(f"--{form} goes with --history and --events", hint="ledger show RUN --json")
     folded = fold.fold(journal.path, conclude.parts_of(journal.path))
-    if form == "json":
+    if part == "history":
+        _print_history(app, folded, form, wanted)
+    elif part == "events":
+        _print_events(app, folded, form, wanted)
+    elif form == "json":
         whole = _document(journal, folded)
         app.json(whole[part] if part else whole)
     else:
         app.lines(_lines(app, journal, folded, part))
+
+
+def _print_history(app: App, folded: Folded, form: str, wanted: Wanted) -> None:
+    from ledger.cli.show_series import print_series
+    from ledger.store import history
+    from ledger.store.history.live import from_series
+
+    names = sorted({metric for metric, _ in folded.series})
+    if not names:
+        raise NotFoundError("this run has logged no series yet", hint="run.flush() writes what is logged")
+    if wanted.series and wanted.series not in names:
+        raise NotFoundError(
+            f"this run has no series {wanted.series!r} yet", hint=f"there are: {', '.join(names[:12])}"
+        )
+    whole = from_series(folded.series)
+    chosen = history.of_series(whole, [wanted.series]) if wanted.series else whole
+    shown = chosen if wanted.all_attempts else history.latest(chosen)
+    print_series(app, shown, form, all_attempts=wanted.all_attempts)
+    app.talk(f"hint: {REASON}: as logged so far")
+
+
+def _print_events(app: App, folded: Folded, form: str, wanted: Wanted) -> None:
+    from ledger.cli.show_events import print_events
+    from ledger.record.events import lines
+    from ledger.trace.events import parsed
+
+    print_events(app, parsed(lines(folded.events), "journal", level=wanted.level), form)
+    app.talk(f"hint: {REASON}: what happened so far")
 
 
 def _document(journal: Journal, folded: Folded) -> dict[str, Any]:

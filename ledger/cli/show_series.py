@@ -24,14 +24,21 @@ def show_series(
 
     Returns those that hold values which do not count.
     """
-    from ledger.render.columns import csv_columns, json_columns
-    from ledger.render.document import markdown_document
-    from ledger.render.terminal import holds_unicode
     from ledger.trace import series
     from ledger.trace.find import one_run, row_of
 
     row = row_of(view.runs, one_run(view.runs, prefix))
     found = series.table(view, row, [metric] if metric is not None else None, all_attempts=all_attempts)
+    print_series(app, found, form, all_attempts=all_attempts)
+    return frozenset(series.apart(found))
+
+
+def print_series(app: App, found: SeriesTable, form: str, *, all_attempts: bool) -> None:
+    """Print a table of series in one of the output formats."""
+    from ledger.render.columns import csv_columns, json_columns
+    from ledger.render.document import markdown_document
+    from ledger.render.terminal import holds_unicode
+
     headers = _headers(found, all_attempts=all_attempts)
     if form == "json":
         sys.stdout.writelines(json_columns(headers, _chunks(found), ascii_only=not holds_unicode(sys.stdout)))
@@ -44,7 +51,6 @@ def show_series(
         app.chunks(markdown_document(headers, rows))
     else:
         app.lines(_series_lines(app, found, all_attempts=all_attempts))
-    return frozenset(series.apart(found))
 
 
 def _headers(found: SeriesTable, *, all_attempts: bool) -> list[str]:

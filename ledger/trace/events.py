@@ -29,11 +29,15 @@ def of_run(view: View, row: int, *, level: str | None = None) -> list[Event]:
     columns = view.runs.record_columns(row)
     place = Place(record=columns["record"], ref=columns["ref"], commit=columns["commit"] or "")
     data = _read(view, place)
+    return parsed(data, place.commit[:12] or f"sealed record {place.record[:12]}", level=level)
+
+
+def parsed(data: bytes | None, where: str, *, level: str | None = None) -> list[Event]:
+    """The same of the bytes of a file; `where` names it in errors."""
     if not data:
         raise NotFoundError(
             "this run has no events", hint="run.event, ledger log-event and ledger.LogHandler make them"
         )
-    where = place.commit[:12] or f"sealed record {place.record[:12]}"
     found = sorted(_events(data, where), key=lambda one: one.time or "~")
     least = LEVELS.index(level) if level else 0
     return [one for one in found if rank(one.level) >= least]

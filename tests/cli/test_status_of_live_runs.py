@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_is_shown_as_far_as_it_is_known(ledger: Ledger) -> No
             assert words in text
         assert "opt.name" in ledger("show", run.id, "--params")
         assert ledger.json("show", run.id, "--metrics") == metrics
-        ledger("show", run.id, "--history", code=1)
+        ledger("show", run.id, "--records", code=1)
         assert "goes on" in ledger.err
         ledger("show", run.id, "--csv", code=2)
         assert ledger.json("runs") == []
@@ -136,6 +136,35 @@ def test_a_prefix_of_two_live_runs_is_ambiguous(repo: Repo, ledger: Ledger) -> N
         assert "names 2 runs" in ledger.err
         assert run.id in ledger("show", run.id)
         other.unlink()
+
+
+@pytest.mark.usefixtures("repo")
+def test_series_and_events_of_a_run_that_goes_on(ledger: Ledger) -> None:
+    with start() as run:
+        ledger("show", run.id, "--history", code=1)
+        assert "logged no series yet" in ledger.err
+        ledger("show", run.id, "--events", code=1)
+        for step, loss in ((0, 1.0), (1, 0.5), (1, 0.25)):
+            run.log(loss=loss, step=step)
+        run.log(f1=0.9, step=1, context={"split": "val"})
+        run.event("data read", rows=1000)
+        run.event("slow disk", level="warning")
+        run.flush()
+        points = ledger.json("show", run.id, "--history")
+        assert [(one["metric"], one["step"], one["value"], one["context"]) for one in points] == [
+            ("loss", 0, 1.0, None),
+            ("loss", 1, 0.25, None),
+            ("f1", 1, 0.9, '{"split": "val"}'),
+        ]
+        assert "running, not recorded yet" in ledger.err
+        assert len(ledger.json("show", run.id, "--history", "loss", "--all-attempts")) == 3
+        assert ledger("show", run.id, "--history", "loss", "--csv").count("loss,") == 2
+        assert "over 2 points" in ledger("show", run.id, "--history", "loss")
+        ledger("show", run.id, "--history", "los", code=1)
+        assert "there are: f1, loss" in ledger.err
+        (event,) = ledger.json("show", run.id, "--events", "--level", "warning")
+        assert event["message"] == "slow disk"
+        assert "rows" in ledger("show", run.id, "--events")
 
 
 @pytest.mark.usefixtures("repo")
