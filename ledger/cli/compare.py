@@ -27,8 +27,8 @@ Examples:
 
 \b
 Best is by the metric's direction, among values that compare; without a direction it is that of the run that finished
-last. The change is best - base: base is the best of other runs of exactly the code at which the experiment left the
-first one, or of the nearest commit below that has such runs.
+last. The change is best - base: base is the best that the first one, or the default branch, has for exactly the code at
+which the experiment left it, or for the nearest commit below that has such runs.
 """
 
 

@@ -78,9 +78,11 @@ class Contrasted:
 
 def contrast(view: View, names: Sequence[str], metrics: Sequence[str]) -> Contrasted:
     """Compare experiments with the first of them. Raises NotFoundError for a name without runs that is no branch."""
-    standing = branches(view.workspace).tips
+    found_branches = branches(view.workspace)
+    standing = found_branches.tips
     sides = _sides(view, _rows(view, names, standing), standing)
-    below = _Below(view, sides)
+    trunk = by_name(view).get(found_branches.default or "", [])
+    below = _Below(view, sides, (sides[0].rows, trunk))
     read = [Metric.of(view, name) for name in metrics]
     found = [one for metric in read for one in _of_metric(metric, sides, below)]
     return Contrasted(sides=sides, metrics=tuple(found), params=tuple(_params(view, sides)))
@@ -138,9 +140,14 @@ def _gain(metric: Metric, side: Side, spread: Spread, below: _Below, partition: 
 
 
 class _Below:
-    """Runs of exactly the code that experiments left the first one at, and of what lies below."""
+    """Runs of exactly the code that experiments left the first one at, and of what lies below.
 
-    def __init__(self, view: View, sides: Sequence[Side]) -> None:
+    Those of the first experiment and, at commits where it has none, of the default branch: experiments that left at the
+    same commit have runs of it, too, and say nothing of where they started.
+    """
+
+    def __init__(self, view: View, sides: Sequence[Side], told: Sequence[Sequence[int]]) -> None:
+        self._told = [frozenset(rows) for rows in told]
         repository = view.workspace.repository
         bases = [side.base for side in sides if side.base]
         here = [base for base, found in bulk.peeled(repository, bases).items() if found.commit == base]
@@ -154,15 +161,16 @@ class _Below:
                 self._rows.setdefault(one.commit, []).extend(row for row in rows if row not in hidden)
 
     def value(self, metric: Metric, side: Side, partition: Partition) -> tuple[str | None, float | None]:
-        """The nearest commit from a base down its first parents with a comparable value of others, and that value."""
+        """The nearest commit from a base down its first parents with a comparable value, and that value."""
         commit = self._commits.get(side.base or "")
-        own = frozenset(side.rows)
+        told = [rows.difference(side.rows) for rows in self._told]
         while commit is not None:
-            others = sorted(row for row in self._rows.get(commit.id, ()) if row not in own)
-            rows = metric.parted(others).get(partition, ())
-            found = metric.spread(rows) if rows else None
-            if found and found.best is not None:
-                return commit.id, found.best
+            at = self._rows.get(commit.id, ())
+            for wanted in told:
+                rows = metric.parted(sorted(wanted.intersection(at))).get(partition, ())
+                found = metric.spread(rows) if rows else None
+                if found and found.best is not None:
+                    return commit.id, found.best
             commit = self._commits.get(commit.parents[0]) if commit.parents else None
         return None, None
 

@@ -84,6 +84,20 @@ def test_a_branch_without_runs_is_one_to_compare_with(repo: Repo, ledger: Ledger
     assert (exp["base"], exp["base_commit"]) == (0.5, base)
 
 
+def test_a_sibling_at_the_same_commit_is_no_base(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.5")
+    base = repo.git("rev-parse", "HEAD")
+    for name, f1 in (("exp/a", 0.8), ("exp/b", 0.9), ("exp/c", 0.7)):
+        repo.git("checkout", "-q", "-b", name, "main")
+        ledger("record", "-m", f"f1={f1}")
+    for asked in (("exp/a",), ("exp/a", "exp/b")):
+        exp = ledger.json("compare", "main", *asked, "-m", "f1")["metrics"][0]["values"][1]
+        assert (exp["base"], exp["base_commit"]) == (0.5, base)
+    assert exp["delta"] == pytest.approx(0.3)
+    exp = ledger.json("compare", "exp/b", "exp/a", "-m", "f1")["metrics"][0]["values"][1]
+    assert exp["base"] == 0.9, "the first-named says what it is compared with"
+
+
 @pytest.mark.slow
 def test_a_base_without_runs_takes_the_nearest_below(repo: Repo, ledger: Ledger, base: str) -> None:
     repo.git("checkout", "-q", "-b", "exp/other", "main")
