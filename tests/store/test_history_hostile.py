@@ -117,7 +117,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 history.decode(history.encode(history.from_values({"a": [1]})))
-resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
 for path, choose in [(path, choose) for path in sys.argv[1:] for choose in (None, lambda names: names[:1])]:
     data, before = Path(path).read_bytes(), peak()
     try:
