@@ -91,7 +91,7 @@ def record(
     app.settle()
     draft = now = _draft(app, given)
     if refused is not None:
-        draft = earlier.corrected(app.path(str(refused)), now)
+        draft = earlier.to_finish(app.workspace, app.path(str(refused)), now)
     else:
         _require_something(draft)
     if dry_run:

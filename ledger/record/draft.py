@@ -57,6 +57,10 @@ class Draft:
     schema: str | None = None
     frozen: Schema | None = None
     """The schema as it was when the run started, in place of the one that `schema` names now."""
+    unchecked: bool = False
+    """There was no schema when the run was measured, whatever there is now."""
+    checked_by: str = ""
+    """Which schema it is checked against, where that is not the one of now: told beside what comes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

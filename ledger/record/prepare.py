@@ -52,10 +52,11 @@ class Session:
         captured = None if draft.outside else self._attempt(lambda: self._code(draft), faults, hints)
         code = captured.code if captured else None
         experiment = self._attempt(lambda: self._experiment(draft, code), faults, hints) or ""
-        schema = self._attempt(lambda: draft.frozen or self._schema(draft.schema), faults, hints)
+        schema = self._attempt(lambda: self._schema_of(draft), faults, hints)
         if schema is not None:
             broken = _validate(schema, draft)
             faults += [str(fault) for fault in broken]
+            hints += [draft.checked_by] if broken and draft.checked_by else []
         run = Run(
             id=draft.id or new_id(),
             record=draft.record or new_id(),
@@ -87,7 +88,12 @@ class Session:
             events=draft.events,
         )
         masked, masks = _without_secrets(whole)
-        warnings = (*(captured.warnings if captured else ()), *_misspelt(schema, draft), *masks)
+        warnings = (
+            *(captured.warnings if captured else ()),
+            *_misspelt(schema, draft),
+            *([draft.checked_by] if draft.checked_by else []),
+            *masks,
+        )
         pack = captured.pack if captured else b""
         return Prepared(
             record=masked,
@@ -147,6 +153,9 @@ class Session:
             return of_revisions(self._workspace, named)
         except LedgerError:
             return {}  # each is asked for alone then: the run that it fails for says so
+
+    def _schema_of(self, draft: Draft) -> Schema | None:
+        return None if draft.unchecked else draft.frozen or self._schema(draft.schema)
 
     def _schema(self, name: str | None) -> Schema | None:
         if name not in self._schemas:

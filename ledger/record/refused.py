@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import Any
 from ledger import canonical
 from ledger.config import Workspace
 from ledger.errors import ContentionError, FormatError, InputError, LedgerError
-from ledger.model import Run, utc_time
+from ledger.model import Metric, Run, utc_time
+from ledger.record import in_force
 from ledger.record.code import Captured
 from ledger.record.run import Draft, Recorded, record
 from ledger.store import codec
-from ledger.store.sealed import read
+from ledger.store.sealed import Sealed, read
 
 _ELSEWHERE = frozenset({errno.EAGAIN, errno.EACCES})
 
@@ -30,7 +31,7 @@ def finish(workspace: Workspace, path: Path, given: Draft) -> Recorded:
     Raises ContentionError while another process finishes it, and what `corrected` and `record` raise.
     """
     with _claimed(path):
-        draft = corrected(path, given)
+        draft = to_finish(workspace, path, given)
         _require_new(workspace, path, draft)
         done = record(workspace, [draft])[0]
         path.unlink(missing_ok=True)
@@ -90,8 +91,13 @@ def _require_new(workspace: Workspace, path: Path, draft: Draft) -> None:
         )
 
 
+def to_finish(workspace: Workspace, path: Path, given: Draft) -> Draft:
+    """What `finish` records: `corrected`, under the schema that counts for it. Raises what that raises."""
+    return in_force.chosen(workspace, corrected(path, given))
+
+
 def corrected(path: Path, given: Draft) -> Draft:
-    """The refused run at `path` with the corrections of `given`. Raises InputError, FormatError."""
+    """The refused run at `path` with the corrections of `given`. Raises InputError, FormatError, ConfigError."""
     if not path.exists():
         raise _no_such(path)
     sealed = read(path)
@@ -101,11 +107,22 @@ def corrected(path: Path, given: Draft) -> Draft:
     run = _run(content.get(codec.RUN, b""), str(path))
     params = _object(content.get(codec.PARAMS, b""), f"{path}: {codec.PARAMS}")
     metrics = codec.metrics(content.get(codec.METRICS, b""), what=str(path))
-    then = "the refused run"
+    return in_force.then(sealed[0], run, _merged(path, sealed[0], run, params, metrics, given))
+
+
+def _merged(
+    path: Path,
+    sealed: Sealed,
+    run: Run,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, Metric],
+    given: Draft,
+) -> Draft:
+    then, content = "the refused run", sealed.files
     return replace(
         given,
         id=run.id,
-        record=sealed[0].record,
+        record=sealed.record,
         refused=path,
         params={**params, **given.params},
         metrics={**metrics, **given.metrics},
@@ -131,7 +148,7 @@ def corrected(path: Path, given: Draft) -> Draft:
         command=given.command or run.command,
         environment=run.environment or given.environment,
         artifacts=(*run.artifacts, *given.artifacts),
-        captured=Captured(code=run.code, pack=sealed[0].pack) if run.code and given.code is None else None,
+        captured=Captured(code=run.code, pack=sealed.pack) if run.code and given.code is None else None,
     )
 
 

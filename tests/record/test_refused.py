@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,76 @@ def test_while_another_process_finishes_it(ledger: Ledger, kept: Path) -> None:
         other.communicate("\n")
     ledger("record", "--refused", str(kept), "-m", "accuracy=0.3")
     assert runs(ledger) == [0.3]
+
+
+def _declared(repo: Repo, **words: object) -> None:
+    """A schema of one metric, with some words of its definition."""
+    own = {key: words.pop(key) for key in ("unit", "how") if key in words}
+    node = {"type": "number", **words, "x-ledger": own}
+    body = {"x-ledger": {"format": 1, "version": "1"}, "properties": {"metrics": {"properties": {"s": node}}}}
+    repo.write(".ledger/schemas/main.json", json.dumps(body))
+
+
+@pytest.fixture
+def measured(repo: Repo, ledger: Ledger) -> Path:
+    """A run that was refused under a definition without a unit."""
+    _declared(repo, maximum=100)
+    ledger("record", "-m", "s=855", code=1)
+    return only(repo)
+
+
+def _definition(ledger: Ledger) -> dict[str, object]:
+    (run,) = ledger.json("runs")
+    (recorded,) = ledger.json("explain", run["run_id"], "s")["recorded"]
+    found: dict[str, object] = recorded["definition"]
+    return found
+
+
+def test_a_redefinition_does_not_relabel_what_was_measured_before(
+    repo: Repo, ledger: Ledger, measured: Path
+) -> None:
+    _declared(repo, maximum=100, unit="%", how={"fn": "f1"})
+    ledger("record", "--refused", str(measured), "-m", "s=85.5")
+    assert "--schema main takes 1@" in ledger.err
+    assert (_definition(ledger)["unit"], _definition(ledger)["how"]) == (None, {})
+
+
+def test_the_schema_of_now_counts_where_it_is_named(repo: Repo, ledger: Ledger, measured: Path) -> None:
+    _declared(repo, maximum=100, unit="%", how={"fn": "f1"})
+    ledger("record", "--refused", str(measured), "--schema", "main", "-m", "s=85.5")
+    assert _definition(ledger)["unit"] == "%"
+
+
+def test_bounds_that_were_wrong_are_mended_in_the_schema(repo: Repo, ledger: Ledger, measured: Path) -> None:
+    ledger("record", "--refused", str(measured), code=1)
+    _declared(repo, maximum=1000)
+    ledger("record", "--refused", str(measured))
+    assert ledger.json("runs")[0]["metrics.s"] == 855
+
+
+def test_still_refused_it_says_under_which_schema(repo: Repo, ledger: Ledger, measured: Path) -> None:
+    _declared(repo, maximum=1000, unit="%")
+    ledger("record", "--refused", str(measured), code=1)
+    assert "--schema main takes 1@" in ledger.err
+
+
+def test_a_run_of_before_the_first_schema_stays_undeclared(
+    make_repo: Callable[..., Repo], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = make_repo("fresh")
+    monkeypatch.chdir(fresh.path)
+    ledger("record", "-m", "s=85.5", code=1)  # there is no commit yet
+    _declared(fresh, maximum=100, unit="%")
+    fresh.commit()
+    ledger("record", "--refused", str(only(fresh)))
+    (run,) = ledger.json("runs")
+    assert ledger.json("explain", run["run_id"], "s")["recorded"][0]["definition"] is None
+
+
+def test_a_schema_file_that_was_broken_is_the_one_to_mend(repo: Repo, ledger: Ledger) -> None:
+    repo.write(".ledger/schemas/main.json", "{")
+    ledger("record", "-m", "s=855", code=1)
+    _declared(repo, maximum=100, unit="%")
+    ledger("record", "--refused", str(only(repo)), code=1)
+    ledger("record", "--refused", str(only(repo)), "-m", "s=85.5")
+    assert _definition(ledger)["unit"] == "%"
