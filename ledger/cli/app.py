@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ledger.trace.view import View
 
 _FINDINGS = 3
+_DRAFT = "TODO_UNRESOLVED"
 _LINES_AT_ONCE = 1000
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -171,9 +172,17 @@ class App:
 
     def warn_of_findings(self, findings: Sequence[Finding]) -> None:
         """The first few of what keeps schemas and migrations from being used."""
-        self.warn(finding.headline for finding in findings[:_FINDINGS])
-        if len(findings) > _FINDINGS:
-            self.talk(f"warning: and {len(findings) - _FINDINGS:,} more (ledger schema check lists them)")
+        drafts = dict.fromkeys(one.file for one in findings if one.name == _DRAFT)
+        told = [
+            *(
+                f"{file}: an unfinished draft, not used yet (ledger schema check says what is to do)"
+                for file in drafts
+            ),
+            *(one.headline for one in findings if one.name != _DRAFT),
+        ]
+        self.warn(told[:_FINDINGS])
+        if len(told) > _FINDINGS:
+            self.talk(f"warning: and {len(told) - _FINDINGS:,} more (ledger schema check lists them)")
 
     def warn_of_faults(self, faults: Iterable[StoreFault]) -> None:
         """One line for all that can't be read: `ledger verify` names each."""

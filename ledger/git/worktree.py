@@ -191,6 +191,19 @@ def _taken(
     return Snapshot(commit=commit, tree=tree_id, pack=pack)
 
 
+def deleted(repository: Repository, folder: str) -> frozenset[str]:
+    """Files of HEAD below a folder, by path from the top, that the work tree has no more; not what it leaves out.
+
+    Nothing where there is no commit yet.
+    """
+    words = ("diff-index", "-z", "--name-only", "--no-renames", "--diff-filter=D", "HEAD", "--")
+    try:
+        found = repository.git(*words, f":(top,literal){folder}")
+    except GitError:
+        return frozenset()
+    return frozenset(path for path in found.decode("utf-8", "replace").split("\0") if path)
+
+
 def _add_untracked(
     repository: Repository,
     globs: Sequence[str],

@@ -17,7 +17,7 @@ from ledger import canonical, plain_file
 from ledger.config import FOLDER, Workspace
 from ledger.errors import ConfigError, FormatError, GitError, InputError, NotFoundError
 from ledger.frozen import frozen
-from ledger.git import history, objects
+from ledger.git import history, objects, worktree
 from ledger.git.process import Repository
 from ledger.schema import document
 from ledger.schema.document import Schema
@@ -50,7 +50,7 @@ def read(workspace: Workspace, at: str | None, recorded: Collection[str] = froze
 
     Without `at`, migrations are those of the work tree, of HEAD and of the default branch together, since a branch
     that forked off before a migration still reads runs that were recorded after it; of two files with one path
-    the work tree's counts. A schema file whose bytes are one of the `recorded` blobs is not checked again. A file that
+    the work tree's counts, and a file that HEAD has and the work tree deleted is gone. A schema file whose bytes are one of the `recorded` blobs is not checked again. A file that
     can't be used is a fault, and all others count.
     """
     schemas, broken = usable_schemas(workspace, at, recorded)
@@ -101,7 +101,9 @@ def _migration_files(workspace: Workspace, at: str | None) -> dict[str, bytes]:
         return _files_at(workspace, [history.resolve(workspace.repository, at)])
     top = workspace.repository.work_tree
     own = _files_in(top / MIGRATIONS, top) if top else {}
-    return {**_files_at(workspace, _revisions(workspace), beside=own), **own}
+    others = _files_at(workspace, _revisions(workspace), beside=own)
+    gone = worktree.deleted(workspace.repository, MIGRATIONS) if others and top else frozenset()
+    return {path: data for path, data in {**others, **own}.items() if path not in gone}
 
 
 def _revisions(workspace: Workspace) -> list[str]:

@@ -193,7 +193,7 @@ def test_a_draft_fails_until_it_is_complete(project: Project, ledger: Ledger) ->
     (path,) = project.drafts()
     assert ("LS408", "f1") in project.findings("fails")
     ledger("log", "--metric", "f1")
-    assert "LS408 TODO_UNRESOLVED" in ledger.err
+    assert f"{path.name}: an unfinished draft, not used yet" in ledger.err
     complete(path, " ")
     assert ("LS111", "f1") in project.findings("fails")
     body = json.loads(path.read_text())

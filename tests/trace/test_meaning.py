@@ -1,0 +1,68 @@
+"""Which migrations count: those of the work tree and of HEAD, and what becomes of a deleted one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import Ledger, Repo
+from projects import Project
+
+PERCENT: dict[str, Any] = {"unit": "%", "direction": "higher"}
+FRACTION = {**PERCENT, "unit": "1"}
+SHOWN, APART = [("exact", 0.5)], [("incomparable", 50)]
+
+
+@pytest.fixture
+def project(repo: Repo, ledger: Ledger) -> Project:
+    """A run in percent, a schema in fractions, and a committed migration between them."""
+    project = Project(repo, ledger)
+    project.declare("1", {"f1": PERCENT})
+    project.commit("percent")
+    project.record(f1=50)
+    project.declare("2", {"f1": FRACTION})
+    project.migrate()
+    project.commit("fraction")
+    assert project.rows("f1") == SHOWN
+    return project
+
+
+def test_a_migration_that_the_work_tree_deleted_is_gone(project: Project, repo: Repo) -> None:
+    (path,) = (repo.path / ".ledger/migrations/main").glob("*.json")
+    data = path.read_bytes()
+    path.unlink()
+    assert project.rows("f1") == APART
+    path.write_bytes(data)
+    assert project.rows("f1") == SHOWN
+    repo.git("rm", "-q", "--", str(path))
+    assert project.rows("f1") == APART
+    assert project.rows("f1", "--at", "HEAD") == SHOWN
+
+
+def test_a_migration_that_a_sparse_work_tree_leaves_out_counts(project: Project, repo: Repo) -> None:
+    repo.git("sparse-checkout", "set", "--no-cone", "/*", "!/.ledger/migrations/")
+    assert not (repo.path / ".ledger/migrations").exists()
+    assert project.rows("f1") == SHOWN
+
+
+def test_a_branch_from_before_a_migration_has_it_from_the_default_branch(
+    project: Project, repo: Repo
+) -> None:
+    repo.git("switch", "-q", "-c", "older", "HEAD~1")
+    assert not (repo.path / ".ledger/migrations").exists()
+    assert project.rows("f1", "--as", "1") == [("identical", 50)]
+    project.declare("2", {"f1": FRACTION})
+    assert project.rows("f1") == SHOWN
+
+
+def test_a_draft_says_so_until_it_is_complete_or_gone(project: Project, ledger: Ledger) -> None:
+    project.declare("3", {"f1": {**FRACTION, "how": {"average": "macro"}}})
+    (path,) = project.drafts()
+    project.commit("draft")
+    for command in (("runs",), ("log", "--metric", "f1")):
+        ledger(*command)
+        assert f"{path.name}: an unfinished draft, not used yet" in ledger.err
+        assert ledger.err.count("warning") == 1
+    path.unlink()
+    ledger("runs")
+    assert "warning" not in ledger.err
