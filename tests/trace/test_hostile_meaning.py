@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from conftest import Ledger, Repo
 
@@ -36,14 +37,25 @@ READING: Mapping[str, Sequence[str]] = {
     "log all": ["--metric", "f1", "--metric", "loss", "--all", "--approx"],
     "runs": ["--columns", "f1,loss"],
     "runs where": ["--where", "metrics.f1 > 0.1"],
+    "runs tree": ["--tree"],
     "show": ["RUN"],
+    "show records": ["RUN", "--records"],
+    "show series": ["RUN", "--history"],
+    "show events": ["RUN", "--events"],
+    "experiments": [],
+    "compare": ["main", "other"],
     "diff": ["RUN", "OTHER"],
     "explain": ["RUN", "f1"],
     "drift": ["f1"],
     "export": ["FOLDER"],
     "status": [],
     "verify": [],
+    "doctor": [],
+    "recover": ["--index"],
+    "hooks list": [],
     "schema show": [],
+    "schema starters": [],
+    "schema infer": ["--output", "-"],
     "schema check": [],
     "schema check for GitHub": ["--format", "github"],
     "schema show then": ["--at", "HEAD~1"],
@@ -54,7 +66,20 @@ READING: Mapping[str, Sequence[str]] = {
     "schema migrate": ["--output", "-"],
 }
 """Reading commands; the words of a second variant of a command stand behind its name."""
-WITHOUT_JSON = {"schema migrate", "schema migrate from a version", "schema check for GitHub", "export"}
+ASKED_FOR = {
+    "init", "record", "run", "log-metric", "log-event", "tag", "note", "amend", "checkout", "link", "push", "pull", "fetch",
+    "ingest", "redact", "server-check",
+}  # fmt: skip
+"""Commands that write, or are there to have something run or sent."""
+WITHOUT_JSON = {
+    "runs tree",
+    "hooks list",
+    "schema infer",
+    "schema migrate",
+    "schema migrate from a version",
+    "schema check for GitHub",
+    "export",
+}
 
 
 def schema(**words: Any) -> dict[str, Any]:
@@ -111,6 +136,7 @@ def _set(folder: Path, stranger: Repo, ledger: Ledger, monkeypatch: pytest.Monke
     stranger.git("add", "-A")
     stranger.git("commit", "-q", "-m", f"{HOSTILE}$(touch {canary})`touch {canary}`\n\nLedger-Run: ../../x")
     _record(stranger, ledger, None, 0.7)
+    ledger("record", "-m", "f1=0.8", "-e", "other", "--tag", f"t={HOSTILE}")
     _signed(stranger)
     made = Repo(folder / "clone")
     stranger.git("clone", "-q", str(stranger.path), str(made.path))
@@ -179,13 +205,19 @@ def _hostile_configuration(made: Repo, canary: Path) -> None:
     settings = (
         "core.fsmonitor", "core.pager", "core.editor", "core.askPass", "core.sshCommand", "pager.log",
         "diff.external", "diff.evil.command", "diff.evil.textconv", "merge.evil.driver", "gpg.program",
-        "interactive.diffFilter", "credential.helper", "sequence.editor", "core.alternateRefsCommand",
+        "interactive.diffFilter", "credential.helper", "sequence.editor", "core.alternateRefsCommand", "core.gitProxy",
+        "uploadpack.packObjectsHook", "gc.recentObjectsHook", "trailer.ledger-run.command", "trailer.ledger-run.cmd",
+        "remote.origin.uploadpack", "remote.origin.receivepack", "pager.ledger-x", "man.viewer", "browser.x.cmd",
+        "mergetool.x.cmd", "difftool.x.cmd", "gpg.ssh.program", "gpg.ssh.defaultKeyCommand", "pack.packObjectsHook",
     )  # fmt: skip
+    included = ("config", "--file", str(made.path / ".git" / "evil.conf"))
     for name in settings:
-        made.git("config", name, str(program))
-    made.git("config", "log.showSignature", "true")
-    made.git("config", "alias.log", f"!touch {canary}")
-    made.git("config", "alias.cat-file", f"!touch {canary}")
+        made.git(*included, name, str(program))
+    made.git(*included, "log.showSignature", "true")
+    made.git(*included, "alias.log", f"!touch {canary}")
+    made.git(*included, "alias.cat-file", f"!touch {canary}")
+    made.git("config", "include.path", "evil.conf")
+    made.git("config", "includeIf.gitdir:/.path", "evil.conf")
     hooks = made.path / ".git" / "evil-hooks"
     hooks.mkdir()
     for name in ("reference-transaction", "post-checkout", "pre-auto-gc", "post-index-change", "pre-commit"):
@@ -193,7 +225,7 @@ def _hostile_configuration(made: Repo, canary: Path) -> None:
             folder.mkdir(exist_ok=True)
             (folder / name).write_bytes(program.read_bytes())
             (folder / name).chmod(0o755)
-    made.git("config", "core.hooksPath", str(hooks))
+    made.git(*included, "core.hooksPath", str(hooks))
     made.write(
         "evil.py", EVIL.format(canary=canary) + "\n# changed\n"
     )  # a dirty work tree asks the attributes
@@ -223,7 +255,7 @@ def test_reading_runs_nothing_of_a_clone(
     canary.unlink(missing_ok=True)
     words = {"RUN": ids[0], "OTHER": ids[-1], "FOLDER": str(tmp_path / "exported")}
     command = [
-        *name.split()[: 2 if name.startswith("schema") else 1],
+        *name.split()[: 2 if name.startswith(("schema", "hooks")) else 1],
         *(words.get(w, w) for w in READING[name]),
     ]
     for form in ([], ["--json"]) if name not in WITHOUT_JSON else ([],):
@@ -235,3 +267,13 @@ def test_reading_runs_nothing_of_a_clone(
         printed = out + err
         assert not {"\x1b", "\x07", "\r", "\x9b", BIDI} & set(printed), repr(printed)
     assert os.environ.get("PAGER") is None
+
+
+def test_every_command_is_tried_or_asked_for() -> None:
+    """A command that is new has to be put on one of both sides."""
+    from ledger.cli.main import COMMANDS
+    from ledger.cli.schema import schema as group
+
+    assert {name.split()[0] for name in READING} | ASKED_FOR == set(COMMANDS)
+    parts = {name.split()[1] for name in READING if name.startswith("schema")}
+    assert parts == set(group.list_commands(click.Context(group)))
