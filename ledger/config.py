@@ -16,6 +16,7 @@ from ledger import plain_file
 from ledger.canonical import readable
 from ledger.errors import ConfigError
 from ledger.frozen import frozen
+from ledger.git import objects
 from ledger.git.process import Repository, discover
 from ledger.model import Author
 
@@ -62,7 +63,9 @@ class Config:
 
 def load(repository: Repository, environ: Mapping[str, str]) -> Config:
     """Both sources, read once. Raises ConfigError that lists every fault of the file."""
-    return build(read_file(repository.work_tree), git_settings(repository), environ)
+    top = repository.work_tree
+    file = read_file(top) if top else _file_at_head(repository)
+    return build(file, git_settings(repository), environ)
 
 
 def git_settings(repository: Repository) -> dict[str, str]:
@@ -77,10 +80,23 @@ def read_file(top: Path | None) -> dict[str, Any]:
     path = top / FOLDER / "config.toml" if top else None
     if path is None or not path.is_file():
         return {}
+    return _checked(lambda: _text(path), path)
+
+
+def _file_at_head(repository: Repository) -> dict[str, Any]:
+    """Without a work tree (a bare repository) the file of the commit that is checked out counts."""
+    name = f"HEAD:{FOLDER}/config.toml"
+    (found,) = objects.read(repository, [name])
+    if found is None or found.kind != "blob":
+        return {}
+    return _checked(lambda: _decoded(found.body), name)
+
+
+def _checked(text: Callable[[], str], path: object) -> dict[str, Any]:
     import tomllib
 
     try:
-        data = tomllib.loads(_text(path))
+        data = tomllib.loads(text())
     except (OSError, ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         said = "nested too deeply" if isinstance(error, RecursionError) else error
         raise ConfigError(
@@ -108,7 +124,10 @@ def read_file(top: Path | None) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    data = plain_file.read(path, MAX_FILE)
+    return _decoded(plain_file.read(path, MAX_FILE))
+
+
+def _decoded(data: bytes) -> str:
     if len(data) > MAX_FILE:
         raise ValueError(f"more than {MAX_FILE:,} bytes")
     return data.decode("utf-8")

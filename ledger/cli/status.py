@@ -86,6 +86,7 @@ def _tree(app: App) -> WorkTree | None:
 
 
 def _schemas(app: App) -> tuple[Schema | None, str]:
+    from ledger.record import head_schemas
     from ledger.record.run import load_schema
 
     try:
@@ -95,7 +96,12 @@ def _schemas(app: App) -> tuple[Schema | None, str]:
     if schema is not None:
         return schema, ""
     folder = app.workspace.schemas
-    names = sorted(path.stem for path in folder.glob("*.json")) if folder else []
+    here = (
+        (path.stem for path in folder.glob("*.json"))
+        if folder
+        else head_schemas.files(app.workspace.repository)
+    )
+    names = sorted(here)
     if names:
         return (
             None,

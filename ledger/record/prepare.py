@@ -13,7 +13,7 @@ from ledger import plain_file
 from ledger.config import Workspace
 from ledger.errors import ConfigError, LedgerError, RefusedError
 from ledger.model import Code, Fault, Record, Run, SchemaName, Status, new_id, utc_text
-from ledger.record import secrets, typos
+from ledger.record import head_schemas, secrets, typos
 from ledger.record.code import Captured, capture, experiment_name, of_head, of_revision, of_revisions
 from ledger.record.draft import Draft
 from ledger.schema import document
@@ -171,7 +171,7 @@ def load_schema(workspace: Workspace, name: str | None) -> Schema | None:
     folder = workspace.schemas
     wanted = name or workspace.config.schema
     if folder is None:
-        return None
+        return head_schemas.load(workspace.repository, wanted)
     if wanted is None:
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
         return _parsed_schema(files[0]) if len(files) == 1 else None

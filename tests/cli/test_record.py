@@ -360,6 +360,31 @@ def test_the_branch_where_there_is_no_work_tree(
     assert ledger.json("runs")[0]["code.branch"] == "main"
 
 
+_CHECKED = """{"properties": {"metrics": {"properties": {"accuracy": {"type": "number", "maximum": 1}}}}}"""
+
+
+def test_without_a_work_tree_the_schema_of_head_counts(
+    repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.write(".ledger/schemas/one.json", _CHECKED)
+    repo.commit("a schema")
+    repo.git("clone", "-q", "--bare", ".", "../one.git")
+    repo.write(".ledger/schemas/two.json", "{}")
+    repo.write(".ledger/config.toml", '[ledger]\nschema = "one"\n')
+    repo.commit("another, and which counts")
+    repo.git("clone", "-q", "--bare", ".", "../chosen.git")
+    for bare in ("../one.git", "../chosen.git"):
+        monkeypatch.chdir(repo.path / bare)
+        assert ledger.json("status")["schema"]["name"] == "one"
+        ledger("record", "-m", "accuracy=77", "-e", "x", code=1)
+        assert "accuracy" in ledger.err
+        ledger("record", "-m", "accuracy=0.7", "-e", "x")
+        (run,) = ledger.json("runs")
+        assert ledger.json("show", run["run_id"])["run"]["schema"]["name"] == "one"
+    ledger("record", "-m", "accuracy=77", "-e", "x", "--schema", "three", code=1)
+    assert "known: one, two" in ledger.err
+
+
 # Storage ----------------------------------------------------------------------------------------------------------
 
 
