@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.errors import GitError, RefMovedError
 from ledger.git import refs
+from ledger.git.process import LockedError
 from ledger.git.remote import Wish
 from ledger.model import StoreFault
 from ledger.share.session import LINKS_FROM, Session
@@ -18,8 +19,7 @@ def merge(session: Session, name: str) -> list[StoreFault]:
 
     Raises RefMovedError, LockedError when others write all the time.
     """
-    repository = session.repository
-    link_log.fold(repository)
+    _fold(session)
     for attempt in range(_ATTEMPTS):
         theirs, ours = _tip(session, LINKS_FROM + remote_part(name)), _tip(session, link_log.REF)
         if theirs is None or _reaches(session, ours, theirs):
@@ -29,8 +29,8 @@ def merge(session: Session, name: str) -> list[StoreFault]:
             return faults
         try:
             _move(session, ours, theirs)
-        except RefMovedError:
-            if attempt == _ATTEMPTS - 1:
+        except (RefMovedError, LockedError) as error:
+            if attempt == _ATTEMPTS - 1 or (isinstance(error, LockedError) and not session.unlocked(error)):
                 raise
         else:
             return []
@@ -50,11 +50,21 @@ def _move(session: Session, ours: str | None, theirs: str) -> None:
 
 def wish(session: Session, there: str | None) -> Wish | None:
     """What to send so that a remote has all links; nothing where it has, or has others that were not merged yet."""
-    link_log.fold(session.repository)
+    _fold(session)
     ours = _tip(session, link_log.REF)
     if ours is None or ours == there or (there and not _reaches(session, ours, there)):
         return None
     return Wish(ref=link_log.REF, new=ours, old=there)
+
+
+def _fold(session: Session) -> None:
+    """Take in what the hook noted."""
+    try:
+        link_log.fold(session.repository)
+    except LockedError as error:
+        if not session.unlocked(error):
+            raise
+        link_log.fold(session.repository)
 
 
 def _tip(session: Session, ref: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.errors import ContentionError, RefMovedError
 from ledger.share import kept, links, requests
 from ledger.share.fetch import Fetched, Wanted, fetch
 from ledger.share.merge import Merged, Task, merge
@@ -47,7 +48,7 @@ def pull_once(
     fetched = fetch(session, name, wanted)
     note(report, fetched)
     if fetched.seen.links:
-        report.odd += [fault for fault in links.merge(session, name) if fault not in report.odd]
+        _merge_links(session, name, report)
     chain.drain(session.repository, home=name, wait_seconds=DRAIN_SECONDS)
     outcome = merge(session, Task(name=name, wanted=wanted, leave=fetched.unusable, fold=fold))
     for fault in outcome.faults:
@@ -63,6 +64,13 @@ def pull_once(
         elif entry.problem == STILL_THERE:
             entry.problem = ""
     return fetched, outcome.experiments
+
+
+def _merge_links(session: Session, name: str, report: Report) -> None:
+    try:
+        report.odd += [fault for fault in links.merge(session, name) if fault not in report.odd]
+    except (ContentionError, RefMovedError) as error:  # runs go on without
+        report.trouble = error.message
 
 
 def note(report: Report, fetched: Fetched) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ledger.errors import ContentionError, RefMovedError
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Fate, Wish
 from ledger.share import code, inbox, kept, links, quarantine, redactions
@@ -104,6 +105,16 @@ class _Push:
 
     def _send_links(self, fetched: Fetched) -> None:
         """What is known of rewritten history, joined with what the remote knows by now."""
+        try:
+            arrived = self._links_arrived(fetched)
+        except (ContentionError, RefMovedError) as error:  # the runs are published
+            self.report.trouble = self.report.trouble or error.message
+            return
+        if not arrived:
+            said = f"{self.name}: others were first with links of rewritten history; the next push sends them"
+            self.report.trouble = self.report.trouble or said
+
+    def _links_arrived(self, fetched: Fetched) -> bool:
         there = fetched.seen.links
         for pause in pauses(_LINK_ATTEMPTS):
             wish = links.wish(self.session, there) if self.options.slugs is None else None
@@ -111,9 +122,10 @@ class _Push:
             if wish and fate is Fate.REFUSED:
                 self.report.trouble = self.report.trouble or f"{self.name} refuses {wish.ref}"
             if fate in (Fate.TAKEN, Fate.REFUSED):
-                return
+                return True
             time.sleep(pause)
             there = self._pulled()[0].seen.links
+        return False
 
     def _release(self) -> None:
         for slug, records in quarantine.entries(self.repository).items():

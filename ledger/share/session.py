@@ -58,10 +58,16 @@ class Session:
             try:
                 return refs.update(self.repository, updates, reason=reason, keep=self.keep)
             except LockedError as error:
-                if not self._left_by_the_dead(error):
+                if not self.unlocked(error):
                     raise
-                error.path.unlink(missing_ok=True)
         return refs.update(self.repository, updates, reason=reason, keep=self.keep)
+
+    def unlocked(self, error: LockedError) -> bool:
+        """Remove a lock file that a killed sync left; whether it was one."""
+        if self._left_by_the_dead(error):
+            error.path.unlink(missing_ok=True)
+            return True
+        return False
 
     def _left_by_the_dead(self, error: LockedError) -> bool:
         before = self.held.predecessor

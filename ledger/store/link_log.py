@@ -139,8 +139,13 @@ def add(repository: Repository, events: Sequence[Event], author: Author | None =
         made = _commit(repository, fresh, [found.id] if found else [], author or Author())
         try:
             publish(repository, made, found.id if found else None, "ledger: links")
-        except (RefMovedError, LockedError):
+        except RefMovedError:
             if attempt == _ATTEMPTS - 1:
+                raise
+        except LockedError as error:  # git waited already: who holds it for so long is dead, or hangs
+            from ledger.store import aftercare  # who only reads needs none of it
+
+            if attempt == _ATTEMPTS - 1 or not aftercare.remove_stale(repository, error.path):
                 raise
         else:
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 from conftest import Ledger, Repo
 from faults.crew import acknowledged, say
 from share.clones import REF, Hub, bare, exists, listed, runs, tip
+
+import ledger as api
 
 pytestmark = pytest.mark.faults
 
@@ -39,6 +42,40 @@ def test_a_line_that_is_cut_doubles_nothing(hub: Hub, tmp_path: Path, when: str)
     assert hub.runs() == made
     assert done["experiments"][0]["sent"] == 3
     assert done["pushes"] == (1 if when == "after" else 2)
+
+
+_REFUSE = """
+while read old new ref; do
+  for commit in $(git rev-list $new --not --all); do
+    git show $commit:params.json | grep -q poison && echo "no" >&2 && exit 1
+  done
+done
+exit 0
+"""
+
+
+@pytest.mark.parametrize("bad", [0, 62, 99])
+def test_one_refused_run_of_a_hundred_is_named_and_99_arrive(hub: Hub, bad: int) -> None:
+    hub.hook("pre-receive", _REFUSE)
+    one = hub.clone("one")
+    batch = [
+        {
+            "params": {"data": "poison" if number == bad else "clean"},
+            "metrics": {"f1": number / 100},
+            "experiment": "main",
+        }
+        for number in range(100)
+    ]
+    made = [done.id for done in api.record_many(batch, repository=one.path)]
+    report = hub.push(one, code=1)
+    (done,) = report["experiments"]
+    assert hub.runs() == [run for run in made if run != made[bad]]
+    assert (done["sent"], len(done["quarantined"])) == (99, 1)
+    assert done["quarantined"][0] in hub.ledger.err
+    (shown,) = (row for row in hub.ledger.json("-C", str(one.path), "show", made[bad])["records"])
+    assert done["quarantined"] == [shown["record"]]
+    assert report["pushes"] <= 2 * math.log2(100)
+    say(f"run {bad + 1} of 100 refused: 99 arrived in {report['pushes']} pushes")
 
 
 def test_a_run_edited_in_two_clones_is_merged_by_field(hub: Hub) -> None:

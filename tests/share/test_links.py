@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 from conftest import Repo
@@ -80,6 +81,28 @@ def test_what_is_no_log_of_links_is_told_and_left_alone(hub: Hub) -> None:
     hub.push(other)
     assert hub.repo.git("rev-parse", REF) == hostile, "nobody's links are replaced"
     assert len(hub.runs()) == 1, "runs are published all the same"
+
+
+@pytest.mark.parametrize("left_by", ["a killed push", "somebody, an hour ago"])
+def test_a_lock_that_the_dead_left_is_in_nobody_s_way(hub: Hub, left_by: str) -> None:
+    one, other = hub.clone("one"), hub.clone("other")
+    amended(hub, one, "one")
+    hub.record(other)
+    lock = one.path / ".git" / f"{REF}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    held = hub.push(one, code=4)
+    assert "links.lock" in held["trouble"]
+    assert len(hub.runs()) == 1, "runs are published all the same"
+    if left_by == "a killed push":
+        note = one.path / ".git/ledger/sync.lock"
+        note.write_text(note.read_text().replace('"open": false', '"open": true'))
+    else:
+        os.utime(lock, (time.time() - 3600,) * 2)
+    assert hub.push(one)["trouble"] is None
+    assert exists(hub.repo, REF)
+    assert not lock.exists()
+    assert not list((one.path / ".git/ledger/rewritten").glob("*.pairs"))
 
 
 def test_links_that_a_server_refuses_are_sent_the_next_time(hub: Hub) -> None:
