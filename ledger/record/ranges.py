@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ledger.errors import GateError
 from ledger.frozen import frozen
@@ -38,9 +38,11 @@ class _Range:
             ),
         )
 
-    def broken(self, values: Iterable[float]) -> float | None:
+    def broken(self, values: Sequence[float]) -> float | None:
         """The first value outside; NaN and what has no value are not."""
         least, greatest = self.least, self.greatest
+        if values and least <= min(values) and max(values) <= greatest:  # not so where NaN comes first
+            return None
         return next((value for value in values if value < least or value > greatest), None)
 
     def told(self, value: float) -> str:
@@ -77,9 +79,9 @@ class Ranges:
             return
         for layout in dict.fromkeys(calls.layouts):
             for place, bounds in self._of(layout):
-                self._look(bounds, [values[place] for values in calls.of_layout(layout)])
+                self._look(bounds, calls.column(layout, place))
 
-    def check_series(self, metric: str, values: Iterable[float]) -> None:
+    def check_series(self, metric: str, values: Sequence[float]) -> None:
         """Look at a series that came at once."""
         if metric in self._ranges:
             self._look(self._ranges[metric], values)
@@ -93,7 +95,7 @@ class Ranges:
             ]
         return self._places[layout]
 
-    def _look(self, bounds: _Range, values: Iterable[float]) -> None:
+    def _look(self, bounds: _Range, values: Sequence[float]) -> None:
         wrong = bounds.broken(values)
         if wrong is None or self._ranges.pop(bounds.name, None) is None:
             return

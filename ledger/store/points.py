@@ -63,11 +63,10 @@ class Calls:
         layouts, steps, times, values = (flat[item::ITEMS] for item in range(ITEMS))
         return cls(layouts=layouts, steps=steps, times=times, values=values)
 
-    def of_layout(self, wanted: Layout) -> Iterator[Sequence[float]]:
-        """The values of each call that has it."""
-        for layout, values in zip(self.layouts, self.values, strict=True):
-            if layout is wanted:
-                yield (values,) if isinstance(values, float) else values
+    def column(self, layout: Layout, place: int) -> list[float]:
+        """The values of one metric of a layout, call by call."""
+        found = [values for one, values in zip(self.layouts, self.values, strict=True) if one is layout]
+        return [values if isinstance(values, float) else values[place] for values in found]
 
 
 def encode(calls: Calls) -> list[bytes]:

@@ -185,6 +185,7 @@ def bounded(repo: Repo) -> Repo:
         ("open", [], 1.0, "below 1"),
         ("both", [1.0], 0.0, "above 0"),
         ("both", [float("nan"), None], 1.1, "maximum 1"),
+        ("both", [0.5, float("nan"), 1.0], 1.1, "maximum 1"),
     ],
 )
 def test_bounds_are_looked_at_while_the_run_goes_on(
