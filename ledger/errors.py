@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+_NOTED = 20
+"""Details that a traceback shows."""
+
 
 class LedgerError(Exception):
     """Something that went wrong and can be said in one line.
@@ -24,6 +27,8 @@ class LedgerError(Exception):
         self.message = message
         self.hint = hint
         self.details = details
+        for line in (*details[:_NOTED], *([f"hint: {hint}"] if hint else [])):
+            self.add_note(line)  # so that a traceback tells what the command line would
 
 
 class UsageError(LedgerError):

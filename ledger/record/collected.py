@@ -14,6 +14,8 @@ Note = Callable[[dict[str, object]], None]
 class Params(MutableMapping[str, Any]):
     """The settings of a run by name; nested mappings are values. They can be added to and replaced, not removed."""
 
+    __slots__ = ("_note", "_values")
+
     def __init__(self, values: Mapping[str, Json], note: Note) -> None:
         self._values = dict(values)
         self._note = note
@@ -36,9 +38,14 @@ class Params(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __repr__(self) -> str:
+        return repr(self._values)
+
 
 class Summary(MutableMapping[str, Any]):
     """Values given by hand: they win over what a rule makes of the series of that name."""
+
+    __slots__ = ("_note", "_values")  # `summary.f1 = 0.9` is an error, not a value that nobody keeps
 
     def __init__(self, note: Note) -> None:
         self._values: dict[str, Metric] = {}
@@ -63,3 +70,6 @@ class Summary(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)

@@ -32,7 +32,8 @@ def of(error: BaseException, received: int | None) -> Ending:
     if isinstance(error, SystemExit) and not isinstance(error, Terminated) and not told_to_end:
         if error.code in (None, 0):
             return Ending(status=Status.FINISHED)
-        return Ending(status=Status.FAILED, reason=f"exit code {error.code}"[:MAX_LINE])
+        said = f"exit code {error.code}" if isinstance(error.code, int) else _one_line(error)
+        return Ending(status=Status.FAILED, reason=said[:MAX_LINE])
     if isinstance(error, (KeyboardInterrupt, SystemExit)) or told_to_end:
         return Ending(status=Status.KILLED, reason=_signal_name(received))
     lines = "".join(traceback.format_exception(error)).splitlines()

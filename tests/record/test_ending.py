@@ -17,6 +17,7 @@ from ledger.record.signals import Terminated
         (SystemExit(), None, Status.FINISHED, None),
         (SystemExit(0), signal.SIGINT, Status.FINISHED, None),
         (SystemExit(2), None, Status.FAILED, "exit code 2"),
+        (SystemExit("no data\nat all"), None, Status.FAILED, "SystemExit: no data"),
         (SystemExit(0), signal.SIGTERM, Status.KILLED, "SIGTERM"),
         (Terminated(signal.SIGTERM), signal.SIGTERM, Status.KILLED, "SIGTERM"),
         (KeyboardInterrupt(), None, Status.KILLED, "KeyboardInterrupt"),

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import threading
+import traceback
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +22,7 @@ from record.lived import journals, metrics, points, shown
 
 import ledger as ledger_package
 from ledger import Run, start
-from ledger.errors import ContentionError, GateError, InputError
+from ledger.errors import ConfigError, ContentionError, GateError, InputError
 from ledger.store import history
 
 pytestmark = pytest.mark.usefixtures("repo")
@@ -173,6 +174,31 @@ def test_wrong_use_is_an_error_at_once_and_costs_nothing_else(ledger: Ledger) ->
                 wrong(run)
         run.log(loss=2.0, step=2)
     assert points(ledger, run.id) == [("loss", 1, 1.0), ("loss", 2, 2.0)]
+
+
+@pytest.mark.usefixtures("repo")
+def test_a_summary_takes_no_attributes() -> None:
+    with start(params={"lr": 1}) as run:
+        with pytest.raises(AttributeError):
+            run.summary.f1 = 0.5  # type: ignore[attr-defined]  # what other trackers take
+        with pytest.raises(AttributeError):
+            run.params.lr = 2  # type: ignore[attr-defined]
+        assert repr(run.params) == "{'lr': 1}"
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_traceback_says_what_the_command_line_would(repo: Repo) -> None:
+    repo.write(
+        ".ledger/schemas/m.json", '{"properties": {"metrics": {"properties": {"f1": {"minimum": "x"}}}}}'
+    )
+    with pytest.raises(ConfigError) as caught:
+        start()
+    told = "".join(traceback.format_exception(caught.value))
+    assert '$.properties.metrics.properties.f1.minimum = "x"' in told
+    repo.path.joinpath(".ledger/schemas/m.json").unlink()
+    with pytest.raises(InputError) as wrong, start() as run:
+        run.log(loss="high")
+    assert "hint: a metric is a number or None" in "".join(traceback.format_exception(wrong.value))
 
 
 def test_what_comes_late_belongs_to_the_run(repo: Repo, ledger: Ledger) -> None:
