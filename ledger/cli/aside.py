@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from ledger.schema.definition import Definition
 
 
+ADOPT = "if they mean the same, `ledger schema migrate` drafts the migration that joins them"
+"""What becomes of values that were recorded before a schema said what they mean."""
+
+
 def parenthesised(text: str, own: Definition | None, target_unit: str | None) -> str:
     """`(0.842)`, with the unit where it is not that of the column: `(1500 ms)`, `(0.842 [1])`; nothing for nothing."""
     unit = own.unit if own and own.unit != (target_unit or "1") else None

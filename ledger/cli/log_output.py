@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
-from ledger.cli.aside import own_document, parenthesised
+from ledger.cli.aside import ADOPT, own_document, parenthesised
 from ledger.frozen import frozen
 from ledger.model import Grade, Level
 from ledger.render.format import date, day, delta, number
@@ -280,6 +280,8 @@ class Printer:
         for name in self.found.metrics:
             if self.at and not self.found.targets[name].declared and self._is_undeclared(name):
                 yield f"{escape(name)} has no definition at {self.at[:9]}: --at HEAD shows it as it is defined now"
+            if not self.at and self.found.targets[name].declared and self._is_undeclared(name):
+                yield f"? {escape(name)}: values from before a schema said what it means; {ADOPT}"
             if any((cell := row.cells.get(name)) and cell.drift for row in self.rows):
                 yield f"{DRIFT} the code behind {escape(name)} changed: ledger drift {escape(name)}"
         if left.incomparable:

@@ -11,7 +11,8 @@ import click
 
 from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
-from ledger.cli.viewing import Viewing, view_options
+from ledger.cli.aside import ADOPT
+from ledger.cli.viewing import Viewing, listed, view_options
 from ledger.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -332,6 +333,8 @@ class _Printer:
         for metric, params in self._parted():
             ordered = ": sorted within each" if f"metrics.{metric}" in self.found.keys else ""
             self.app.talk(f"hint: {metric} compares only within one {' and '.join(params)}{ordered}")
+        if names := self._undeclared():
+            self.app.talk(f"hint: ? {listed(names)}: values from before a schema said what it means; {ADOPT}")
         if self.left_out:
             count = len(self.left_out)
             self.app.talk(f"+{count:,} {'column' if count == 1 else 'columns'} (--columns)")
@@ -340,6 +343,13 @@ class _Printer:
             self.app.talk(f"{shown:,} of {passed:,} runs shown (-n {shown})")
         if left_out:
             self.app.talk(f"{left_out:,} {'run' if left_out == 1 else 'runs'} left out: no comparable value")
+
+    def _undeclared(self) -> list[str]:
+        from ledger.trace.apart import undeclared
+
+        return list(
+            undeclared(self.found, [name for name in self._every_name() if name not in self.left_out])
+        )
 
     def _parted(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         from ledger.trace.apart import parted

@@ -98,13 +98,16 @@ def infer(app: App, /, *, experiment: str | None, name: str, output: str | None)
         if len(places) < total
         else f"{total:,} {'run' if total == 1 else 'runs'}"
     )
-    app.talk(
-        f"drafted {_relative(path)} from {of}; fill in unit, how and on of each metric, take out of `required` "
-        "what a run may lack, then git add it"
-    )
-    app.talk(
-        "values recorded before have no definition: `ledger schema migrate` drafts that they mean the same"
-    )
+    app.talk(_NEXT.format(path=_relative(path), of=of))
+
+
+_NEXT = """\
+drafted {path} from {of}
+
+next:
+  1. fill in unit, how and on of each metric, and take out of `required` what a run may lack
+  2. ledger schema migrate    values recorded before have no definition and stay apart (?); this drafts what joins them
+  3. ledger schema check      then git add {path} .ledger/migrations, and commit them together"""
 
 
 def _places(app: App, experiment: str | None) -> tuple[list[Place], int]:

@@ -46,19 +46,20 @@ class Viewing:
 
         names = targets.without(view, metrics)
         if names:
-            app.talk(f"hint: --as {self.wanted}: as defined now: {_listed(names)}")
+            app.talk(f"hint: --as {self.wanted}: as defined now: {listed(names)}")
 
     def require(self, apart: Callable[[], Collection[str]]) -> None:
         """Raises GateError if --strict was given and any of these metrics has a value that does not count."""
         names = sorted(apart()) if self.strict else []
         if names:
             raise GateError(
-                f"not every value can be compared: {_listed(names)}",
+                f"not every value can be compared: {listed(names)}",
                 hint="without --strict they are shown apart; ledger explain RUN METRIC says why",
             )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first few of some names."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 

@@ -64,6 +64,20 @@ def _codes(view: View, rows: pa.Array) -> pa.Array:
     return pa.array([view.schema_codes[row] for row in rows.to_pylist()], pa.int32())
 
 
+def undeclared(found: Found, names: Iterable[str]) -> Iterator[str]:
+    """Declared metrics among columns of which some found run has a value without a definition."""
+    import pyarrow.compute as pc
+
+    view = found.columns.view
+    for group, _, metric in (name.partition(".") for name in names):
+        if group != METRICS or not view.target(metric).declared:
+            continue
+        if any(plan.grade is Grade.UNDECLARED for plan in view.plans(metric)):
+            grades = found.columns.column(f"{GRADE}.{metric}", found.rows)
+            if pc.any(pc.equal(grades, Grade.UNDECLARED.value)).as_py():
+                yield metric
+
+
 def parted(found: Found, names: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Metrics among columns that compare only within one value of some params, which differ among the found runs.
 
@@ -94,14 +108,17 @@ def asides(columns: Columns, metric: str, rows: pa.Array) -> tuple[pa.Array, lis
     codes = _codes(view, rows)
     values = _numbers(recorded(columns, metric, rows))
     plans = view.plans(metric)
-    for code in pc.unique(codes).to_pylist():
-        if plans[code].grade in grades(view):
-            found = plan_columns.evaluate(plans[code], _recorded(columns, plans[code], rows), len(rows))
-            values = pc.if_else(
-                pc.equal(codes, code), pc.coalesce(found.values.cast(pa.float64()), values), values
-            )
     counts = pc.is_valid(columns.column(f"{METRICS}.{metric}", rows))
     own = [plans[code].own for code in codes.to_pylist()]
+    for code in pc.unique(codes).to_pylist():
+        for plan in (plans[code], *plans[code].instead):
+            if plan.grade in grades(view):
+                found = plan_columns.evaluate(plan, _recorded(columns, plan, rows), len(rows))
+                mine = pc.and_(pc.equal(codes, code), pc.is_valid(found.values))
+                values = pc.if_else(mine, found.values.cast(pa.float64()), values)
+                if plan is not plans[code]:
+                    own = [plan.own if mine[at].as_py() else one for at, one in enumerate(own)]
+                break
     return pc.if_else(counts, pa.scalar(None, pa.float64()), values), own
 
 
@@ -112,6 +129,7 @@ def recorded(columns: Columns, metric: str, rows: pa.Array) -> pa.Array:
 
     found = columns.column(f"{RECORDED}.{metric}", rows)
     plans = columns.view.plans(metric)
+    found = _with_old_names(columns, metric, found, rows)
     others = {plan.source.name for plan in plans if plan.own and plan.source and plan.source.name != metric}
     if not others or pa.types.is_string(found.type):
         return found
@@ -123,6 +141,23 @@ def recorded(columns: Columns, metric: str, rows: pa.Array) -> pa.Array:
         renamed = columns.recorded.numbers(METRICS, name, rows)
         chosen = pc.is_in(codes, value_set=pa.array(mine, pa.int32()))
         found = pc.if_else(chosen, renamed, found.cast(pa.float64()))
+    return found
+
+
+def _with_old_names(columns: Columns, metric: str, found: pa.Array, rows: pa.Array) -> pa.Array:
+    """What runs recorded under an old name without a definition, where they have nothing under the new one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_string(found.type):
+        return found
+    codes, plans = _codes(columns.view, rows), columns.view.plans(metric)
+    olds = {one.sources[0] for plan in plans for one in plan.instead if one.grade is Grade.UNDECLARED}
+    for old in sorted(olds):
+        mine = [code for code, plan in enumerate(plans) if any(one.sources == (old,) for one in plan.instead)]
+        chosen = pc.is_in(codes, value_set=pa.array(mine, pa.int32()))
+        there = pc.if_else(chosen, columns.recorded.numbers(METRICS, old, rows), pa.scalar(None, pa.float64()))
+        found = pc.coalesce(found.cast(pa.float64()), there)
     return found
 
 

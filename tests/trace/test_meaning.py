@@ -66,3 +66,24 @@ def test_a_draft_says_so_until_it_is_complete_or_gone(project: Project, ledger: 
     path.unlink()
     ledger("runs")
     assert "warning" not in ledger.err
+
+
+def test_the_first_schema_is_no_cliff(repo: Repo, ledger: Ledger) -> None:
+    """Every command that shows older values apart says what joins them, until that is done."""
+    project = Project(repo, ledger)
+    for f1 in (0.5, 0.6):
+        project.commit("code")
+        project.record(f1=f1)
+    assert project.rows("f1") == [("identical", 0.6), ("identical", 0.5)]
+    assert "schema migrate" not in ledger("log", "--metric", "f1")
+    ledger("schema", "infer")
+    assert "ledger schema migrate" in ledger.err
+    assert project.rows("f1") == [("undeclared", 0.6), ("undeclared", 0.5)]
+    for command in (("log", "--metric", "f1"), ("runs",)):
+        out = ledger(*command)
+        assert "`ledger schema migrate` drafts the migration that joins them" in out + ledger.err
+    project.migrate(reason="the code did not change")
+    assert project.rows("f1") == [("exact", 0.6), ("exact", 0.5)]
+    for command in (("log", "--metric", "f1"), ("runs",)):
+        out = ledger(*command)
+        assert "schema migrate" not in out + ledger.err
