@@ -12,6 +12,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
+from functools import lru_cache
 from typing import IO, TYPE_CHECKING, cast
 
 from ledger.errors import FormatError, GitError
@@ -74,6 +75,7 @@ def commit(
     return make("commit", text.encode(), object_format)
 
 
+@lru_cache(maxsize=256)
 def _ident(text: str) -> str:
     """Without the characters that would end the field, and without the crud that git strips at its ends."""
     return "".join(c for c in text if c not in "<>\n\r\0").strip(" .,:;\"'\\")

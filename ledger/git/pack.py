@@ -27,8 +27,8 @@ class Deflated:
 
     base: str
     """The id of another one, of which it holds only what differs; empty where it is whole."""
-    size: int
-    """Bytes before compression."""
+    head: bytes
+    """Its type and its size before compression, as an entry begins."""
     data: bytes
 
 
@@ -59,8 +59,7 @@ def pack(objects: Sequence[Packed], object_format: str, level: int, *, deltas: b
         made = item.deflated
         if made is None or (made.base and made.base not in places):
             made = similar.deflated(item) if similar else _whole(item, level)
-        kind = _OFFSET_DELTA if made.base else _TYPES[item.kind]
-        head = _entry_head(kind, made.size) + (_backwards(at - places[made.base]) if made.base else b"")
+        head = made.head + _backwards(at - places[made.base]) if made.base else made.head
         places[item.id] = at
         parts += (head, made.data)
         at += len(head) + len(made.data)
@@ -86,7 +85,8 @@ def _signed(body: bytes, object_format: str) -> bytes:
 
 
 def _whole(item: Packed, level: int) -> Deflated:
-    return Deflated("", len(item.body), zlib.compress(item.body, level))
+    head = _entry_head(_TYPES[item.kind], len(item.body))
+    return Deflated("", head, zlib.compress(item.body, level))
 
 
 def _entry_head(kind: int, size: int) -> bytes:
@@ -133,7 +133,8 @@ class _Similar:
         elif self._vain[key] < _PATIENCE:
             delta = _difference(base, lines, len(item.body))
             if delta:
-                return Deflated(base.id, len(delta), zlib.compress(delta, self._level))
+                head = _entry_head(_OFFSET_DELTA, len(delta))
+                return Deflated(base.id, head, zlib.compress(delta, self._level))
             self._vain[key] += 1
         return _whole(item, self._level)
 

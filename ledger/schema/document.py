@@ -9,6 +9,7 @@ the words of its definition. `strict` refuses names that the document does not d
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
@@ -22,7 +23,7 @@ from ledger.frozen import frozen
 from ledger.model import Fault, Json, Metric
 from ledger.schema import formats, references
 from ledger.schema.definition import Definition, Role, from_property
-from ledger.schema.engine import Rules, non_finite
+from ledger.schema.engine import Rules
 
 if TYPE_CHECKING:
     from ledger.schema.explain import Path
@@ -148,7 +149,8 @@ def validate(
         return (Fault(file=origin("params", ""), path="$.params", value="", rule=rule, hint="flatten it"),)
     instance = {"params": dict(params), "metrics": dict(metrics)}
     rules = _rules(schema.data, schema.strict)
-    if rules.accept(instance) and not any(map(non_finite, metrics.values())):
+    floats = [value for value in metrics.values() if isinstance(value, float)]
+    if rules.accept(instance) and all(map(math.isfinite, floats)):
         return ()
     known: Mapping[Path, Mapping[str, Definition]] = {
         ("params",): schema.params,

@@ -64,7 +64,7 @@ class Sieve:
         stored = [*made.blobs.values(), *made.trees.values()]
         deflated = pack.deflated(stored, _LEVEL)
         forms = [
-            (item.id, item.kind, item.body, form.base, form.size, form.data)
+            (item.id, item.kind, item.body, form.base, form.head, form.data)
             for item, form in zip(stored, deflated, strict=True)
         ]
         return marshal.dumps((forms, answers))

@@ -28,6 +28,7 @@ MAX_HISTORY_BYTES = 64 << 20
 MAX_ENTRIES = 10_000
 REQUIRED = (RUN, PARAMS, METRICS)
 _PLAIN = ("name", "base", "started", "finished", "duration", "parent", "note", "reason")
+_NUMBERS = frozenset((int, float, type(None)))
 _LISTS = ("merges", "settles", "command")
 
 
@@ -157,6 +158,8 @@ def metrics(data: bytes, *, what: str) -> dict[str, Metric]:
 
 
 def metrics_of(values: Mapping[str, Any], *, what: str) -> dict[str, Metric]:
+    if _NUMBERS.issuperset(map(type, values.values())):
+        return dict(values)
     out = {name: canonical.number(value) for name, value in values.items()}
     for name, value in out.items():
         if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):

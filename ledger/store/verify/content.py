@@ -76,8 +76,7 @@ def content(files: Mapping[str, bytes]) -> Content:
         found.params = params
     if metrics is not None:
         found.metrics = metrics
-        found.numbers = {name: canonical.number(value) for name, value in metrics.items()}
-        found.wrong += _metrics(found.numbers)
+        _metrics(found)
     if found.run is not None:
         _schema(found, files.get(codec.SCHEMA))
     found.wrong += events(files.get(codec.EVENTS, b""))
@@ -145,11 +144,12 @@ def _said(fault: Fault) -> str:
     return str(fault).removeprefix(f"{fault.file}: ")
 
 
-def _metrics(values: Mapping[str, Any]) -> Iterator[Wrong]:
+def _metrics(found: Content) -> None:
     try:
-        codec.metrics_of(values, what="")
+        found.numbers = codec.metrics_of(found.metrics, what="")
     except FormatError as error:
-        yield codec.METRICS, error.message.removeprefix(f": {codec.METRICS}: ")
+        found.wrong.append((codec.METRICS, error.message.removeprefix(f": {codec.METRICS}: ")))
+        found.numbers = {name: canonical.number(value) for name, value in found.metrics.items()}
 
 
 def _schema(found: Content, data: bytes | None) -> None:
