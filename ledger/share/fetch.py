@@ -42,6 +42,11 @@ class Seen:
     links: str | None = None
     redactions: str | None = None
 
+    def tip(self, ref: str) -> str:
+        """Of a chain, an inbox or a log; empty where it has none."""
+        logs = {LINKS: self.links, REDACTIONS: self.redactions}
+        return self.runs.get(ref.removeprefix(RUNS)) or self.inboxes.get(ref) or logs.get(ref) or ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewound:
@@ -143,7 +148,9 @@ class _Fetch:
         claims = [*chains, *boxes]
         if claims or links or log:
             loose = [*([LINKS] if links else []), *([REDACTIONS] if log else [])]
-            self._bring([*(claim.ref for claim in claims), *loose])
+            bad = self._bring([*(claim.ref for claim in claims), *loose])
+            claims = [claim for claim in claims if claim.ref not in bad]
+            links, log = (None if LINKS in bad else links), (None if REDACTIONS in bad else log)
         cleanser = self._redactions(log)
         claims = self._followed(claims, cleanser)
         sound = self._judged(claims)
@@ -173,7 +180,8 @@ class _Fetch:
     def _new_chains(self) -> list[Claim]:
         new = self._differing()
         if self.repository.shallow and not self.wanted.whole:
-            self.result.lacking = frozenset(new.keys() - self.pins.keys())
+            unsent = (slug for slug, tip in new.items() if tip not in self.wanted.ours)
+            self.result.lacking = frozenset(unsent).difference(self.pins)
         return [
             Claim(ref=RUNS + s, tip=tip, slug=s, pin=self.pins.get(s))
             for s, tip in new.items()
@@ -197,10 +205,26 @@ class _Fetch:
     def _new_links(self) -> str | None:
         return self.seen.links if self.seen.links != self.local.links else None
 
-    def _bring(self, wanted: Collection[str]) -> None:
+    def _bring(self, wanted: Collection[str]) -> frozenset[str]:
+        """Fetch what some refs reach; those that git refuses."""
         self.session.told(f"fetching from {self.name}")
         have = {*self.pins.values(), *(tip.id for tip in self.local.runs.values() if tip.kind == "commit")}
-        remote.fetch(self.repository, self.name, sorted(wanted), have=have, keep=self.session.keep)
+        return frozenset(self._halved(sorted(wanted), have))
+
+    def _halved(self, wanted: Sequence[str], have: Collection[str]) -> Iterator[str]:
+        """One malformed object anywhere ends a fetch: halves until the ref that leads to it stands alone."""
+        try:
+            remote.fetch(self.repository, self.name, wanted, have=have, keep=self.session.keep)
+        except remote.MalformedError as error:
+            if len(wanted) == 1:
+                what = error.message.removeprefix(f"{self.name}: ")
+                tip = self.seen.tip(wanted[0])
+                self.result.refused.append(StoreFault(ref=wanted[0], commit=tip, path="", what=what))
+                yield wanted[0]
+            else:
+                middle = len(wanted) // 2
+                yield from self._halved(wanted[:middle], have)
+                yield from self._halved(wanted[middle:], have)
 
     def _redactions(self, tip: str | None) -> Cleanser:
         """Take over what the remote says was taken out of chains; what is known then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -134,6 +135,26 @@ def test_a_remote_that_may_be_read_only_is_not_a_race(
     one.git("config", "--unset", "remote.origin.receivepack")
     hub.push(one)
     assert hub.runs() == [run]
+
+
+@pytest.mark.slow
+def test_a_guarded_remote_lets_the_inbox_in_and_reads_only_what_is_new(
+    crowded: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ledger.git.process import discover
+    from ledger.share import server
+
+    one = crowded.clone("one")
+    crowded.record(one)
+    crowded.push(one)
+    (ref,) = boxes(crowded.repo)
+    new = crowded.repo.git("rev-parse", ref)
+    crowded.repo.git("update-ref", "-d", ref)
+    repository = discover(crowded.repo.path, dict(os.environ))
+    seen: list[str] = []
+    monkeypatch.setattr(server, "records", lambda _walk, _ref, ids: seen.extend(ids))
+    assert server.check(repository, [server.Command(ref=ref, old=None, new=new)]) == []
+    assert seen == [new]
 
 
 def test_copies_of_a_clone_do_not_write_to_one_inbox(hub: Hub) -> None:

@@ -56,7 +56,7 @@ def test_a_job_that_goes_on_sends_what_is_new_only(hub: Hub) -> None:
 def test_the_first_runs_of_all_need_no_inbox(hub: Hub) -> None:
     job = hub.clone("job", "--depth=1")
     run = hub.record(job)
-    hub.push(job)
+    assert not hub.push(job)["experiments"][0]["inbox"]
     assert hub.runs() == [run]
     second = hub.record(job)
     hub.push(job)
