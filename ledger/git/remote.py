@@ -34,10 +34,17 @@ _KEYS = re.compile(r"Permission denied|could not read (Username|Password)|Authen
 _ABSENT = re.compile(
     r"does not appear to be a git repository|[Rr]epository .*not found|Could not resolve host"
 )
+_MALFORMED = re.compile(
+    r"fsck error|did not send all necessary objects|missing (?:blob|tree|commit)|unable to read|bad object|corrupt"
+)
 _CONTENDED = re.compile(
     r"stale info|non-fast-forward|fetch first|needs force|cannot lock|failed to (update|lock|write)|incorrect old"
     r"|already exists|atomic|transaction|failed to report|cannot update|unable to resolve|timed? ?out|try again"
 )
+
+
+class MalformedError(RemoteError):
+    """What a remote holds, or lacks, is refused by git itself (`fetch.fsckObjects`)."""
 
 
 def names(repository: Repository) -> list[str]:
@@ -90,7 +97,7 @@ def fetch(
 ) -> None:
     """Bring what refs of the remote reach; no ref is written. `have` are the only commits that it is told of.
 
-    Raises RemoteError.
+    Raises RemoteError; MalformedError where trying again is of no use.
     """
     tips = sorted(set(have))
     told = [f"--negotiation-tip={tip}" for tip in tips[:_AT_ONCE]]
@@ -99,7 +106,10 @@ def fetch(
     stdin = "".join(f"{ref}\n" for ref in refs).encode("utf-8", "surrogateescape")
     done = repository.outcome(*words, stdin=stdin, keep=keep)
     if done.code:
-        raise _trouble(name, done)
+        found = _trouble(name, done)
+        if _MALFORMED.search(done.stderr):
+            raise MalformedError(found.message, hint="it has to be mended there", details=found.details)
+        raise found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
