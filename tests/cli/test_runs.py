@@ -204,3 +204,24 @@ def test_a_narrow_terminal_shows_a_metric_and_says_what_it_leaves_out(
     assert lines(ledger("runs"))[0] == ["id", "experiment", "when", "accuracy", "f1", "lr"]
     assert ledger.err == ""
     assert repo.path.is_dir()
+
+
+@pytest.mark.usefixtures("repo")
+def test_several_filters_are_all_of_them(ledger: Ledger) -> None:
+    for f1, lr in ((1, 1), (1, 2), (2, 1)):
+        ledger("record", "-m", f"f1={f1}", "-p", f"lr={lr}")
+    (row,) = ledger.json("runs", "-w", "f1 = 1 or f1 = 3", "-w", "lr = 1")
+    assert (row["metrics.f1"], row["params.lr"]) == (1, 1)
+    ledger("runs", "-w", "f1 = 1) or (f1 = 2", "-w", "lr = 1", code=2)
+
+
+@pytest.mark.usefixtures("repo")
+def test_headings_are_names_of_columns_too(ledger: Ledger) -> None:
+    run = ledger("record", "-q", "-m", "f1=1").strip()
+    assert ledger("runs", "-c", "id,f1", "-s", "-when", "-w", f"id = '{run}'").split()[:3] == [
+        "id",
+        "f1",
+        run[:8],
+    ]
+    ledger("record", "-m", "id=3")
+    assert [row["metrics.id"] for row in ledger.json("runs", "-w", "id = 3")] == [3]
