@@ -138,7 +138,8 @@ class QuickReader:
         if shape is None:
             shape = self._shapes[key] = _shape(rest, len(self._shapes))
         digest = _sha256(f"{shape.head}{_quote(name)}{shape.tail}")
-        _sure(_text(name) and did == f"d1:{digest}")
+        if type(name) is not str or not name or did != f"d1:{digest}":
+            raise _DoubtError
         return _Known(fields, name, shape)
 
     def _edges(self, body: Mapping[str, Any], known: Mapping[str, _Known]) -> tuple[list[Edge], str]:
@@ -146,14 +147,14 @@ class QuickReader:
         edges: list[Edge] = []
         texts: list[tuple[str, str]] = []
         for part in ("metrics", "params"):
-            sides = [Side(title, body[title].get(part, {}), body["defs"]) for title in ("from", "to")]
+            before, after = (Side(title, body[title].get(part, {}), body["defs"]) for title in ("from", "to"))
             targets: set[object] = set()
             listed = body.get(part, [])
             _sure(type(listed) is list)
             for words in listed:
-                edge, *text = self._edge(words, part, sides[0], sides[1], known)
+                edge, order, text = self._edge(words, part, before, after, known)
                 edges.append(edge)
-                texts.append((text[0], text[1]))
+                texts.append((order, text))
                 targets.add(words.get("to", len(targets)))
             _sure(len(targets) == len(listed))
         _sure(len(edges) <= MAX_OPERATIONS)
@@ -204,7 +205,8 @@ def _side(side: dict[str, Any], known: Mapping[str, _Known]) -> None:
     for part in side.keys() - {"version"}:
         for name, did in side[part].items():
             one = known[did]
-            _sure(one.name == name and one.shape.part == part)
+            if one.name != name or one.shape.part != part:
+                raise _DoubtError
 
 
 def _shape(rest: Mapping[str, Any], number: int) -> _Shape:
