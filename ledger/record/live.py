@@ -270,7 +270,9 @@ class Run:
         try:
             return conclude.finished(self._begun, outlet, status=status, reason=reason, say=self._say)
         except LedgerError as error:
-            self._say(f"{error.message}{f' ({error.hint})' if error.hint else ''}")
+            self._say(error.message)
+            for line in (*error.details, *([f"hint: {error.hint}"] if error.hint else ())):
+                self._say(f"  {line}")
             if self.on_error == "raise":
                 raise
         except OSError as error:

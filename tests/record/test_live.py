@@ -290,6 +290,17 @@ def test_a_value_out_of_range_stops_training_where_that_is_asked() -> None:
     run.finish("failed")
 
 
+def test_each_fault_of_a_refused_run_is_said(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    bounds = {name: {"type": "number", "maximum": 1} for name in ("f1", "acc")}
+    repo.write(".ledger/schemas/m.json", json.dumps({"properties": {"metrics": {"properties": bounds}}}))
+    with start(repository=repo.path) as run:
+        run.summary.update(f1=2.0, acc=3.0)
+    told = capsys.readouterr().err
+    assert "the run was refused: 2 faults" in told
+    assert "ledger:   metrics: $.metrics.f1 = 2.0: maximum 1" in told
+    assert "ledger:   metrics: $.metrics.acc = 3.0: maximum 1" in told
+
+
 def test_a_refused_run_is_kept_and_said(
     schema: Repo, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
