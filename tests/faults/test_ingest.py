@@ -1,10 +1,11 @@
-"""A shared folder with 32 writers and two that ingest and are killed; a real S3 server."""
+"""A shared folder with 32 writers and two that ingest and are killed; helpers that die; servers that speak S3 and GCS."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -85,51 +87,94 @@ def test_32_writers_and_two_that_ingest_and_are_killed(repo: Repo, tmp_path: Pat
     sys.stdout.write(f"\n{WRITERS} writers, {EACH} runs each, {kills} kills of ingest: each run once\n")
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """A server of an object store, from a package that the project does not depend on."""
+
+    package: str
+    script: str
+    words: str
+    uri: str
+    absent: str
+    env: dict[str, str]
+    create: tuple[str, bytes | None, str]
+    """Method, body and path of the request that makes the bucket `fleet`."""
+
+
+_KINDS = {
+    "s3": _Kind(
+        package="moto[server]",
+        script="moto_server",
+        words="-H 127.0.0.1 -p {port}",
+        uri="s3://fleet/runs?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:{port}",
+        absent="//AKIAFLEET:hunter2-secret@absent",
+        env={
+            "AWS_ACCESS_KEY_ID": "AKIAFLEET",
+            "AWS_SECRET_ACCESS_KEY": "hunter2-secret",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        create=("PUT", None, "/fleet"),
+    ),
+    "gs": _Kind(
+        package="gcp-storage-emulator",
+        script="gcp-storage-emulator",
+        words="start --host=127.0.0.1 --port={port} --in-memory",
+        uri="gs://anonymous@fleet/runs?scheme=http&endpoint_override=127.0.0.1:{port}&retry_limit_seconds=10",
+        absent="//anonymous@absent",
+        env={},
+        create=("POST", b'{"name": "fleet"}', "/storage/v1/b?project=test"),
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=_KINDS)
+def kind(request: pytest.FixtureRequest) -> _Kind:
+    return _KINDS[str(request.param)]
+
+
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """moto's server in an environment of its own: the project does not depend on it."""
-    folder = tmp_path_factory.mktemp("moto")
+def program(kind: _Kind, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server, in an environment of its own."""
+    folder = tmp_path_factory.mktemp("server")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    words = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "moto[server]"]
+    words = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", kind.package]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"moto can't be installed: {done.stderr.strip().splitlines()[-1]}")
-    return folder / "bin" / "moto_server"
+        pytest.skip(f"{kind.package} can't be installed: {done.stderr.strip().splitlines()[-1]}")
+    return folder / "bin" / kind.script
 
 
 @pytest.fixture
-def bucket(moto: Path) -> Iterator[str]:
+def bucket(kind: _Kind, program: Path) -> Iterator[str]:
     """A URI in a bucket of a running server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [str(moto), "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    words = kind.words.format(port=port).split()
+    server = subprocess.Popen([str(program), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _made(f"http://127.0.0.1:{port}/fleet")
-        yield f"s3://fleet/runs?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:{port}"
+        _made(kind, f"http://127.0.0.1:{port}")
+        yield kind.uri.format(port=port)
     finally:
         server.terminate()
         server.wait()
 
 
-def _made(url: str) -> None:
+def _made(kind: _Kind, server: str) -> None:
+    method, body, path = kind.create
+    headers = {"Content-Type": "application/json"} if body else {}
     for _ in range(200):
+        request = urllib.request.Request(server + path, data=body, method=method, headers=headers)
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="PUT")):
+            with urllib.request.urlopen(request):
                 return
         except OSError:
             time.sleep(0.1)
     raise AssertionError("the server did not start")
 
 
-def test_an_s3_server(repo: Repo, tmp_path: Path, bucket: str) -> None:
-    env = {
-        "AWS_ACCESS_KEY_ID": "AKIAFLEET",
-        "AWS_SECRET_ACCESS_KEY": "hunter2-secret",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+def test_an_object_store(repo: Repo, tmp_path: Path, kind: _Kind, bucket: str) -> None:
+    env = kind.env
     nowhere = tmp_path / "nowhere"
     nowhere.mkdir()
     ids = []
@@ -162,6 +207,6 @@ def test_an_s3_server(repo: Repo, tmp_path: Path, bucket: str) -> None:
     assert json.loads(done.stdout)["deleted"] == 3
     again = _ledger("ingest", bucket, "--json", cwd=repo.path, env=env)
     assert json.loads(again.stdout)["files"] == 0
-    absent = bucket.replace("//fleet", "//AKIAFLEET:hunter2-secret@absent")
+    absent = re.sub("//(anonymous@)?fleet", kind.absent, bucket)
     wrong = _ledger("ingest", absent, cwd=repo.path, env=env)
     assert (wrong.returncode, "no such bucket" in wrong.stderr, "hunter2" in wrong.stderr) == (1, True, False)
