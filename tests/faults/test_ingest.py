@@ -14,11 +14,17 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from conftest import Repo
+
+import ledger as api
+from ledger.git.process import discover
+from ledger.store.sealed import packed, read
+from ledger.store.spool import Spool
 
 pytestmark = pytest.mark.faults
 
@@ -85,6 +91,70 @@ def test_32_writers_and_two_that_ingest_and_are_killed(repo: Repo, tmp_path: Pat
     verified = _ledger("verify", "--json", cwd=repo.path)
     assert json.loads(verified.stdout)["faults"] == []
     sys.stdout.write(f"\n{WRITERS} writers, {EACH} runs each, {kills} kills of ingest: each run once\n")
+
+
+FLEET = 1_500
+
+
+@pytest.fixture
+def fleet(repo: Repo, tmp_path: Path) -> tuple[Path, list[str]]:
+    """A folder with a file for each of many runs, and their ids."""
+    source, place = Repo(tmp_path / "source"), tmp_path / "fleet"
+    repo.git("clone", "-q", str(repo.path), str(source.path))
+    made = api.record_many(
+        [{"metrics": {"f1": n / FLEET}, "experiment": "sweep"} for n in range(FLEET)], repository=source.path
+    )
+    spool = Spool.of(discover(source.path, os.environ))
+    place.mkdir()
+    for item in (item for path in sorted(spool.chained.rglob("*.zip")) for item in read(path)):
+        (place / f"{item.record}.zip").write_bytes(packed([item]))
+    return place, [run.id for run in made]
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _helpers_of(pid: int) -> list[int]:
+    """Those of its children that run its own program: the others are git's."""
+    found = []
+    for child in _children(pid):
+        with suppress(OSError):
+            if b"ledger" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                found.append(child)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+def test_helpers_and_those_who_asked_them_are_killed(repo: Repo, fleet: tuple[Path, list[str]]) -> None:
+    place, ids = fleet
+    chance, killed = random.Random(11), Counter[str]()
+    argv = [sys.executable, "-m", "ledger", "ingest", str(place), "--json"]
+    while killed["helper"] < 2 and killed.total() < 40:
+        one = subprocess.Popen(argv, cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        helpers: list[int] = []
+        while one.poll() is None and not helpers:
+            helpers = _helpers_of(one.pid)
+        time.sleep(chance.uniform(0, 0.05))
+        with suppress(ProcessLookupError):
+            victim = helpers[0] if killed["ingest"] > 3 and helpers else one.pid
+            os.kill(victim, signal.SIGKILL)
+            killed["ingest" if victim == one.pid else "helper"] += 1
+        out, err = one.communicate(
+            timeout=60
+        )  # helpers hold these pipes too: they have ended when it returns
+        if one.returncode != -signal.SIGKILL:
+            assert one.returncode == 0, err
+            done = json.loads(out)
+            assert (done["records"] + done["known"], done["refused"]) == (FLEET, [])
+    assert killed["helper"]
+    assert _ledger("ingest", str(place), cwd=repo.path).returncode == 0
+    assert _chained(repo) == Counter(ids)
+    assert json.loads(_ledger("verify", "--json", cwd=repo.path).stdout)["faults"] == []
+    sys.stdout.write(f"\n{FLEET} runs, killed: {dict(killed)}; each run once\n")
 
 
 @dataclass(frozen=True)
