@@ -18,6 +18,8 @@ import pytest
 import ledger
 from ledger.errors import FormatError, InputError
 from ledger.store import history
+from ledger.store.history import gate
+from ledger.store.history.thrift import ParquetError
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -105,7 +107,24 @@ def page_bomb() -> bytes:
     )
 
 
-BOMBS = [names_bomb, context_bomb, plain_bomb, delta_text_bomb, dictionary_bomb, rows_bomb, page_bomb]
+def many_dictionaries_bomb() -> bytes:
+    """Each small enough, and two of them more than all may be."""
+    names = [f"{number:0500d}" for number in range(20_000)]
+    table = pa.DictionaryArray.from_arrays(pa.array([*range(20_000)] * 2, pa.int32()), pa.array(names))
+    columns = {"metric": table, "value": [0.0] * 40_000}
+    return recorded(columns, dictionary_pagesize_limit=2**30, data_page_size=2**30, row_group_size=20_000)
+
+
+BOMBS = [
+    names_bomb,
+    context_bomb,
+    plain_bomb,
+    delta_text_bomb,
+    dictionary_bomb,
+    many_dictionaries_bomb,
+    rows_bomb,
+    page_bomb,
+]
 CHILD = """
 import resource, sys
 from pathlib import Path
@@ -117,7 +136,8 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 history.decode(history.encode(history.from_values({"a": [1]})))
-resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()  # by the libraries
+resource.setrlimit(resource.RLIMIT_AS, (taken + (256 << 20), taken + (256 << 20)))
 for path, choose in [(path, choose) for path in sys.argv[1:] for choose in (None, lambda names: names[:1])]:
     data, before = Path(path).read_bytes(), peak()
     try:
@@ -145,6 +165,20 @@ def test_bombs_are_refused_before_they_take_memory(tmp_path: Path) -> None:
     paths = [written(tmp_path, bomb.__name__, bomb()) for bomb in BOMBS]
     assert paths[0].stat().st_size < 1000
     assert in_child(*map(str, paths)) == ["refused"] * len(BOMBS) * 2, "whole, and one series of them"
+
+
+@pytest.mark.parametrize("size", [-1, gate.MAX_PAGE + 1, 2**31])
+def test_a_page_is_as_large_as_a_header_may_say(size: int) -> None:
+    with pytest.raises(ParquetError, match="pages of more than"):
+        gate.Spent().add_page(size, dictionary=False)
+
+
+def test_pages_are_counted_together() -> None:
+    spent = gate.Spent()
+    for _ in range(gate.MAX_DECODED // gate.MAX_PAGE):
+        spent.add_page(gate.MAX_PAGE, dictionary=False)
+    with pytest.raises(ParquetError, match="pages of more than"):
+        spent.add_page(1, dictionary=False)
 
 
 @pytest.mark.slow
