@@ -271,7 +271,10 @@ class Run:
             return conclude.finished(self._begun, outlet, status=status, reason=reason, say=self._say)
         except LedgerError as error:
             self._say(error.message)
-            for line in (*error.details, *([f"hint: {error.hint}"] if error.hint else ())):
+            hint = error.hint
+            if isinstance(error, StorageError) and outlet.writer.path.exists():
+                hint = f"what was written stays in {outlet.writer.path}; make room, and `ledger recover` records it"
+            for line in (*error.details, *([f"hint: {hint}"] if hint else ())):
                 self._say(f"  {line}")
             if self.on_error == "raise":
                 raise

@@ -168,3 +168,25 @@ def test_a_run_within_another_is_one_of_its_own(repo: Repo, ledger: Ledger) -> N
 def test_what_cannot_be_attached_to_is_said(wrong: str) -> None:
     with pytest.raises((InputError, NotFoundError)):
         start(attach=wrong)
+
+
+_TOO_LONG = """
+import ledger, random
+with ledger.start() as run:
+    run.log_many("loss", range(1000), [random.random() for _ in range(1000)])
+    run.flush()
+    run.log_many("loss", range(1000, 99000), [random.random() for _ in range(98000)])
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_nothing_takes_any_more_keeps_what_was_flushed(repo: Repo, ledger: Ledger) -> None:
+    words = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", sys.executable, "-c", _TOO_LONG]
+    done = subprocess.run(words, cwd=repo.path, capture_output=True, text=True, check=True)
+    assert done.stdout == "done\n"
+    assert "the run could not be stored anywhere" in done.stderr
+    assert "what was written stays in" in done.stderr
+    (row,) = ledger.json("runs")
+    found = ledger.json("show", row["run_id"], "--history")
+    assert [one["step"] for one in found[:1000]] == list(range(1000))
