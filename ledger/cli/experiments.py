@@ -9,7 +9,7 @@ import click
 
 from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
-from ledger.cli.viewing import Viewing, view_options
+from ledger.cli.viewing import Viewing, current, view_options
 
 if TYPE_CHECKING:
     from ledger.trace.experiments import Experiment
@@ -80,6 +80,7 @@ def chosen(app: App, view: View, asked: Sequence[str]) -> list[str]:
             near = get_close_matches(name, [*known, *declared], n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"recorded: {', '.join(known[:12])}"
             raise NotFoundError(f"no run has a metric {name!r}", hint=hint)
+    asked = [current(app, view, name) for name in asked]
     require(view, asked)
     configured = [name for name in app.workspace.config.log_metrics if name in known]
     recorded = [name for name in declared if name in known and view.target(name).direction]

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
-from ledger.cli.viewing import view_options
+from ledger.cli.viewing import current, view_options
 from ledger.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         hint = f"--metric {known[0]}" if known else "record a run first: ledger record --help"
         raise UsageError("which metric?", hint=hint)
-    names = tuple(_current(app, view, name) for name in names)
+    names = tuple(current(app, view, name) for name in names)
     for name in names:
         if name not in known and not view.target(name).declared:
             from difflib import get_close_matches
@@ -147,17 +147,6 @@ def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
             raise NotFoundError(f"no run has a metric {name!r}", hint=hint)
     require(view, names)
     return tuple(dict.fromkeys(names))
-
-
-def _current(app: App, view: View, name: str) -> str:
-    """An old name as it is called now, with a hint."""
-    from ledger.trace.targets import forward, forward_hint
-
-    renamed = forward(view, name)
-    if renamed is None:
-        return name
-    app.talk(forward_hint(name, renamed))
-    return renamed.name
 
 
 def _git_options(given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -106,6 +106,7 @@ def record(
     else:
         done = recorder.record(app.workspace, [draft])[0]
     _told(app, done, draft, shown=(as_json, quiet))
+    _tell_of_old_names(app, draft)
 
 
 def _require_something(draft: Draft) -> None:
@@ -125,6 +126,14 @@ def _told(app: App, done: Recorded, draft: Draft, *, shown: tuple[bool, bool]) -
             sys.stdout.write(f"{done.id}\n")
         else:
             app.lines([_said(done, draft)])
+
+
+def _tell_of_old_names(app: App, draft: Draft) -> None:
+    from ledger.record.run import load_schema
+    from ledger.trace import renamed_away
+
+    schema = None if draft.unchecked else draft.frozen or load_schema(app.workspace, draft.schema)
+    app.warn(renamed_away.told(app.workspace, draft.metrics, schema))
 
 
 def _leave(

@@ -64,6 +64,17 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
+def current(app: App, view: View, metric: str) -> str:
+    """An old name as it is called now, with a hint."""
+    from ledger.trace.targets import forward, forward_hint
+
+    renamed = forward(view, metric)
+    if renamed is None:
+        return metric
+    app.talk(forward_hint(metric, renamed))
+    return renamed.name
+
+
 def _names() -> list[str]:
     return [field.name for field in fields(Viewing)]
 

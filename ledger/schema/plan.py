@@ -113,6 +113,14 @@ class Plan:
     """Name that this schema does not declare: where it was recorded and the plan finds nothing, it is undeclared."""
     fallback_first: bool = False
     """The plan only assumes a value, so that whatever was recorded under `fallback` counts instead."""
+    instead: tuple[Plan, ...] = ()
+    """Where an input is missing: what the run has under another name or definition, which does not compare."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Recorded names that matter: what the value is made of, and what is shown where there is none."""
+        own = {*self.sources, *(name for one in self.instead for name in one.sources)}
+        return frozenset(own | {name for name in (self.fallback, self.source and self.source.name) if name})
 
     @property
     def asserted(self) -> bool:
@@ -148,6 +156,16 @@ class Plan:
 
     def apply(self, values: Values) -> Outcome:
         """One run's value under the target."""
+        found = self._own(values)
+        serving = self.serving(values) if found.grade is Grade.MISSING else self
+        if serving is self:
+            return found
+        told = serving.apply(values)
+        if told.grade is not Grade.INCOMPARABLE:
+            return told
+        return Outcome(told.value, told.grade, "; ".join(filter(None, (told.reason, found.reason))))
+
+    def _own(self, values: Values) -> Outcome:
         if self.fallback_first and values.get(self.fallback or "") is not None:
             return self._undeclared(values)
         if self.grade not in _VALUED:
@@ -159,6 +177,13 @@ class Plan:
         if isinstance(last, Gap):
             return self._otherwise(last.grade, last.reason, values)
         return Outcome(last, self.grade, self.reason)
+
+    def serving(self, values: Values) -> Plan:
+        """The plan that a run's value comes from: this one, or what it turns to where an input is missing."""
+        if not self.instead or self._own(values).grade is not Grade.MISSING:
+            return self
+        there = (one for one in self.instead if any(values.get(name) is not None for name in one.sources))
+        return next(there, self)
 
     def _otherwise(self, grade: Grade, reason: str, values: Values) -> Outcome:
         if grade is Grade.MISSING and values.get(self.fallback or "") is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.model import Grade
 from ledger.schema.definition import Definition, undeclared
@@ -31,7 +31,18 @@ def make(graph: Graph, known: Known, have: Recorded, target: Definition) -> Plan
     ways = best(graph, frames, sources, graph.frame(target.did))
     if graph.frame(target.did) not in ways.costs:
         return _apart(graph, known, have, target)
-    return _Writer(graph, known, ways, sources).plan(target, _fallback(have, target))
+    plan = _Writer(graph, known, ways, sources).plan(target, _fallback(have, target))
+    return _with_recorded(graph, known, have, plan)
+
+
+def _with_recorded(graph: Graph, known: Known, have: Recorded, plan: Plan) -> Plan:
+    """A value that is computed from others may lack them where one stands recorded under an older definition."""
+    if all(isinstance(one, (Read, Convert)) for one in plan.program) and plan.target.name in plan.sources:
+        return plan
+    recorded = _apart(graph, known, have, plan.target)
+    if recorded.grade is not Grade.INCOMPARABLE or set(recorded.sources) <= set(plan.sources):
+        return plan
+    return replace(plan, instead=(recorded,))
 
 
 def _fallback(have: Recorded, target: Definition) -> str | None:

@@ -156,7 +156,9 @@ def _with_old_names(columns: Columns, metric: str, found: pa.Array, rows: pa.Arr
     for old in sorted(olds):
         mine = [code for code, plan in enumerate(plans) if any(one.sources == (old,) for one in plan.instead)]
         chosen = pc.is_in(codes, value_set=pa.array(mine, pa.int32()))
-        there = pc.if_else(chosen, columns.recorded.numbers(METRICS, old, rows), pa.scalar(None, pa.float64()))
+        there = pc.if_else(
+            chosen, columns.recorded.numbers(METRICS, old, rows), pa.scalar(None, pa.float64())
+        )
         found = pc.coalesce(found.cast(pa.float64()), there)
     return found
 

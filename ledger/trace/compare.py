@@ -117,8 +117,7 @@ def _cell(view: View, name: str, run: Detail) -> Cell:
     """What a run has under a name that one of the two is shown with; nothing where another name took over."""
     if name in run.metrics:
         return run.metrics[name].cell
-    moved = view.schema_codes[run.row] in targets.moved(view, name)
-    return MISSING if moved else view.cell(run.row, name) or MISSING
+    return MISSING if targets.taken_over(view, run.row, name) else view.cell(run.row, name) or MISSING
 
 
 def _why_not(view: View, target: Definition, *sides: tuple[Cell, Detail]) -> str:

@@ -105,7 +105,6 @@ class Converted:
         """Whether a run recorded any name that matters to a plan."""
         import pyarrow.compute as pc
 
-        known = {metric, *plan.sources, *((plan.fallback,) if plan.fallback else ())}
-        known |= {plan.source.name} if plan.source else set()
-        flags = [pc.is_valid(self.recorded.at(METRICS, name, rows)[1]) for name in sorted(known)]
+        known = sorted(plan.names | {metric})
+        flags = [pc.is_valid(self.recorded.at(METRICS, name, rows)[1]) for name in known]
         return functools.reduce(pc.or_, flags)

@@ -101,9 +101,8 @@ def detail(view: View, prefix: str) -> Detail:
 
 def metrics(view: View, row: int) -> dict[str, MetricDetail]:
     """The metrics of a run, each under the definition that its name has now; old names only where none took over."""
-    code = view.schema_codes[row]
     names = {name for group, name in view.runs.run_fields(row) if group == METRICS}
-    recorded = {name for name in names if code not in targets.moved(view, name)}
+    recorded = {name for name in names if not targets.taken_over(view, row, name)}
     declared = {name for schema in view.schemas.values() for name in schema.metrics} - recorded
     cells = {name: view.cell(row, name) or MISSING for name in sorted(recorded | declared)}
     return {

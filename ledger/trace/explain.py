@@ -72,9 +72,9 @@ def explain(view: View, prefix: str, metric: str) -> Explanation:
     name = forwarded.name if forwarded else metric
     targets.require(view, [name])
     target = view.target(name)
-    plan = view.plans(name)[view.schema_codes[row]]
+    plan = view.plan(row, name)
     cell = view.cell(row, name)
-    recorded = _recorded(view, row, plan, name)
+    recorded = _recorded(view, row, view.plans(name)[view.schema_codes[row]], name)
     if cell is None and not recorded:
         _refuse_unknown(view, row, name)
     origins: dict[str, Origin | None] = {}
@@ -96,12 +96,7 @@ def explain(view: View, prefix: str, metric: str) -> Explanation:
 
 def _recorded(view: View, row: int, plan: Plan, name: str) -> tuple[Recorded, ...]:
     """What the value is made of, or stands under its name without meaning it."""
-    names = {
-        *plan.sources,
-        *([plan.source.name] if plan.source else []),
-        *([plan.fallback] if plan.fallback else []),
-    }
-    values = {one: view.runs.value(row, METRICS, one) for one in sorted({*names, name})}
+    values = {one: view.runs.value(row, METRICS, one) for one in sorted(plan.names | {name})}
     return tuple(
         Recorded(name=one, value=value, definition=view.definition(row, one))
         for one, value in values.items()
@@ -156,6 +151,11 @@ def _hints(view: View, plan: Plan, cell: Cell, recorded: Sequence[Recorded]) -> 
 
 def _of_undeclared(plan: Plan, recorded: Sequence[Recorded]) -> list[str]:
     """Either the run has no definition, or the target has none."""
+    old = plan.source.name if plan.source else plan.target.name
+    if old != plan.target.name:
+        return [
+            f"if it is {plan.target.name}: ledger amend RUN -m {plan.target.name}=VALUE --remove-metric {old} --reason WHY"
+        ]
     if plan.target.declared:
         names = " and ".join(one.name for one in recorded if one.definition is None)
         joined = f"if {names} always meant what the schema says now, `ledger schema migrate` drafts a `same` migration"

@@ -60,4 +60,4 @@ def _break(view: View, name: str, newer: LogRow, older: LogRow) -> Break:
 def _steps(view: View, name: str, cell: LogCell) -> tuple[Step, ...]:
     if cell.comparable or cell.row is None:
         return ()
-    return view.plans(name)[view.schema_codes[cell.row]].breaks
+    return view.plan(cell.row, name).breaks

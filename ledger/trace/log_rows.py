@@ -247,7 +247,7 @@ def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> 
         return None
     valued = (other for other in reversed(others) if other[1].grade is not Grade.UNDEFINED)
     row, cell = next(valued, others[-1])
-    plan = view.plans(name)[view.schema_codes[row]]
+    plan = view.plan(row, name)
     return LogCell(
         value=cell.value if cell.comparable else None,
         recorded=cell.recorded,

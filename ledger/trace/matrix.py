@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import NotFoundError
@@ -11,6 +11,7 @@ from ledger.model import Grade
 from ledger.schema.definition import Definition, undeclared
 from ledger.schema.document import Schema
 from ledger.schema.lineage import Renamed
+from ledger.schema.plan import Plan
 from ledger.store.segment import METRICS
 from ledger.trace import targets
 from ledger.trace.columns import recorded_grade
@@ -93,19 +94,20 @@ def matrix(view: View, metric: str) -> Matrix:
 def definitions(view: View, metric: str) -> dict[str, Definition]:
     """Every definition of a metric by its id, with those of names that it took over from."""
     found: dict[str, Definition] = {}
+    known = {name for schema in _schemas(view) for name in schema.metrics} | set(
+        view.runs.index.names(METRICS)
+    )
     olds = {
-        name
-        for schema in _schemas(view)
-        for name in schema.metrics
-        if any(renamed.name == metric for renamed in view.lineage.forward_names(name))
+        name for name in known if any(renamed.name == metric for renamed in view.lineage.forward_names(name))
     }
     for schema in _schemas(view):
         for name in (metric, *sorted(olds)):
             if name in schema.metrics:
                 found.setdefault(schema.metrics[name].did, schema.metrics[name])
-    if any(_is_bare(view, code, metric) for code in _codes_of(view, metric)):
-        bare = undeclared(metric)
-        found.setdefault(bare.did, bare)
+    for name in (metric, *sorted(olds)):
+        if any(_is_bare(view, code, name) for code in _codes_of(view, name)):
+            bare = undeclared(name)
+            found.setdefault(bare.did, bare)
     return found
 
 
@@ -142,12 +144,57 @@ def run_counts(view: View, names: set[str]) -> Counter[str]:
 
 
 def _grade(view: View, recorded: Definition, target: Definition) -> Grade:
-    """The best that runs of any schema with this definition get: others of its metrics may be what helps."""
+    """The least that any run with this definition gets; without runs the best that one of any schema could get.
+
+    Others of its metrics may be what helps: a run that lacks them stands apart.
+    """
+    if rows := list(_rows_under(view, recorded)):
+        return max(_of_runs(view, rows, recorded, target), key=_BEST_FIRST.index)
     sides: list[Mapping[str, Definition] | None] = [schema.metrics for schema in _holding(view, recorded)]
     if not recorded.declared:
         sides.append(None)
     plans = (view.lineage.plan(side, target) for side in sides or [{recorded.name: recorded}])
-    return min((recorded_grade(plan) for plan in plans), key=_BEST_FIRST.index)
+    return min((_of_plan(view, plan, recorded) for plan in plans), key=_BEST_FIRST.index)
+
+
+def _of_plan(view: View, plan: Plan, recorded: Definition) -> Grade:
+    """Of what is recorded under one definition, though a schema may hold the target as well: that says nothing of it."""
+    if plan.grade is not Grade.IDENTICAL or plan.target.did == recorded.did:
+        return recorded_grade(plan)
+    if not (recorded.declared and plan.target.declared):
+        return Grade.UNDECLARED
+    return recorded_grade(view.lineage.plan({recorded.name: recorded}, plan.target))
+
+
+def _rows_under(view: View, recorded: Definition) -> Iterator[int]:
+    """Runs with a value recorded under a definition."""
+    codes = {
+        code
+        for code, schema in enumerate(view.recorded_schemas)
+        if _definition(schema, recorded.name).did == recorded.did
+    }
+    if codes:
+        rows = view.runs.values(METRICS, recorded.name)
+        yield from (row for row, _ in rows if view.schema_codes[row] in codes)
+
+
+def _definition(schema: Schema | None, name: str) -> Definition:
+    return (schema.metrics.get(name) if schema else None) or undeclared(name)
+
+
+def _of_runs(view: View, rows: Sequence[int], recorded: Definition, target: Definition) -> Iterator[Grade]:
+    """The grades that runs get: of each recorded schema one, but where it depends on what a run has."""
+    by_code: dict[int, list[int]] = {}
+    for row in rows:
+        by_code.setdefault(view.schema_codes[row], []).append(row)
+    for code, mine in by_code.items():
+        schema = view.recorded_schemas[code]
+        plan = view.lineage.plan(schema.metrics if schema else None, target)
+        if plan.instead:
+            serving = (plan.serving(view.values(row, plan, recorded.name)) for row in mine)
+            yield from {_of_plan(view, one, recorded) for one in serving}
+        else:
+            yield _of_plan(view, plan, recorded)
 
 
 def _natural(label: str) -> tuple[int, str]:

@@ -84,6 +84,12 @@ def moved(view: View, metric: str) -> frozenset[int]:
     return frozenset(code for code, plan in plans if metric in plan.sources)
 
 
+def taken_over(view: View, row: int, metric: str) -> bool:
+    """Whether what a run recorded under an old name is shown under the name that took over from it."""
+    renamed = forward(view, metric)
+    return renamed is not None and metric in view.plan(row, renamed.name).sources
+
+
 def forward_hint(metric: str, renamed: Renamed) -> str:
     """What is said when an old name was looked up."""
     return f"hint: {metric} is {renamed.name} now ({renamed.op}, {renamed.migration[:15]})"

@@ -25,7 +25,7 @@ from ledger.schema.lineage import Lineage
 from ledger.schema.plan import Plan
 from ledger.store import index as store_index
 from ledger.store.segment import FLOAT, INTEGER, METRICS, Segment, Slice
-from ledger.trace import meaning, params, targets
+from ledger.trace import meaning, params, renamed_away, targets
 from ledger.trace.meaning import Meaning
 from ledger.trace.runset import ABSENT, RunSet
 from ledger.trace.stretches import stretches
@@ -108,12 +108,28 @@ class View:
         if metric not in self._plans:
             target = self.target(metric)
             given = [schema.metrics if schema else None for schema in self.recorded_schemas]
-            self._plans[metric] = [self.lineage.plan(recorded, target) for recorded in given]
+            plans = [self.lineage.plan(recorded, target) for recorded in given]
+            olds = self._old_names.get(metric)
+            self._plans[metric] = renamed_away.beside(plans, self.recorded_schemas, olds) if olds else plans
         return self._plans[metric]
 
     @cached_property
     def _plans(self) -> dict[str, list[Plan]]:
         return {}
+
+    @cached_property
+    def _old_names(self) -> Mapping[str, Sequence[str]]:
+        return renamed_away.by_new_name(self)
+
+    def plan(self, row: int, name: str) -> Plan:
+        """What one run's value under a name comes from."""
+        plan = self.plans(name)[self.schema_codes[row]]
+        return plan.serving(self.values(row, plan, name)) if plan.instead else plan
+
+    def values(self, row: int, plan: Plan, name: str) -> dict[str, Json]:
+        """What one run recorded under the names that matter to a plan."""
+        values = {source: self.runs.value(row, METRICS, source) for source in _names(plan, name)}
+        return {source: value for source, value in values.items() if value is not ABSENT}
 
     def is_native(self, metric: str) -> bool:
         """Whether values of a metric are all shown as they were recorded under its own name, or not at all."""
@@ -126,10 +142,7 @@ class View:
     def cell(self, row: int, name: str) -> Cell | None:
         """One metric of one run; None where there is nothing to show."""
         plan = self.plans(name)[self.schema_codes[row]]
-        values = {source: self.runs.value(row, METRICS, source) for source in _names(plan, name)}
-        return self._cell(
-            plan, name, {source: value for source, value in values.items() if value is not ABSENT}
-        )
+        return self._cell(plan, name, self.values(row, plan, name))
 
     def behind(self, row: int, name: str) -> tuple[Metric, str]:
         """What a run recorded where its number under a name is comparable and finite, and the reason in its cell."""
@@ -154,7 +167,9 @@ class View:
     def _cell(self, plan: Plan, name: str, values: Mapping[str, Json]) -> Cell | None:
         if not values:
             return None
-        outcome = plan.apply({source: canonical.number(value) for source, value in values.items()})  # type: ignore[misc]
+        numbers: dict[str, Json] = {source: canonical.number(value) for source, value in values.items()}  # type: ignore[misc]
+        outcome = plan.apply(numbers)
+        plan = plan.serving(numbers)
         recorded = values.get(plan.source.name if plan.source else name)
         number = recorded if _is_number(recorded) else None
         if outcome.grade is Grade.MISSING and name in values:
@@ -287,11 +302,12 @@ def _is_number(value: object) -> bool:
 
 def _names(plan: Plan, name: str) -> frozenset[str]:
     """Recorded names that matter to a plan: what it is made of, and what stands under its own name without meaning it."""
-    known = (*plan.sources, plan.fallback, plan.source.name if plan.source else None, name)
-    return frozenset(one for one in known if one is not None)
+    return plan.names | {name}
 
 
 def _is_native(plan: Plan, name: str) -> bool:
+    if plan.instead:
+        return False
     if plan.is_plain:
         return plan.sources == (name,)
     if plan.affine is not None and plan.sources == (name,):

@@ -49,3 +49,45 @@ def test_other_metrics_of_a_schema_may_lead_there(repo: Repo, ledger: Ledger) ->
         (Grade.IDENTICAL, Grade.INCOMPARABLE),
         (Grade.EXACT, Grade.IDENTICAL),
     )
+
+
+def test_a_run_that_lacks_what_a_value_is_computed_from_stands_apart_everywhere(
+    repo: Repo, ledger: Ledger
+) -> None:
+    project = Project(repo, ledger)
+    mse = {"unit": "s^2", "direction": "lower", "how": {"fn": "mse"}}
+    rmse = {"unit": "s", "direction": "lower", "how": {"fn": "root"}}
+    project.declare("1", {"mse": mse, "rmse": rmse})
+    project.commit("v1")
+    both = project.record(mse=0.25, rmse=0.5)
+    project.commit("again")
+    alone = project.record(rmse=0.4)
+    project.declare("2", {"mse": mse, "rmse": {**rmse, "how": {"fn": "other"}}})
+    project.migrate("--take", "rmse", reason="another function")
+
+    grades = {row["run_id"]: row["grade.rmse"] for row in ledger.json("runs")}
+    assert grades == {both: "exact", alone: "incomparable"}
+    assert "(0.4)" in ledger("runs", "-c", "rmse")
+    found = ledger.json("log", "-m", "rmse")
+    assert (found["left_out"]["incomparable"], found["left_out"]["no_value"]) == (1, 0)
+    assert [one["reason"] for one in found["breaks"]] == ["another function"]
+    told = ledger.json("explain", alone, "rmse")
+    assert (told["grade"], [one["op"] for one in told["breaks"]]) == ("incomparable", ["redefine"])
+    assert "missing mse" in told["reason"]
+    assert matrix(view(repo), "rmse").grades[1][0] is Grade.INCOMPARABLE
+    for words in (("runs", "-c", "rmse"), ("log", "-m", "rmse"), ("show", alone)):
+        ledger(*words, "--strict", code=5)
+
+
+def test_values_without_a_definition_get_the_grade_that_their_runs_get(repo: Repo, ledger: Ledger) -> None:
+    project = Project(repo, ledger)
+    run = project.record(f1=0.5)
+    project.declare("1", {"f1": F1})
+    project.migrate()
+    project.commit("v1")
+    project.declare("2", {"f1": {**F1, "epoch": 2}})
+    project.migrate()
+    assert ledger.json("explain", run, "f1")["grade"] == "incomparable"
+    found = matrix(view(repo), "f1")
+    (place,) = (n for n, row in enumerate(found.rows) if not row.definition.declared)
+    assert found.grades[place][0] is Grade.INCOMPARABLE

@@ -1,0 +1,77 @@
+"""Values under a name that was given up: what a run recorded so without a definition is shown under the new name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ledger.model import Grade
+from ledger.schema.definition import undeclared
+from ledger.schema.lineage import Lineage
+from ledger.schema.plan import Plan, Read
+from ledger.store.segment import METRICS
+from ledger.trace import meaning, targets
+
+if TYPE_CHECKING:
+    from ledger.config import Workspace
+    from ledger.schema.definition import Definition
+    from ledger.schema.document import Schema
+    from ledger.trace.view import View
+
+
+def by_new_name(view: View) -> Mapping[str, Sequence[str]]:
+    """Recorded names that are called something else now, by what they are called."""
+    found: dict[str, list[str]] = {}
+    if view.meaning.migrations:
+        for old in view.runs.index.names(METRICS):
+            if renamed := targets.forward(view, old):
+                found.setdefault(renamed.name, []).append(old)
+    return found
+
+
+def told(workspace: Workspace, names: Collection[str], schema: Schema | None) -> Iterator[str]:
+    """A word on each recorded name that `schema` does not declare since it is called something else now."""
+    left = [name for name in names if schema and name not in schema.metrics]
+    if not left or schema is None:
+        return
+    lineage = Lineage.build((), meaning.read(workspace, None).migrations)
+    for old in left:
+        new = next((one for one in lineage.forward_names(old) if one.name in schema.metrics), None)
+        if new:
+            yield (
+                f"{old} is {new.name} now ({new.op}, {new.migration[:15]}): recorded without a definition, "
+                f"it stands beside {new.name} and is never compared"
+            )
+
+
+def beside(plans: Sequence[Plan], schemas: Sequence[Schema | None], olds: Sequence[str]) -> list[Plan]:
+    """The plans of one metric by recorded schema, which turn to old names that it does not declare.
+
+    Those that are one stay one: what is done for each plan over whole columns is done as often as before.
+    """
+    known: dict[tuple[int, tuple[str, ...]], Plan] = {}
+    found = []
+    for plan, schema in zip(plans, schemas, strict=True):
+        declared: Mapping[str, Definition] = schema.metrics if schema else {}
+        left = tuple(old for old in olds if old not in declared and old not in plan.sources)
+        others = tuple(_undeclared(plan.target, old) for old in left)
+        found.append(
+            known.setdefault((id(plan), left), replace(plan, instead=(*plan.instead, *others)))
+            if left
+            else plan
+        )
+    return found
+
+
+def _undeclared(target: Definition, old: str) -> Plan:
+    source = undeclared(old)
+    return Plan(
+        target=target,
+        grade=Grade.UNDECLARED,
+        reason=f"recorded as {old} without a definition, which is {target.name} now",
+        source=source,
+        frame=source.did,
+        program=(Read(old),),
+        sources=(old,),
+    )
