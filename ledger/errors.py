@@ -110,6 +110,12 @@ class RemoteError(LedgerError):
     exit_code = 4
 
 
+class NotAllowedError(RemoteError):
+    """A remote's owner has to allow it first: trying again does not help."""
+
+    exit_code = 1
+
+
 class FormatError(LedgerError):
     """Recorded data that can't be read: written by a newer ledger, or damaged. Names ref, commit and path."""
 

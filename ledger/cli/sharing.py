@@ -80,6 +80,7 @@ def document(report: Report) -> dict[str, Any]:
         "pushes": report.pushes,
         "restored": report.restored,
         "code": report.code,
+        "links": {"sent": report.links_sent, "came": report.links_came},
         "requests": report.requests,
         "trouble": report.trouble or None,
         "said": report.said,
@@ -115,6 +116,7 @@ def _experiment(one: Experiment) -> dict[str, Any]:
         "overtaken": one.overtaken,
         "left": one.left,
         "problem": one.problem or None,
+        "replaced": one.replaced,
     }
 
 
@@ -139,6 +141,12 @@ def _total(report: Report, touched: Sequence[Experiment]) -> str:
         for what, said in words.items()
         if report.total(what)
     ]
+    replaced = sum(one.replaced for one in touched)
+    if replaced:
+        counts.append(f"{replaced:,} {'chain' if replaced == 1 else 'chains'} replaced")
+    for links, said in ((report.links_sent, "sent"), (report.links_came, "new here")):
+        if links:
+            counts.append(f"{links:,} {'link' if links == 1 else 'links'} of commits {said}")
     if report.code:
         counts.append(f"{report.code:,} code commits")
     if report.requests:
@@ -157,6 +165,8 @@ def _parts(one: Experiment, report: Report) -> Iterator[str]:
     ):
         if count:
             yield f"{count:,} {what}"
+    if one.replaced:
+        yield "replaced: what was taken out is gone from it"
     if one.left:
         yield "left on the remote, since this clone is shallow (--whole fetches it)"
     if one.problem:

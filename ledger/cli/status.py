@@ -156,6 +156,7 @@ def _remote_document(found: Standing) -> dict[str, Any] | None:
         return None
     return {
         "name": found.remote,
+        "shared": found.shared,
         "problem": found.problem or None,
         "experiments": [
             {
@@ -164,6 +165,8 @@ def _remote_document(found: Standing) -> dict[str, Any] | None:
                 "behind": one.behind,
                 "quarantined": one.quarantined,
                 "inbox": one.inbox,
+                "rewound": one.rewound,
+                "redacted": one.forced,
             }
             for one in found.experiments
         ],
@@ -207,14 +210,16 @@ def _heads(found: _Found) -> Iterator[str]:
     else:
         yield f"schema      {why}"
     yield f"index       {size(found.state.index_bytes)}"
-    yield from _remote(found.standing)
+    yield from _remote(found.standing, sum(one.records for one in found.state.experiments))
 
 
-def _remote(found: Standing) -> Iterator[str]:
+def _remote(found: Standing, records: int) -> Iterator[str]:
     if found.problem:
         yield f"remote      {found.problem}"
     elif found.shared:
         yield f"remote      {found.remote}: {_remote_counts(found)}"
+    elif found.remote and records:
+        yield f"remote      {found.remote}: nothing seen there yet, {records:,} not published (ledger push)"
 
 
 _COUNTS = {
@@ -225,9 +230,16 @@ _COUNTS = {
 }
 
 
+_STATES = {
+    "rewound": "rewound there: {names} (ledger fetch says what is gone, ledger pull --accept-rewind brings it back)",
+    "forced": "what was taken out of {names} is still there (ledger push --redacted)",
+}
+
+
 def _remote_counts(found: Standing) -> str:
     """As far as the remote was last seen."""
     parts = [text.format(count=found.total(what)) for what, text in _COUNTS.items() if found.total(what)]
+    parts += [text.format(names=found.names(what)) for what, text in _STATES.items() if found.names(what)]
     return ", ".join(parts) or "up to date when it was last seen"
 
 

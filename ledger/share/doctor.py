@@ -15,6 +15,7 @@ from ledger.share import code, git_releases
 from ledger.share.hook_checks import hooks
 from ledger.share.problem import Problem, warning
 from ledger.share.session import home, local
+from ledger.share.standing import rewinds
 from ledger.store import aftercare, lock
 from ledger.store.slug import RUNS
 from ledger.store.spool import Spool
@@ -170,6 +171,13 @@ def _remote(workspace: Workspace) -> Iterator[Problem]:
     if name is None:
         return
     here = local(workspace.repository, name)
+    rewound = rewinds(workspace.repository, here)
+    if rewound:
+        yield Problem(
+            code="rewound-remote",
+            what=f"{name} was rewound: {', '.join(sorted(rewound))} lacks runs that were there, or is gone",
+            hint="ask who did it; `ledger pull --accept-rewind`, then `ledger push`, brings them back",
+        )
     if here.quarantine:
         yield Problem(
             code="quarantine",

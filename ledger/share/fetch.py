@@ -324,12 +324,18 @@ class _Fetch:
 
     def _move_loose(self, tips: Mapping[str, str], links: str | None) -> None:
         old = self.local.tracked
-        new = {s: tip for s, tip in {**self._known_tips(), **tips}.items() if old.get(s) != tip}
+        new = {**self._known_tips(), **self._rewound_tips(), **tips}
+        new = {s: tip for s, tip in new.items() if old.get(s, self.repository.zeros) != tip}
         updates = [RefUpdate(ref=tracking(self.name, s), new=tip, old=old.get(s)) for s, tip in new.items()]
         if links:
             ref = LINKS_FROM + remote_part(self.name)
             updates.append(RefUpdate(ref=ref, new=links, old=self.local.links))
         self.session.move(updates, f"ledger: fetched from {self.name}")
+
+    def _rewound_tips(self) -> dict[str, str]:
+        """Where the remote was set back to; zeros where it has the chain no more: its tracking ref tells so later on."""
+        lost = (one for one in self.result.rewound if one.slug not in self.result.accepted)
+        return {one.slug: one.tip or self.repository.zeros for one in lost}
 
     def _known_tips(self) -> dict[str, str]:
         """Pins that the remote still has: a tracking ref that was pruned stands again."""

@@ -57,6 +57,19 @@ def wish(session: Session, there: str | None) -> Wish | None:
     return Wish(ref=link_log.REF, new=ours, old=there)
 
 
+def known(session: Session) -> str | None:
+    """The tip of what this clone knows."""
+    return _tip(session, link_log.REF)
+
+
+def count(session: Session, tip: str | None, before: str | None) -> int:
+    """How many additions to the log a tip has beyond another."""
+    if tip is None or tip == before:
+        return 0
+    words = ("rev-list", "--count", "--no-merges", tip, *([f"^{before}"] if before else []))
+    return int(session.repository.git(*words))
+
+
 def _fold(session: Session) -> None:
     """Take in what the hook noted."""
     try:

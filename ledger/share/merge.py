@@ -155,6 +155,7 @@ class _Work:
         self.tips = self._chains()
         self.boxes = self._boxes() if task.fold else {}
         known = {*self.tips, *(s for s in self.pins if s not in self.leave), *self.boxes}
+        known -= {fault.ref.removeprefix(RUNS) for fault in self.faults}
         self.slugs = sorted(slug for slug in known if task.wanted.includes(slug) and is_slug(slug))
         log = redactions.read(repository, self.local.redactions)
         self.cleanser = Cleanser(repository, log.entries.values())
@@ -176,7 +177,8 @@ class _Work:
             try:
                 aftercare.require_chain(ref, tip)
             except FormatError as error:
-                self.faults.append(StoreFault(ref=ref, commit=tip.id, path="", what=error.message))
+                what = f"{error.message}: {error.hint}"
+                self.faults.append(StoreFault(ref=ref, commit=tip.id, path="", what=what))
                 continue
             if slug not in self.leave:
                 chains[slug] = tip.id

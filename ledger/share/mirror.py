@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from ledger.errors import LedgerError
 from ledger.git import refs, remote
 from ledger.git.refs import RefUpdate
-from ledger.git.remote import Fate, Wish
+from ledger.git.remote import Fate, Sent, Wish
 from ledger.share import redactions
 from ledger.share.backoff import pauses
 from ledger.share.cleanse import Cleanser
@@ -24,7 +25,7 @@ _OTHERS = "has records that the home remote lacks; a mirror takes only what adds
 
 def push_mirror(session: Session, name: str, home: str, options: Options) -> Report:
     """Bring a mirror up to the home remote, as that was last seen. Raises RemoteError."""
-    report = Report(remote=name, dry_run=options.dry_run)
+    report = Report(remote=name, dry_run=options.dry_run, sends=True)
     here = local(session.repository, home)
     known = {s: tip for s, tip in here.pins.items() if _wanted(options, s)}
     for ref in here.runs:
@@ -42,10 +43,8 @@ def push_mirror(session: Session, name: str, home: str, options: Options) -> Rep
         session.told(f"sending to {name}")
         report.pushes += 1
         done = remote.send(session.repository, name, wishes, keep=session.keep)
-        for wish in wishes:
-            if done.fates[wish.ref] is Fate.REFUSED:
-                report.of(wish.ref.removeprefix(RUNS)).problem = done.reasons[wish.ref]
         seen = look(session, name)
+        _note_fates(report, wishes, done, seen, options)
         again = _wishes(session, known, seen, report, options)
         wishes = [w for w in again if done.fates.get(w.ref) is not Fate.REFUSED]
         time.sleep(pause if wishes else 0)
@@ -53,6 +52,14 @@ def push_mirror(session: Session, name: str, home: str, options: Options) -> Rep
         report.trouble = f"{name}: others were first {_ATTEMPTS} times; try again"
     _note(session, name, seen, known)
     return report
+
+
+def _note_fates(report: Report, wishes: Sequence[Wish], done: Sent, seen: Seen, options: Options) -> None:
+    for wish in wishes:
+        entry = report.of(wish.ref.removeprefix(RUNS))
+        if done.fates[wish.ref] is Fate.REFUSED:
+            entry.problem, entry.blocked = done.reasons[wish.ref], options.redacted
+        entry.replaced = entry.replacing and seen.runs.get(entry.slug) == wish.new
 
 
 def _wanted(options: Options, slug: str) -> bool:
@@ -94,10 +101,11 @@ def _wishes(
         count = _beyond(session, tip, there) if there != tip else 0
         if count is None:
             redacted = _redacted(session, slug, tip, there)
-            entry.problem = _STILL_THERE if redacted else _OTHERS
             if redacted and options.redacted:
-                entry.problem = ""
+                entry.replacing = True
                 found.append(Wish(ref=RUNS + slug, new=tip, old=there))
+            else:
+                entry.problem = _STILL_THERE if redacted else _OTHERS
             continue
         entry.sent += max(entry.waiting - count, 0)
         entry.waiting = count

@@ -52,7 +52,8 @@ def pull_once(
     chain.drain(session.repository, home=name, wait_seconds=DRAIN_SECONDS)
     outcome = merge(session, Task(name=name, wanted=wanted, leave=fetched.unusable, fold=fold))
     for fault in outcome.faults:
-        report.of(fault.ref.removeprefix(RUNS)).problem = fault.what
+        entry = report.of(fault.ref.removeprefix(RUNS))
+        entry.problem, entry.blocked = fault.what, True
     for slug, one in outcome.experiments.items():
         entry = report.of(slug)
         entry.reparented += one.reparented
@@ -68,7 +69,9 @@ def pull_once(
 
 def _merge_links(session: Session, name: str, report: Report) -> None:
     try:
+        before = links.known(session)
         report.odd += [fault for fault in links.merge(session, name) if fault not in report.odd]
+        report.links_came += links.count(session, links.known(session), before)
     except (ContentionError, RefMovedError) as error:  # runs go on without
         report.trouble = error.message
 

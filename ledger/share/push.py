@@ -51,7 +51,7 @@ class _Push:
         self.repository = session.repository
         self.name = name
         self.options = options
-        self.report = Report(remote=name, dry_run=options.dry_run)
+        self.report = Report(remote=name, dry_run=options.dry_run, sends=True)
         self.sender = Sender(session, name, self.report)
         self.begun: dict[str, set[str]] = {}
         """Slug → records that were to be sent to its chain."""
@@ -121,6 +121,8 @@ class _Push:
             fate = self.sender.raw([wish]).fates[wish.ref] if wish else Fate.TAKEN
             if wish and fate is Fate.REFUSED:
                 self.report.trouble = self.report.trouble or f"{self.name} refuses {wish.ref}"
+            if wish and fate is Fate.TAKEN:
+                self.report.links_sent += links.count(self.session, wish.new, there)
             if fate in (Fate.TAKEN, Fate.REFUSED):
                 return True
             time.sleep(pause)
@@ -172,6 +174,7 @@ class _Push:
         if one.send is None or (one.forced and not self.options.redacted):
             return None
         self.lacking.update([link.record for link in one.suffix], [one.slug] if one.forced else [])
+        self.report.of(one.slug).replacing |= one.forced
         return Wish(ref=RUNS + one.slug, new=one.send, old=fetched.seen.runs.get(one.slug))
 
     def _inbox_wish(self, fetched: Fetched, one: Merged) -> Wish | None:
@@ -196,7 +199,9 @@ class _Push:
         for slug, records in self.begun.items():
             one = merged.get(slug)
             left = {link.record for link in (*one.suffix, *one.quarantined)} if one else records
-            self.report.of(slug).sent += len(records - left)
+            entry = self.report.of(slug)
+            entry.sent += len(records - left)
+            entry.replaced = entry.replacing and one is not None and not one.forced
 
     def _clear(self, fetched: Fetched) -> None:
         """Delete inboxes whose records were seen on their chains, each if it still is what was folded."""

@@ -35,12 +35,18 @@ class Experiment:
     """A shallow clone does not fetch whole chains unless it is told to."""
     problem: str = ""
     """Why it was left where it is."""
+    blocked: bool = False
+    """The problem is one of this clone: trying again does not help."""
+    replacing: bool = False
+    """Its chain on the remote holds what was taken out, and is to be replaced."""
+    replaced: bool = False
+    """And was."""
 
     @property
     def touched(self) -> bool:
         """Whether there is anything to say about it."""
         counts = (self.came, self.sent, self.waiting, self.reparented, self.folded)
-        return any(counts) or bool(self.quarantined or self.left or self.problem)
+        return any(counts) or bool(self.quarantined or self.left or self.problem or self.replaced)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,9 +76,14 @@ class Report:
     """What the server said where it refused something."""
     accepted: frozenset[str] = frozenset()
     """Slugs whose rewinding was taken over."""
+    links_sent: int = 0
+    """Links of rewritten history, and those made by hand."""
+    links_came: int = 0
     trouble: str = ""
     """Why not everything could be done."""
     dry_run: bool = False
+    sends: bool = False
+    """A push: what the server refused, now or before, is its concern."""
 
     def of(self, slug: str) -> Experiment:
         return self.experiments.setdefault(slug, Experiment(slug=slug))
@@ -82,9 +93,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """4: the remote is not what it should be, or somebody is always first; 1: the server refused records."""
+        """4: the remote is not what it should be, or somebody is always first; 1: the server refused records, or a ref here is in the way."""
         rewound = any(one.slug not in self.accepted for one in self.rewound)
-        problems = any(one.problem for one in self.experiments.values())
+        every = self.experiments.values()
+        problems = any(one.problem and not one.blocked for one in every)
         if rewound or problems or self.refused or self.trouble:
             return 4
-        return 1 if any(one.quarantined for one in self.experiments.values()) else 0
+        return 1 if any(one.blocked or (self.sends and one.quarantined) for one in every) else 0

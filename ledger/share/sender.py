@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ledger.errors import RemoteError
+from ledger.errors import NotAllowedError, RemoteError
 from ledger.git import remote
 from ledger.git.remote import Fate, Sent, Wish
 from ledger.share import inbox, quarantine
@@ -68,7 +68,9 @@ class Sender:
     def _refused(self, wish: Wish, merged: Mapping[str, Merged], done: Sent) -> None:
         reason = done.reasons.get(wish.ref, "")
         slug = slug_of(wish.ref)
-        if not _ABOUT_RECORDS.search(reason) or merged[slug].forced:
+        if merged[slug].forced:
+            raise self._error(wish.ref, reason, done, NotAllowedError)
+        if not _ABOUT_RECORDS.search(reason):
             raise self._error(wish.ref, reason, done)
         search = _Prefixes(self, wish)
         culprit = isolate(merged[slug].suffix, search.send, done.said)
@@ -82,11 +84,12 @@ class Sender:
                 quarantine.release(self.session, where, {link.record})
             raise self._error(wish.ref, reason, done)
 
-    def _error(self, ref: str, reason: str, done: Sent) -> RemoteError:
+    def _error(self, ref: str, reason: str, done: Sent, kind: type[RemoteError] = RemoteError) -> RemoteError:
         found = _REASON.search(reason)
-        return RemoteError(
+        hint = "nothing is lost: it waits here"
+        return kind(
             f"{self.name} refuses {ref}: {found['reason'] if found else reason}",
-            hint="nothing is lost: it waits here",
+            hint=hint if kind is RemoteError else f"its owner has to allow it (docs/redaction.md); {hint}",
             details=tuple(_said(done)),
         )
 

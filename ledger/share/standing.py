@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from ledger.config import Workspace
 from ledger.errors import LedgerError
 from ledger.git.process import Repository
-from ledger.share import inbox
+from ledger.share import inbox, redactions
 from ledger.share.chainlog import Line, beyond
+from ledger.share.cleanse import Cleanser
 from ledger.share.session import Local, home, local
 from ledger.store.slug import RUNS
 
@@ -27,6 +28,10 @@ class Experiment:
     """Refused by the server."""
     inbox: int
     """In inboxes, and not on the chain here."""
+    rewound: bool = False
+    """The remote's chain does not go on from where it was seen, or is gone."""
+    forced: bool = False
+    """The remote's chain holds what was taken out here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,10 @@ class Standing:
     def total(self, what: str) -> int:
         return sum(getattr(one, what) for one in self.experiments)
 
+    def names(self, what: str) -> str:
+        """Of the experiments of which it is true."""
+        return ", ".join(one.slug for one in self.experiments if getattr(one, what))
+
 
 def standing(workspace: Workspace) -> Standing:
     """Three git processes, whatever the number of experiments."""
@@ -52,7 +61,7 @@ def standing(workspace: Workspace) -> Standing:
             return Standing(remote=None)
         here = local(workspace.repository, name)
         if not (here.pins or here.tracked or here.inboxes):
-            return Standing(remote=name)  # all of it is unpublished: counting would read every chain
+            return Standing(remote=name)  # all of it is unpublished
         found = tuple(_experiments(workspace.repository, here))
     except LedgerError as error:
         return Standing(remote=workspace.config.remote, problem=error.message)
@@ -66,25 +75,46 @@ def _experiments(repository: Repository, here: Local) -> list[Experiment]:
         if tip.kind == "commit" and not tip.symbolic
     }
     known = [*here.pins.values()]
+    rewound = rewinds(repository, here)
+    cleanser = Cleanser(repository, redactions.read(repository, here.redactions).entries.values())
+    forced = {slug for slug, pin in here.pins.items() if cleanser.changes(slug, [pin])}
     ahead = beyond(repository, {s: tip for s, tip in tips.items() if here.pins.get(s) != tip}, known)
-    theirs = {s: tip for s, tip in {**here.pins, **here.tracked}.items() if tips.get(s) != tip}
-    behind = beyond(repository, theirs, list(tips.values()), records=False)
-    boxes = beyond(repository, here.inboxes, [*tips.values(), *known])
+    seen = {**here.pins, **{s: tip for s, tip in here.tracked.items() if s not in rewound}}
+    theirs = {s: tip for s, tip in seen.items() if tips.get(s) != tip}
+    behind = beyond(repository, theirs, list(tips.values()), records=bool(forced))
+    boxes = beyond(repository, here.inboxes, known)  # what this clone sent to its own is on its chain, too
     refused = _records(beyond(repository, here.quarantine, []))
     found = []
-    for slug in sorted({*tips, *theirs}):
+    for slug in sorted({*tips, *theirs, *rewound}):
         mine = {link.record for link in ahead[slug].links} if slug in ahead else set()
+        other = behind[slug].links if slug in behind else []
+        if slug in forced:  # the same records, in other commits
+            there = {link.record for link in other}
+            other, mine = [link for link in other if link.record not in mine], mine - there
         boxed = _boxed(boxes, slug)
         one = Experiment(
             slug=slug,
             unpublished=len(mine - refused - boxed),
-            behind=len(behind[slug].links) if slug in behind else 0,
+            behind=len(other),
             quarantined=len(mine & refused),
             inbox=len(boxed - mine),
+            rewound=slug in rewound,
+            forced=slug in forced,
         )
-        if one.unpublished or one.behind or one.quarantined or one.inbox:
+        if one != Experiment(slug=slug, unpublished=0, behind=0, quarantined=0, inbox=0):
             found.append(one)
     return found
+
+
+def rewinds(repository: Repository, here: Local) -> frozenset[str]:
+    """Experiments whose chain on the remote was set back, or is gone, when it was last looked at. Raises GitError.
+
+    A fetch lets the tracking ref follow the remote, and leaves the pin where it is.
+    """
+    differ = {s: tip for s, tip in here.tracked.items() if here.pins.get(s, tip) != tip}
+    lines = beyond(repository, differ, [here.pins[slug] for slug in differ], records=False)
+    gone = here.pins.keys() - here.tracked.keys()
+    return frozenset((*gone, *(s for s, line in lines.items() if line.root != here.pins[s])))
 
 
 def _boxed(boxes: Mapping[str, Line], slug: str) -> set[str]:

@@ -146,7 +146,7 @@ def require_chain(ref: str, tip: refs.Tip) -> None:
     if tip.kind != "commit" or tip.symbolic or not tip.run:
         raise FormatError(
             f"{ref} holds something that is not a ledger; records for it stay in the spool",
-            hint=f"move it away (`git update-ref -d {ref} {tip.id[:12]}...`) and run `ledger recover`",
+            hint=f"move it away (`git update-ref -d {ref} {tip.id}`) and run `ledger recover`",
         )
 
 

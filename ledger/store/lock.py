@@ -17,9 +17,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ledger.errors import GitError, LedgerError
 from ledger.frozen import frozen
 from ledger.store.boot import boot_id
 
+_DIED = 128
+"""git's exit code when it says why it ends; above are signals."""
 _REF = re.compile(r"refs/(?:[a-z]+/){1,2}[a-z0-9_][a-z0-9._-]*")
 
 
@@ -150,10 +153,20 @@ def _acquired(path: Path, turn: int, wait_seconds: float) -> Iterator[Held | Non
             return
         held = Held(descriptor, _predecessor(os.pread(descriptor, 1 << 24, 0)), path)
         held.begin()
-        yield held
+        try:
+            yield held
+        except LedgerError as error:
+            if not _killed(error):
+                held.close()  # it knows what it did, and says so: nobody has to look after it
+            raise
         held.close()
     finally:
         os.close(descriptor)
+
+
+def _killed(error: LedgerError) -> bool:
+    """Whether a child of git's was cut off, and may have left a lock."""
+    return isinstance(error, GitError) and not 0 <= error.code <= _DIED
 
 
 def _open(path: Path) -> int:

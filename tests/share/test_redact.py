@@ -160,7 +160,7 @@ def test_a_mirror_is_replaced_when_asked(hub: Hub) -> None:
     held = hub.push(one, "mirror", code=4)
     assert "still on the remote" in held["experiments"][0]["problem"]
     assert SECRET in mirror.git("log", "-p", REF)
-    hub.push(one, "mirror", "--redacted")
+    assert hub.push(one, "mirror", "--redacted")["experiments"][0]["replaced"] is True
     assert tip(mirror) == tip(one)
     assert tip(mirror, "refs/ledger/redactions") == tip(one, "refs/ledger/redactions")
     assert SECRET.encode() not in _everything(mirror)
@@ -189,7 +189,7 @@ def test_the_hook_lets_in_what_was_redacted_and_nothing_banned(hub: Hub) -> None
     hub.push(one)
     hub.pull(stale)
     _redact(hub, one, leaked)
-    hub.ledger("-C", str(one.path), "push", "--redacted", code=4)
+    hub.ledger("-C", str(one.path), "push", "--redacted", code=1)
     assert "ledger.allowRedaction" in hub.ledger.err
     hub.repo.git("config", "ledger.allowRedaction", "true")
     hub.push(one, "--redacted")

@@ -14,14 +14,15 @@ def _remote(hub: Hub, repo: Repo) -> dict[str, Any]:
 def test_status_counts_what_is_ahead_and_behind(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
-    assert _remote(hub, one) == {"name": "origin", "problem": None, "experiments": []}
+    assert _remote(hub, one) == {"name": "origin", "problem": None, "shared": False, "experiments": []}
     hub.push(one)
     hub.record(one)
     hub.record(other)
     hub.push(other)
     hub.fetch(one)
     (found,) = _remote(hub, one)["experiments"]
-    assert found == {"experiment": "main", "unpublished": 1, "behind": 1, "quarantined": 0, "inbox": 0}
+    counts = {"unpublished": 1, "behind": 1, "quarantined": 0, "inbox": 0}
+    assert found == {"experiment": "main", **counts, "rewound": False, "redacted": False}
     text = hub.ledger("-C", str(one.path), "status")
     assert "remote      origin: 1 not published (ledger push), 1 to take over (ledger pull)" in text
     hub.push(one)
