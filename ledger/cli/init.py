@@ -76,7 +76,8 @@ def init(
             return
     setup.require_work_tree(app.workspace)
     plan = _plan(app, starter, metric_files, param_files, name)
-    app.lines(_said(plan, setup.write(app.workspace, plan)))
+    chosen = app.workspace.config.schema
+    app.lines(_said(plan, setup.write(app.workspace, plan), chosen))
 
 
 def _set_up_remote(app: App, name: str) -> None:
@@ -114,7 +115,7 @@ def _inside(app: App, files: tuple[str, ...]) -> tuple[str, ...]:
     return own_paths(app.workspace.repository, [str(app.path(path)) for path in files])
 
 
-def _said(plan: Plan, written: Written) -> Iterator[str]:
+def _said(plan: Plan, written: Written, chosen: str | None) -> Iterator[str]:
     from ledger.render.terminal import escape
 
     for verb, paths in (("created", written.created), ("exists, left as it is:", written.existing)):
@@ -124,6 +125,8 @@ def _said(plan: Plan, written: Written) -> Iterator[str]:
         yield "  later: ledger schema infer, from recorded runs; or ledger init --list, for one to begin with"
     elif plan.schema and any(path.suffix == ".json" for path in written.created) and written.existing:
         yield escape(f'  to check runs against it, .ledger/config.toml needs: schema = "{plan.schema}"')
+    if plan.schema and len(written.schemas) > 1 and written.existing and chosen is None:
+        yield escape(f"  with {' and '.join(written.schemas)} and none chosen there, nothing is checked")
     yield ""
     yield "next:"
     if written.created:

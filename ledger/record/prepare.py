@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ledger import plain_file
+from ledger.canonical import compact
 from ledger.config import Workspace
 from ledger.errors import ConfigError, LedgerError, RefusedError
 from ledger.model import Code, Fault, Record, Run, SchemaName, Status, new_id, utc_text
@@ -89,6 +90,7 @@ class Session:
         )
         masked, masks = _without_secrets(whole)
         warnings = (
+            *(self._unchosen if schema is None and not faults and not draft.unchecked else ()),
             *(captured.warnings if captured else ()),
             *_misspelt(schema, draft),
             *([draft.checked_by] if draft.checked_by else []),
@@ -157,6 +159,15 @@ class Session:
     def _schema_of(self, draft: Draft) -> Schema | None:
         return None if draft.unchecked else draft.frozen or self._schema(draft.schema)
 
+    @cached_property
+    def _unchosen(self) -> tuple[str, ...]:
+        names = schema_names(self._workspace)
+        if not names:
+            return ()
+        known, first = ", ".join(names), compact(names[0])
+        mend = f".ledger/config.toml needs, under [ledger]: schema = {first}; or record with --schema"
+        return (f"nothing is checked: there are the schemas {known}, and none is chosen; {mend}",)
+
     def _schema(self, name: str | None) -> Schema | None:
         if name not in self._schemas:
             self._schemas[name] = load_schema(self._workspace, name)
@@ -173,15 +184,23 @@ def load_schema(workspace: Workspace, name: str | None) -> Schema | None:
     if folder is None:
         return head_schemas.load(workspace.repository, wanted)
     if wanted is None:
-        files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        return _parsed_schema(files[0]) if len(files) == 1 else None
+        names = schema_names(workspace)
+        return _parsed_schema(folder / f"{names[0]}.json") if len(names) == 1 else None
     path = folder / f"{wanted}.json"
     if path.parent != folder or not path.is_file():
-        known = ", ".join(sorted(item.stem for item in folder.glob("*.json"))) if folder.is_dir() else ""
+        known = ", ".join(schema_names(workspace))
         raise ConfigError(
             f"no schema {wanted!r}", hint=f"known: {known}" if known else "ledger init makes a first one"
         )
     return _parsed_schema(path)
+
+
+def schema_names(workspace: Workspace) -> list[str]:
+    """Of the schemas that runs may be checked against, sorted: those of the work tree, else of HEAD."""
+    folder = workspace.schemas
+    if folder is None:
+        return sorted(head_schemas.files(workspace.repository))
+    return sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
 
 
 _parsed: dict[tuple[Path, int, int], Schema] = {}

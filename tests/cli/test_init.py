@@ -70,6 +70,25 @@ def test_twice_says_what_exists(repo: Repo, ledger: Ledger) -> None:
     assert "no schema" not in again
 
 
+def test_a_second_schema_does_not_switch_checks_off_unsaid(repo: Repo, ledger: Ledger) -> None:
+    ledger("init")
+    ledger("init", "--starter", "regression")
+    ledger("record", "-m", "rmse=-1", code=1)
+    out = ledger("init", "--starter", "ranking")
+    assert "with ranking and regression and none chosen there, nothing is checked" in out
+    ledger("record", "-m", "rmse=-1")
+    assert "nothing is checked" in ledger.err
+    assert 'schema = "ranking"' in ledger.err
+    ledger("run", "--", "true")
+    assert "nothing is checked" in ledger.err
+    ledger("record", "-m", "rmse=-1", "--schema", "regression", code=1)
+    config = repo.path / ".ledger/config.toml"
+    config.write_text(config.read_text().replace('# schema = "main"', 'schema = "regression"'))
+    ledger("record", "-m", "rmse=-1", code=1)
+    ledger("record", "-m", "rmse=1")
+    assert "nothing is checked" not in ledger.err
+
+
 def test_starters_are_listed_even_outside_of_a_repository(ledger: Ledger) -> None:
     out = ledger("init", "--list")
     assert [line.split()[0] for line in out.splitlines()] == [
