@@ -98,14 +98,16 @@ def infer(app: App, /, *, experiment: str | None, name: str, output: str | None)
         if len(places) < total
         else f"{total:,} {'run' if total == 1 else 'runs'}"
     )
-    app.talk(_NEXT.format(path=_relative(path), of=of))
+    required = _REQUIRED if b'"required":[' in data else ""
+    app.talk(_NEXT.format(path=_relative(path), of=of, required=required))
 
 
+_REQUIRED = ", and take out of `required` what a run may lack"
 _NEXT = """\
 drafted {path} from {of}
 
 next:
-  1. fill in unit, how and on of each metric, and take out of `required` what a run may lack
+  1. fill in unit, how and on of each metric{required}
   2. ledger schema migrate    values recorded before have no definition and stay apart (?); this drafts what joins them
   3. ledger schema check      then git add {path} .ledger/migrations, and commit them together"""
 

@@ -45,8 +45,8 @@ _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 def infer(samples: Iterable[Sample], *, name: str) -> bytes:
     """Canonical bytes of a schema document that fits all `samples` (pairs of params and metrics).
 
-    A name is required if two or more samples all have it. A number is `integer` only if some value is neither
-    0 nor 1, since `lr: 1` says little about the next learning rate.
+    A name is required if two or more samples all have it. A param is `integer` only if some value is neither 0 nor
+    1, since `lr: 1` says little about the next learning rate; a metric never is: 120 ms says nothing about the next.
     """
     params, metrics = _Seen(), _Seen()
     for sample_params, sample_metrics in samples:
@@ -85,23 +85,23 @@ class _Seen:
             for name, member in value.items():
                 self.members.setdefault(name, _Seen()).add(member)
 
-    def schema(self) -> dict[str, object]:
-        types = self._types()
+    def schema(self, *, of_metrics: bool = False) -> dict[str, object]:
+        types = self._types(whole=not of_metrics)
         kind: dict[str, object] = {"type": types[0] if len(types) == 1 else types} if types else {}
         return {**kind, **(self.members_schema() if "object" in types else {})}
 
     def members_schema(self, *, of_metrics: bool = False) -> dict[str, object]:
         properties = {
-            name: {**seen.schema(), **(_direction(name) if of_metrics else {})}
+            name: {**seen.schema(of_metrics=of_metrics), **(_direction(name) if of_metrics else {})}
             for name, seen in self.members.items()
         }
         required = sorted(name for name, seen in self.members.items() if seen.count == self.count > 1)
         return {"properties": properties, **({"required": required} if required else {})}
 
-    def _types(self) -> list[str]:
-        """Nothing at all where only null was seen: the next value may be anything."""
+    def _types(self, *, whole: bool) -> list[str]:
+        """`whole`: numbers may be whole by nature. Nothing at all where only null was seen: the next value may be anything."""
         kinds = set(self.kinds)
-        if "integer" in kinds and ("number" in kinds or not self.counts_something):
+        if "integer" in kinds and ("number" in kinds or not (whole and self.counts_something)):
             kinds = kinds - {"integer"} | {"number"}
         return sorted(kinds) if kinds != {"null"} else []
 

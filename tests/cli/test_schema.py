@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from conftest import Ledger, Repo
 
 
@@ -100,3 +101,19 @@ def test_show_of_an_unknown_name(repo: Repo, ledger: Ledger) -> None:
 
 def test_starters_as_json(ledger: Ledger) -> None:
     assert {"classification", "ranking"} < {item["name"] for item in ledger.json("schema", "starters")}
+
+
+@pytest.mark.usefixtures("repo")
+def test_a_draft_from_one_run_fits_the_next_measurement(ledger: Ledger) -> None:
+    ledger("record", "-m", "latency=120")
+    ledger("schema", "infer")
+    assert "required" not in ledger.err
+    ledger("record", "-m", "latency=120.5")
+
+
+@pytest.mark.usefixtures("repo")
+def test_what_a_draft_requires_is_to_be_looked_at(ledger: Ledger) -> None:
+    for value in ("120", "121"):
+        ledger("record", "-m", f"latency={value}")
+    ledger("schema", "infer")
+    assert "take out of `required`" in ledger.err

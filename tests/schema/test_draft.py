@@ -38,7 +38,7 @@ def test_types_come_from_all_samples() -> None:
         "x": None,
     }
     assert metrics["properties"]["f1"]["type"] == ["null", "number"]
-    assert metrics["properties"]["tokens"] == {"type": "integer"}
+    assert metrics["properties"]["tokens"] == {"type": "number"}
 
 
 def test_zero_and_one_say_nothing_about_the_next_value() -> None:
