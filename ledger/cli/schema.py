@@ -98,7 +98,7 @@ def infer(app: App, /, *, experiment: str | None, name: str, output: str | None)
         if len(places) < total
         else f"{total:,} {'run' if total == 1 else 'runs'}"
     )
-    required = _REQUIRED if b'"required":[' in data else ""
+    required = _REQUIRED if b'"required": [' in data else ""
     app.talk(_NEXT.format(path=_relative(path), of=of, required=required))
 
 
