@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from ledger.config import Workspace
-from ledger.errors import ContentionError, FormatError
+from ledger.errors import ContentionError, FormatError, LedgerError
 from ledger.git import refs
 from ledger.git.process import lines
 from ledger.model import StoreFault
@@ -19,7 +19,7 @@ from ledger.share import helpers
 from ledger.share.chainlog import beyond
 from ledger.share.intake import Packs
 from ledger.share.session import home, pin
-from ledger.share.sifting import Arrived, Sieve, Sifted, sifted
+from ledger.share.sifting import Arrived, Sieve, Sifted, opened, sifted
 from ledger.store import aftercare, chain, lock
 from ledger.store.depot import Depot, Found
 from ledger.store.sealed import Sealed, contents
@@ -29,8 +29,10 @@ from ledger.store.spool import Spool
 _WAIT_SECONDS = 120.0
 _BATCH_BYTES = 48 << 20
 _BATCH_RECORDS = 2_500
+_LAST_BYTES = 6 << 20
+_FIRST_FILES, _FIRST_BYTES = 16, 1 << 20
 _PART_BYTES = 4 << 20
-_PART_FILES = 250
+_PART_FILES = 125
 _TREES = "--format=%T %(trailers:key=Ledger-Record,valueonly,unfold,separator=%x20)"
 
 
@@ -94,42 +96,50 @@ class _Ingest:
         self.done = Ingested()
 
     def batches(self, depot: Depot) -> Iterator[list[_Bundle]]:
-        """Files that are sound, as many as are chained together."""
+        """Files that are sound, as many as are chained together: fewer at the end, which nobody works ahead of."""
+        files = list(depot.files())
+        left = sum(found.size for found in files)
         batch: list[_Bundle] = []
         size = count = 0
-        for found, one in self._sifted(depot):
+        for found, one in self._sifted(depot, files):
             self.done.files += 1
+            left -= found.size
             if one.wrong:
                 refused = Refused(place=f"{depot.label}/{found.name}", what=one.wrong)
                 self.done.refused.append(refused)
                 continue
             batch.append(_Bundle(depot, found, one.records))
             size, count = size + found.size, count + len(one.records)
-            if size > _BATCH_BYTES or count >= _BATCH_RECORDS:
+            if count >= _BATCH_RECORDS or size > _BATCH_BYTES or size > max(left, _LAST_BYTES):
                 yield batch
                 batch, size, count = [], 0, 0
         if batch:
             yield batch
 
-    def _sifted(self, depot: Depot) -> Iterator[tuple[Found, Sifted]]:
-        """The first few here, which tell whose chains to look at; the others by helpers, who work ahead."""
-        parts = _parts(depot.files())
-        first = next(parts, [])
-        found = list(sifted(self._sieve(depot).sift(first)))
-        yield from zip(first, found, strict=True)
-        rest = list(parts)
-        if not rest:
-            return
-        self._look({item.slug for one in found for item in one.records})
-        sieve = self._sieve(depot)
-        weights = [sum(file.size for file in part) for part in rest]
-        crew = helpers.count() if len(rest) > 1 else 0
-        with closing(helpers.answers(lambda at: sieve.sift(rest[at]), weights, helpers=crew)) as answers:
-            for part, answer in zip(rest, answers, strict=True):
+    def _sifted(self, depot: Depot, files: Sequence[Found]) -> Iterator[tuple[Found, Sifted]]:
+        """By helpers, who work ahead, where that is worth it."""
+        parts = list(_parts(files))
+        crew = helpers.count() if len(parts) > 1 else 0
+        if len(parts) > 1:
+            self._glance(depot, files)
+        sieve = Sieve(depot, self._packs, self._there, self._repository.object_format)
+        weights = [sum(file.size for file in part) for part in parts]
+        with closing(helpers.answers(lambda at: sieve.sift(parts[at]), weights, helpers=crew)) as answers:
+            for part, answer in zip(parts, answers, strict=True):
                 yield from zip(part, sifted(answer), strict=True)
 
-    def _sieve(self, depot: Depot) -> Sieve:
-        return Sieve(depot, self._packs, self._there, self._repository.object_format)
+    def _glance(self, depot: Depot, files: Sequence[Found]) -> None:
+        """Look at the chains that the first few are for, so that what is there need not be checked again."""
+        slugs: set[str] = set()
+        size = 0
+        for found in files[:_FIRST_FILES]:
+            size += found.size
+            with suppress(LedgerError):
+                slugs.update(item.slug for item in opened(depot, found))
+            if size > _FIRST_BYTES:
+                break
+        if slugs:
+            self._look(slugs)
 
     def take(self, batch: Sequence[_Bundle]) -> None:
         """Chain what is not there."""

@@ -72,7 +72,7 @@ class Sieve:
     def _one(self, found: Found, made: _Made) -> tuple[Any, ...]:
         """Its records and what is wrong, of which one is empty."""
         try:
-            records = _opened(self._depot, found)
+            records = opened(self._depot, found)
         except LedgerError as error:
             return (), (error.message.removeprefix(f"{found.name}: "),)
         known = all(item.record in self._known for item in records)
@@ -136,7 +136,7 @@ def _arrived(form: tuple[Any, ...], made: Mapping[str, GitObject]) -> Arrived:
     return Arrived(record, slug, tree, sealed)
 
 
-def _opened(depot: Depot, found: Found) -> list[Sealed]:
+def opened(depot: Depot, found: Found) -> list[Sealed]:
     """Raises LedgerError for what is no sealed file, or none that may be chained."""
     if found.size > MAX_BYTES:
         raise FormatError(f"{found.size:,} bytes, the limit is {MAX_BYTES:,}")
