@@ -15,8 +15,10 @@ from typing import IO, TYPE_CHECKING, Any
 from ledger import canonical
 from ledger.errors import InputError
 from ledger.store.history import plain, rows
+from ledger.store.history.claims import DELTA_BYTE_ARRAY, Claims, claims
 from ledger.store.history.rows import Roles
 from ledger.store.history.table import ADVICE, CHUNK, Names, from_points, joined, limit_rows, shaped
+from ledger.store.history.thrift import ParquetError
 from ledger.store.userfile import opened
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def _from_parquet(stream: IO[bytes], what: str) -> pa.Table:
             for name in (found.step, found.time, *texts, *([found.value] if found.long else metrics))
             if name
         ]
-        _check_claims(file.metadata, wanted, texts, what)
+        _check_claims(_claims(stream, what), wanted, texts, what)
         reader = _Reader(found, metrics, Names(what))
         size = CHUNK if found.long else max(1, _MAX_WIDE_CELLS // max(1, len(metrics)))
         return joined(
@@ -107,20 +109,23 @@ def _from_parquet(stream: IO[bytes], what: str) -> pa.Table:
         )
 
 
-def _check_claims(metadata: Any, wanted: Sequence[str], texts: Sequence[str], what: str) -> None:
+def _claims(stream: IO[bytes], what: str) -> Claims:
+    """The position of the stream is Arrow's: it stays where it was."""
+    place = stream.tell()
+    try:
+        return claims(stream)
+    except ParquetError as error:
+        raise InputError(f"{what}: {error}", hint=ADVICE) from error
+    finally:
+        stream.seek(place)
+
+
+def _check_claims(told: Claims, wanted: Sequence[str], texts: Sequence[str], what: str) -> None:
     """Refuse by the footer what would be refused later, or what could grow beyond a batch."""
-    limit_rows(metadata.num_rows, what)
-    chunks = [
-        metadata.row_group(group).column(index)
-        for group in range(metadata.num_row_groups)
-        for index in range(metadata.num_columns)
-    ]
-    if (
-        sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in wanted)
-        > _MAX_DECODED
-    ):
+    limit_rows(told.rows, what)
+    if sum(chunk.size for chunk in told.chunks if chunk.path in wanted) > _MAX_DECODED:
         raise InputError(f"{what}: more than {_MAX_DECODED:,} bytes when decompressed", hint=ADVICE)
-    if any(chunk.path_in_schema in texts and "DELTA_BYTE_ARRAY" in chunk.encodings for chunk in chunks):
+    if any(chunk.path in texts and DELTA_BYTE_ARRAY in chunk.encodings for chunk in told.chunks):
         raise InputError(
             f"{what}: text in DELTA_BYTE_ARRAY encoding", hint="write it with dictionary encoding"
         )
