@@ -82,15 +82,16 @@ def migrate(
     view = app.view()
     given = pairs(renames, "--rename")
     asking = _Asking(given, yes=yes)
+    schemas = _schemas(view, name or _named(view, source), given)
     found = [
         one
-        for schema in _schemas(view, name or _named(view, source), given)
+        for schema in schemas
         for one in drafts(view, schema, decide=asking.decide, source=source, merge=merge, take=take)
     ]
+    _require_renamed(view, given, found)
+    _require_taken(view, schemas, take, found)
     if not found:
-        app.talk(
-            "nothing to migrate: every definition that was used leads to the schema (ledger schema check)"
-        )
+        app.talk(_nothing(view))
         return
     paths = _written(app, found, output)
     _explain(app, found, paths)
@@ -113,6 +114,50 @@ def _schemas(view: View, name: str | None, renames: Mapping[str, str]) -> list[S
         if new not in declared:
             raise NotFoundError(f"--rename: no schema declares {new}", hint="the new name comes after =")
     return chosen
+
+
+def _require_renamed(view: View, renames: Mapping[str, str], found: Sequence[Draft]) -> None:
+    """Raises NotFoundError for an old name that nothing ever had."""
+    drafted = {words.get("from") for one in found for words in one.operations}
+    known = {*view.runs.index.names("metrics"), *view.declared_metrics(), *_migrated(view)}
+    for old in renames:
+        if old not in known and old not in drafted:
+            raise NotFoundError(
+                f"--rename: nothing was ever called {old}", hint="the old name comes before ="
+            )
+
+
+def _migrated(view: View) -> set[str]:
+    """Names that migrations speak of."""
+    return {str(words["name"]) for one in view.lineage.migrations for words in one.defs.values()}
+
+
+def _require_taken(
+    view: View, schemas: Sequence[Schema], take: Sequence[str], found: Sequence[Draft]
+) -> None:
+    """Raises NotFoundError for a metric that nothing is proposed for, and nothing makes yet."""
+    declared = {name: one for schema in schemas for name, one in schema.metrics.items()}
+    drafted = {words.get("to") for one in found for words in one.operations if words["op"] in _TAKEN}
+    for name in take:
+        if name not in declared:
+            raise NotFoundError(f"--take: no schema declares {name}", hint=f"declared: {', '.join(declared)}")
+        if name not in drafted and not view.lineage.converts_to(declared[name]):
+            hint = "without --take the command prints what is proposed, if anything is"
+            raise NotFoundError(f"--take: nothing is proposed for {name}", hint=hint)
+
+
+_TAKEN = ("derive", "affine")
+"""Operations that are drafted only where they are taken."""
+
+
+def _nothing(view: View) -> str:
+    """That nothing is left to draft; unfinished drafts are named, since they do nothing yet."""
+    files = dict.fromkeys(
+        one.file for one in view.meaning.faults if one.name == "TODO_UNRESOLVED" and one.file
+    )
+    if files:
+        return f"nothing more to draft; unfinished, and not used yet: {', '.join(files)}"
+    return "nothing to migrate: every definition that was used leads to the schema (ledger schema check)"
 
 
 class _Asking:
@@ -197,7 +242,10 @@ def _talk(found: Sequence[Draft], paths: Sequence[str]) -> Iterator[str]:
 
 def _operations(one: Draft) -> Iterator[str]:
     for words in one.operations:
+        inputs = words.get("inputs")
         old, new = words.get("from"), words.get("to")
+        if isinstance(inputs, Mapping):
+            old = " and ".join(map(str, inputs.values()))
         names = f"{old} → {new}" if new not in (None, old) else f"{old}"
         yield f"  {words['op']} {names}"
         if "todo" in words:

@@ -61,6 +61,8 @@ class Known:
     """On a merge: the operation that the other side has for the very same change."""
     largest: Callable[[str], float | None] = lambda _name: None
     """The largest value that was recorded under a name without a definition."""
+    lacking: Callable[[Definition, Proposal], int] = lambda _old, _proposal: 1
+    """How many runs with a value under a definition lack what a proposal computes it from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +128,8 @@ def draft(
     """The migration from one side to the other; nothing where there is nothing to explain.
 
     `renames` are decided: old name → new name, or None for a name that has none; others stay a question. What is
-    proposed for a metric of `take` is done: in place of a `same`, or in a second file beside a `redefine`, since a
-    file has one operation a target.
+    proposed for a metric of `take` is done: in place of a `same` or a `redefine`, or in a second file beside a
+    `redefine` that runs without its inputs need, since a file has one operation a target.
     """
     metrics = [*_metrics(before, after, known, {} if renames is None else renames)]
     params = [*_params(before, after, known)]
@@ -136,12 +138,25 @@ def draft(
     if not (metrics or params or taken):
         return ()
     operations = {str(words["to"]): words for words in metrics if "to" in words}
-    beside = [one for one in taken if operations.get(str(one.operation["to"]), {}).get("op") == "redefine"]
+    beside = [one for one in taken if _needs_reason(before, operations, one, known)]
     instead = {str(one.operation["to"]): dict(one.operation) for one in taken if one not in beside}
     metrics = [instead.pop(str(words.get("to")), words) for words in metrics] + [*instead.values()]
     left = tuple(one for one in proposed.values() if one not in taken)
     first = _draft(before, after, {"metrics": metrics, "params": params}, taken, left)
     return (first, *(_draft(before, after, {"metrics": [dict(one.operation)]}, [one], ()) for one in beside))
+
+
+def _needs_reason(before: Before, operations: Mapping[str, Words], taken: Proposal, known: Known) -> bool:
+    """Whether a `redefine` stays beside what is taken: some run keeps an old value that nothing computes anew."""
+    words = operations.get(str(taken.operation["to"]), {})
+    if words.get("op") != "redefine":
+        return False
+    lacking = known.lacking(before.metrics[str(words["from"])], taken)
+    if lacking:
+        inputs = " and ".join(one.name for one in taken.inputs)
+        runs = f"{lacking:,} run{'' if lacking == 1 else 's'}"
+        words["todo"] = f"for {runs} without {inputs}, which the derive beside this needs: {words['todo']}"
+    return lacking > 0
 
 
 def _draft(

@@ -15,6 +15,7 @@ from ledger.store.segment import METRICS
 from ledger.trace import meaning
 from ledger.trace.check import Used, compared_with, has_values, used
 from ledger.trace.drafting import Before, Draft, Known, draft, of_square, rename_candidates
+from ledger.trace.identities import Proposal
 from ledger.trace.view import View
 
 Decide = Callable[[Mapping[str, Sequence[str]]], Mapping[str, str | None]]
@@ -100,6 +101,7 @@ class _Case:
             units=self._units,
             recorded=lambda name: self._recorded(before, name),
             largest=self._largest,
+            lacking=self._lacking,
         )
 
     @cached_property
@@ -219,6 +221,13 @@ class _Case:
 
     def _largest(self, name: str) -> float | None:
         return max((value for value in self._undeclared_values(name) if value == value), default=None)  # noqa: PLR0124
+
+    def _lacking(self, old: Definition, proposal: Proposal) -> int:
+        codes = {code for one in self._used if one.definition.did == old.did for code in one.codes}
+        runs, code_of = self.view.runs, self.view.schema_codes
+        rows = {row for row, _ in runs.values(METRICS, old.name) if code_of[row] in codes}
+        inputs = [{row for row, _ in runs.values(METRICS, one.name)} for one in proposal.inputs]
+        return sum(not all(row in there for there in inputs) for row in rows)
 
     def _recorded(self, before: Before, name: str) -> Definition | None:
         """What an identity may start from: under the definition of this side, or under none."""

@@ -259,3 +259,45 @@ def test_both_sides_of_an_older_merge(project: Project, repo: Repo, ledger: Ledg
     assert '"op": "redefine"' in ledger("schema", "migrate", "--merge", "-o", "-")
     paths = project.migrate("--merge")
     assert sorted(one[0]["op"] for one in read(paths)) == ["convert", "redefine"]
+
+
+def test_names_that_nothing_has_are_refused(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": F1})
+    project.commit("v1")
+    for words, said in (
+        (("--take", "nosuch"), "no schema declares nosuch"),
+        (("--take", "f1"), "nothing is proposed for f1"),
+        (("--rename", "nosuch=f1"), "nothing was ever called nosuch"),
+    ):
+        ledger("schema", "migrate", *words, code=1)
+        assert said in ledger.err
+    assert not (project.repo.path / ".ledger/migrations").exists()
+
+
+def test_what_is_taken_needs_no_redefinition_where_every_run_has_its_inputs(
+    project: Project, ledger: Ledger
+) -> None:
+    parts = {"precision": F1, "recall": F1}
+    project.declare("1", {**parts, "f1": F1})
+    project.commit("v1")
+    project.record(f1=0.5, precision=0.5, recall=1)
+    project.declare("2", {**parts, "f1": {**F1, "how": {"average": "micro"}}})
+    (path,) = project.drafts("--take", "f1")
+    assert [one["op"] for one in read([path])[0]] == ["derive"]
+    assert "derive precision and recall → f1" in ledger.err
+    ledger("schema", "migrate", "--take", "f1")
+    assert project.findings() == []
+
+
+def test_a_redefinition_stays_for_runs_that_lack_the_inputs(project: Project, ledger: Ledger) -> None:
+    parts = {"precision": F1, "recall": F1}
+    project.declare("1", {**parts, "f1": F1})
+    project.commit("v1")
+    project.record(f1=0.5, precision=0.5, recall=1)
+    project.record(f1=0.6)
+    project.declare("2", {**parts, "f1": {**F1, "how": {"average": "micro"}}})
+    redefined, derived = read(project.drafts("--take", "f1"))
+    assert (redefined[0]["op"], derived[0]["op"]) == ("redefine", "derive")
+    assert redefined[0]["todo"].startswith("for 1 run without precision and recall")
+    assert ledger("schema", "migrate", "--take", "f1") == ""
+    assert "unfinished, and not used yet: .ledger/migrations/main/" in ledger.err

@@ -38,9 +38,7 @@ def year(repo: Repo, ledger: Ledger) -> Project:
     project.commit("percent")
     project.record(acc=84.2, f1=0.84, loss=0.5, lat_ms=1500)
     project.declare("2", SECOND)
-    project.migrate(
-        "--rename", "loss=train_loss", "--rename", "lat_ms=latency", "--take", "acc,latency,train_loss"
-    )
+    project.migrate("--rename", "loss=train_loss", "--rename", "lat_ms=latency")
     fork = project.commit("fractions")
     project.record(acc=0.86, f1=0.86, train_loss=0.4, latency=1.2)
     repo.git("checkout", "-qb", "exp/micro", fork)
