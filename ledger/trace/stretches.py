@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+_RUN = re.compile(rb"(.)\1*", re.DOTALL)
+
 
 def stretches(codes: Sequence[int]) -> Iterator[tuple[int, range]]:
-    """Each code and the places where it stands, as long as it goes on, in order."""
+    """Each code (from 0) and the places where it stands, as long as it goes on, in order."""
+    try:
+        text = bytes(codes)
+    except ValueError:  # a code beyond 255
+        return _of_large(codes)
+    return ((text[found.start()], range(*found.span())) for found in _RUN.finditer(text))
+
+
+def _of_large(codes: Sequence[int]) -> Iterator[tuple[int, range]]:
     first = 0
     if list(codes) == sorted(codes):
         while first < len(codes):

@@ -332,7 +332,8 @@ def _bulk(
         return None
     one = len(codes) == 1
     of_row = codes if one or len(codes) == len(part.rows) else [codes[row] for row in part.rows]
-    present = {code: lines[code] for code in set(of_row)}
+    pieces = list(islice(stretches(of_row), _MANY + 1))
+    present = {code: lines[code] for code in (set(of_row) if len(pieces) > _MANY else dict(pieces))}
     maps = {code: line[1] for code, line in present.items() if line is not None and line[0] == source}
     if len(maps) != len(present):
         return None
@@ -340,7 +341,6 @@ def _bulk(
         return part.numbers
     if one:
         return _checked(_converted(maps[codes[0]], part.numbers), part.numbers)
-    pieces = list(islice(stretches(of_row), _MANY + 1))
     if len(pieces) <= _MANY:
         each = (_converted(maps[code], part.numbers[rows.start : rows.stop]) for code, rows in pieces)
         return _checked(list(chain.from_iterable(each)), part.numbers)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger.trace.stretches import stretches
 
 
-@given(st.lists(st.integers(0, 3)))
+@given(st.lists(st.integers(0, 3)) | st.lists(st.sampled_from([0, 10, 255, 256, 70_000])))
 def test_stretches_are_the_groups_of_neighbours(codes: list[int]) -> None:
     for given_codes in (codes, sorted(codes)):
         found = list(stretches(given_codes))
