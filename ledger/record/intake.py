@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
 from typing import Any
 
@@ -73,9 +73,9 @@ class Intake:
         """What is logged from now on goes to the journal, if there is one."""
         self.calls = self._outlet.calls if self._outlet else _Nowhere()
 
-    def close(self) -> None:
-        """What is logged from now on goes nowhere."""
-        self.calls = _Nowhere()
+    def close(self, told: Callable[[], None] | None = None) -> None:
+        """What is logged from now on goes nowhere; who is told of it hears of each call."""
+        self.calls = _Nowhere(told)
 
     def raise_next(self, error: LedgerError) -> None:
         """The next call raises an error instead of logging."""
@@ -90,8 +90,13 @@ class Intake:
 class _Nowhere(list[Any]):
     """A buffer that stays empty."""
 
+    def __init__(self, told: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self._told = told
+
     def extend(self, _: Iterable[Any], /) -> None:
-        return
+        if self._told is not None:
+            self._told()
 
 
 class _Complaint(list[Any]):
