@@ -145,6 +145,7 @@ def _moment_document(one: Moment) -> dict[str, Any]:
         "new": one.new.did if one.new else None,
         "fields": list(one.fields),
         **_bridge_document(one.bridge),
+        "renamed": {"name": one.renamed.name, "did": one.renamed.did} if one.renamed else None,
         "runs": one.runs,
     }
 
@@ -169,9 +170,10 @@ def _facts(one: Moment) -> Iterator[str]:
     digits = f"@{one.schema_id[3:15]}" if one.schema_id else ""
     yield f"{one.schema} {one.version or ''}{digits}".rstrip()
     if one.new is None:
-        yield f"{_did(one.old)} removed"
+        yield f"{_did(one.old)} {f'called {one.renamed.name} now' if one.renamed else 'removed'}"
     else:
-        yield f"{_did(one.old)} → {_did(one.new)}" if one.old else f"{_did(one.new)} declared"
+        declared = f"called {one.renamed.name} before" if one.renamed else "declared"
+        yield f"{_did(one.old)} → {_did(one.new)}" if one.old else f"{_did(one.new)} {declared}"
         yield f"{one.runs:,} run{'' if one.runs == 1 else 's'}"
 
 
@@ -182,3 +184,5 @@ def _moment_lines(app: App, one: Moment) -> Iterator[str]:
     if one.bridge:
         reason = f": {one.bridge.reason}" if one.bridge.reason and one.bridge.migrations else ""
         yield f"{_bridge(app, one.bridge)}{reason}"
+    if one.renamed:
+        yield f"ledger schema history {one.renamed.name}"

@@ -134,6 +134,8 @@ class Moment:
     bridge: Bridge | None
     runs: int
     """Runs that have a value recorded under the new definition."""
+    renamed: Definition | None = None
+    """What it was called before, where it is new; what it is called now, where it is gone."""
 
 
 def moments(view: View, metric: str, revision: str = "HEAD") -> list[Moment]:
@@ -145,7 +147,8 @@ def moments(view: View, metric: str, revision: str = "HEAD") -> list[Moment]:
             after, befores = mine.get(name), [parent.get(name) for parent in parents]
             if _changed(after, befores, metric):
                 before = _nearest(befores, metric)
-                found.append(_moment(view, commit, name, before, after, metric, counts))
+                renamed = _renamed(view.lineage, metric, before, after, befores)
+                found.append(_moment(view, commit, name, before, after, metric, counts, renamed))
     return found
 
 
@@ -223,6 +226,27 @@ def _nearest(befores: Sequence[Schema | None], metric: str) -> Schema | None:
     return next((one for one in befores if _definition(one, metric)), None)
 
 
+def _renamed(
+    lineage: Lineage,
+    metric: str,
+    before: Schema | None,
+    after: Schema | None,
+    befores: Sequence[Schema | None],
+) -> Definition | None:
+    """The other name of a metric that appears or goes, where a migration says that one became the other."""
+    if before is None:
+        olds = (one for schema in befores if schema for one in schema.metrics.values())
+        return next((one for one in olds if _became(lineage, one.name, metric)), None)
+    if after is None or metric in after.metrics:
+        return None
+    taken = (after.metrics.get(one.name) for one in lineage.forward_names(metric))
+    return next(filter(None, taken), None)
+
+
+def _became(lineage: Lineage, old: str, new: str) -> bool:
+    return any(one.name == new for one in lineage.forward_names(old))
+
+
 def _moment(
     view: View,
     commit: CodeCommit | None,
@@ -231,8 +255,10 @@ def _moment(
     after: Schema | None,
     metric: str,
     counts: Counter[str],
+    renamed: Definition | None,
 ) -> Moment:
     old, new = _definition(before, metric), _definition(after, metric)
+    one, other = old or renamed, new or renamed
     return Moment(
         commit=commit,
         schema=name,
@@ -241,6 +267,7 @@ def _moment(
         old=old,
         new=new,
         fields=differences(old, new) if old and new else (),
-        bridge=bridged(view.lineage, old, new) if old and new else None,
+        bridge=bridged(view.lineage, one, other) if one and other and one != other else None,
         runs=counts[new.did] if new else 0,
+        renamed=renamed,
     )

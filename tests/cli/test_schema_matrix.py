@@ -138,3 +138,19 @@ def test_diff(project: Project, ledger: Ledger) -> None:
     assert "no definition differs" in ledger.err
     assert ledger.json("schema", "diff", new, old)["changes"][0]["fields"] == ["unit 1 → %"]
     ledger("schema", "diff", "nobody", code=1)
+
+
+def test_history_names_the_other_name_on_both_sides(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"score": F1})
+    project.commit("score")
+    project.declare("2", {"f1": F1})
+    project.migrate("--rename", "score=f1")
+    project.commit("f1")
+    (new,) = ledger.json("schema", "history", "f1")["changes"]
+    gone, _ = ledger.json("schema", "history", "score")["changes"]
+    assert (new["renamed"]["name"], new["grade"]) == ("score", "exact")
+    assert (gone["renamed"]["name"], gone["grade"]) == ("f1", "exact")
+    assert "called score before" in ledger("schema", "history", "f1")
+    assert "called f1 now" in ledger("schema", "history", "score")
+    project.declare("3", {"other": F1})
+    assert ledger.json("schema", "history", "f1")["changes"][0]["renamed"] is None
