@@ -188,9 +188,9 @@ def _unlike(line: Line, old: str | None) -> str:
 def _contents(repository: Repository, one: Command, slug: str, line: Line) -> Complaint | None:
     """The strict reading of `ledger verify`, of what is new: names and modes first, then sizes, then bytes."""
     walk = Walk(repository)
-    ids = [link.id for link in line.links]
-    for start in range(0, len(ids), _AT_ONCE):
-        records(walk, RUNS + slug, ids[start : start + _AT_ONCE])
+    placed = [(RUNS + slug, link.id) for link in line.links]
+    for start in range(0, len(placed), _AT_ONCE):
+        records(walk, placed[start : start + _AT_ONCE])
         if len(walk.faults) >= _SHOWN:
             break
     said = [_at(fault.commit, fault.what, fault.path) for fault in walk.faults]

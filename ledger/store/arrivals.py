@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ledger.errors import GitError
 from ledger.git import objects
 from ledger.git.process import Repository
-from ledger.store import codec
+from ledger.store import codec, together
 
 
 class Commit(NamedTuple):
@@ -29,9 +29,13 @@ def differences(
     came: list[Commit] = []
     went: list[str] = []
     broken: dict[str, str] = {}
+    followed = together.grown(repository, new, old, form="%T")
     for ref in sorted({*old, *new}):
         before, after = old.get(ref), new.get(ref)
         if before == after:
+            continue
+        if ref in followed:
+            came += [Commit(ref, one.id, one.told) for one in reversed(followed.pop(ref))]
             continue
         if after is None:
             try:

@@ -63,15 +63,20 @@ def recover(repository: Repository) -> Recovered:
 
 def _restored(repository: Repository, spool: Spool) -> tuple[int, list[StoreFault]]:
     """Put back what was chained and is on no chain any more, as far as its sealed file is still kept."""
-    on_chain: dict[str, frozenset[str] | None] = {}
-    faults: list[StoreFault] = []
-    count = 0
+    held: dict[Path, list[tuple[str, str]]] = {}
     for path in _kept(spool):
         with suppress(FormatError, FileNotFoundError):
-            records = read(path)
-            for name in {item.slug for item in records} - on_chain.keys():
-                on_chain[name] = _on_chain(repository, RUNS + name, faults)
-            if any(_vanished(item.record, on_chain[item.slug]) for item in records):
+            held[path] = [(item.slug, item.record) for item in read(path)]
+    on_chain = aftercare.chained_on(repository, {slug for named in held.values() for slug, _ in named})
+    faults = [  # nothing is restored on top of a chain that can't be read
+        StoreFault(ref=RUNS + slug, commit="", path="", what=found.message)
+        for slug, found in on_chain.items()
+        if isinstance(found, GitError)
+    ]
+    count = 0
+    for path, named in held.items():
+        if any(_vanished(record, on_chain[slug]) for slug, record in named):
+            with suppress(FileNotFoundError):
                 path.rename(spool.folder / path.name)
                 count += 1
     if count:
@@ -79,17 +84,8 @@ def _restored(repository: Repository, spool: Spool) -> tuple[int, list[StoreFaul
     return count, faults
 
 
-def _on_chain(repository: Repository, ref: str, faults: list[StoreFault]) -> frozenset[str] | None:
-    """Ids of a chain's records; None, and a fault, when it can't be read: nothing is restored on top of it."""
-    try:
-        return aftercare.chained_records(repository, ref)
-    except GitError as error:
-        faults.append(StoreFault(ref=ref, commit="", path="", what=error.message))
-        return None
-
-
-def _vanished(record: str, on_chain: frozenset[str] | None) -> bool:
-    return on_chain is not None and record not in on_chain
+def _vanished(record: str, on_chain: frozenset[str] | GitError) -> bool:
+    return not isinstance(on_chain, GitError) and record not in on_chain
 
 
 def _kept(spool: Spool) -> Iterator[Path]:

@@ -23,15 +23,12 @@ def verify(repository: Repository, *, told: Told | None = None) -> Report:
     """Read everything strictly. Raises RepositoryError where git itself can't go on."""
     walk = Walk(repository)
     found = list(chains(walk))
-    total = sum(len(commits) for _, commits in found)
-    done = 0
-    for ref, commits in found:
-        for start in range(0, len(commits), _CHUNK):
-            part = commits[start : start + _CHUNK]
-            records(walk, ref, part)
-            done += len(part)
-            if told:
-                told(done, total)
+    placed = [(ref, commit) for ref, commits in found for commit in commits]
+    for start in range(0, len(placed), _CHUNK):
+        part = placed[start : start + _CHUNK]
+        records(walk, part)
+        if told:
+            told(start + len(part), len(placed))
     edits(walk)
     firsts(walk)
     code(walk)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ledger.errors import GitError
 from ledger.git import refs
+from ledger.store import together
 from ledger.store.slug import INBOX, RUNS
 from ledger.store.verify.careful import read_carefully
 from ledger.store.verify.walk import MAX_READ, Commit, Walk
@@ -13,11 +14,16 @@ from ledger.store.verify.walk import MAX_READ, Commit, Walk
 
 def chains(walk: Walk) -> Iterator[tuple[str, list[str]]]:
     """Each chain with its commits, newest first, as far as it can be followed."""
-    for ref, tip in refs.tips(walk.repository, RUNS, INBOX).items():
+    tips = refs.tips(walk.repository, RUNS, INBOX)
+    sound = {ref: tip.id for ref, tip in tips.items() if tip.kind == "commit" and not tip.symbolic}
+    followed = together.grown(walk.repository, sound, {}, form="")
+    for ref, tip in tips.items():
         if tip.symbolic:
             walk.fault(f"another name for {tip.symbolic}: not a chain of its own, and not read", ref=ref)
         elif tip.kind != "commit":
             walk.fault(f"not a chain of runs: {tip.nature}", ref=ref, commit=tip.id)
+        elif ref in followed:
+            yield ref, [one.id for one in followed[ref]]
         else:
             yield ref, _followed(walk, ref, tip.id)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -35,18 +34,15 @@ def spool(walk: Walk) -> None:
 
 def _still_chained(walk: Walk, lost: Sequence[tuple[Path, Sealed]]) -> None:
     """Sealed files that were set aside when their records were chained: they know what the refs have lost."""
-    on_chain: dict[str, frozenset[str]] = {}
+    on_chain = aftercare.chained_on(walk.repository, {item.slug for _, item in lost})
     for path, item in lost:
-        ref = RUNS + item.slug
-        with suppress(GitError):  # a chain that can't be read to its end has its own fault
-            if ref not in on_chain:
-                on_chain[ref] = aftercare.chained_records(walk.repository, ref)
-            if item.record not in on_chain[ref]:
-                walk.fault(
-                    f"was on the ref, and its record {item.record[:12]} is not any more (ledger recover restores it)",
-                    ref=ref,
-                    path=str(path),
-                )
+        there = on_chain[item.slug]
+        if not isinstance(there, GitError) and item.record not in there:  # else it has its own fault
+            walk.fault(
+                f"was on the ref, and its record {item.record[:12]} is not any more (ledger recover restores it)",
+                ref=RUNS + item.slug,
+                path=str(path),
+            )
 
 
 def _sealed(walk: Walk, path: Path) -> list[Sealed]:

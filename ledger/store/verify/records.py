@@ -20,9 +20,11 @@ from ledger.store.verify.walk import MAX_READ, Commit, Seen, Walk, Wrong
 _JSON_FILES = (codec.RUN, codec.PARAMS, codec.METRICS, codec.SCHEMA, codec.EVENTS)
 
 
-def records(walk: Walk, ref: str, ids: Sequence[str]) -> None:
+def records(walk: Walk, placed: Sequence[tuple[str, str]]) -> None:
+    """Of commits, each with the ref that it is on."""
     commits = []
-    for commit, body in zip(ids, read_carefully(walk.repository, ids, max_bytes=MAX_READ), strict=True):
+    bodies = read_carefully(walk.repository, [commit for _, commit in placed], max_bytes=MAX_READ)
+    for (ref, commit), body in zip(placed, bodies, strict=True):
         if isinstance(body, str):
             walk.fault(body, ref=ref, commit=commit)
             walk.unreadable.add(commit)
@@ -87,7 +89,7 @@ def _contents(walk: Walk, trees: Sequence[_Tree], sizes: Mapping[str, int | None
         entry.id: None
         for _, entries in trees
         for entry in entries
-        if _fits(entry, sizes) and entry.name in _JSON_FILES
+        if _fits(entry, sizes) and (entry.name in _JSON_FILES or codec.HISTORY.fullmatch(entry.name))
     }
     found = dict(zip(wanted, read_carefully(walk.repository, list(wanted), max_bytes=MAX_READ), strict=True))
     for commit, entries in trees:
@@ -104,7 +106,7 @@ def _contents(walk: Walk, trees: Sequence[_Tree], sizes: Mapping[str, int | None
                     )
                 else:
                     files[entry.name] = body.body
-        _record(walk, commit, entries, files, lacking)
+        _record(walk, commit, entries, files, lacking, found)
 
 
 def _fits(entry: TreeEntry, sizes: Mapping[str, int | None]) -> bool:
@@ -124,9 +126,10 @@ def _record(
     entries: Sequence[TreeEntry],
     files: Mapping[str, bytes],
     lacking: list[Wrong],
+    bodies: Mapping[str, GitObject | str],
 ) -> None:
     content = check.content(files)
-    wrong = [*lacking, *content.wrong, *_series(walk, entries, lacking)]
+    wrong = [*lacking, *content.wrong, *_series(walk, entries, lacking, bodies)]
     if content.run is not None:
         wrong += agreement(commit, content.run)
     for path, what in dict.fromkeys(wrong):
@@ -137,7 +140,12 @@ def _record(
     _remember(walk, commit, content, sound=not wrong)
 
 
-def _series(walk: Walk, entries: Sequence[TreeEntry], lacking: Sequence[Wrong]) -> list[Wrong]:
+def _series(
+    walk: Walk,
+    entries: Sequence[TreeEntry],
+    lacking: Sequence[Wrong],
+    bodies: Mapping[str, GitObject | str],
+) -> list[Wrong]:
     """Histories, one run's at a time; the same bytes are decoded once."""
     absent = {name for name, _ in lacking}
     parts = [entry for entry in entries if codec.HISTORY.fullmatch(entry.name) and entry.name not in absent]
@@ -145,16 +153,9 @@ def _series(walk: Walk, entries: Sequence[TreeEntry], lacking: Sequence[Wrong]) 
     if not parts:
         return []
     if key not in walk.histories:
-        found = read_carefully(
-            walk.repository, [entry.id for entry in parts], max_bytes=codec.MAX_HISTORY_BYTES
-        )
-        bodies = {
-            entry.name: body for entry, body in zip(parts, found, strict=True) if not isinstance(body, str)
-        }
-        wrong = [
-            (entry.name, body) for entry, body in zip(parts, found, strict=True) if isinstance(body, str)
-        ]
-        wrong += check.history({name: body.body for name, body in bodies.items()})
+        found = [(entry.name, bodies[entry.id]) for entry in parts]
+        wrong = [(name, body) for name, body in found if isinstance(body, str)]
+        wrong += check.history({name: body.body for name, body in found if not isinstance(body, str)})
         walk.histories[key] = wrong
     return walk.histories[key]
 
