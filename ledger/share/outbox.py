@@ -36,14 +36,7 @@ class Outbox:
         entry.inbox = True
         ref = inbox.ref_of(writer(self.session.repository), one.slug)
         there, old = fetched.seen.inboxes.get(ref), self._tip(ref)
-        new = self._beyond(one, old)
-        if there is not None and there != old and there in (one.send, *self.sender.ours):
-            # Seen in the inbox, it is published. Readers here find it there too, which changes nothing.
-            self.session.move(
-                [RefUpdate(ref=ref, new=there, old=old)], f"ledger: seen on {self.report.remote}"
-            )
-            left = self._beyond(one, there)
-            entry.sent, new = entry.sent + len(new) - len(left), left
+        new = self._left(one, ref, there, old)
         entry.waiting = len(new)
         stale = self._stale(one.slug, there, old)
         if stale and not self.redacted:
@@ -54,6 +47,17 @@ class Outbox:
             ref, there = inbox.ref_of(rename_writer(self.session.repository), one.slug), None
         wanted = {link.record for link in new} | ({one.slug} if stale else set())
         return Wish(ref=ref, new=one.send, old=there), wanted
+
+    def _left(self, one: Merged, ref: str, there: str | None, old: str | None) -> list[Link]:
+        """Records that the inbox lacks. What is seen in it now is published, and counted as sent."""
+        new = self._beyond(one, old)
+        if there is None or there == old or there not in (one.send, *self.sender.ours):
+            return new
+        # Readers here find it there too, which changes nothing.
+        self.session.move([RefUpdate(ref=ref, new=there, old=old)], f"ledger: seen on {self.report.remote}")
+        left = self._beyond(one, there)
+        self.report.of(one.slug).sent += len(new) - len(left)
+        return left
 
     def _stale(self, slug: str, there: str | None, old: str | None) -> bool:
         """Whether the inbox on the remote is the one here, with what was taken out since."""

@@ -70,10 +70,14 @@ def test_who_always_loses_the_race_publishes_through_the_inbox(crowded: Hub) -> 
 
 
 @pytest.mark.slow
-def test_its_own_next_push_takes_the_inbox_to_the_chain(crowded: Hub) -> None:
+@pytest.mark.parametrize("noted", [True, False])
+def test_its_own_next_push_takes_the_inbox_to_the_chain(crowded: Hub, *, noted: bool) -> None:
+    """Also if it was killed before it had noted that the inbox has it."""
     one = crowded.clone("one")
     run = crowded.record(one)
     crowded.push(one)
+    if not noted:
+        one.git("update-ref", "-d", *boxes(one))
     (crowded.repo.path / "hooks" / "update").unlink()
     assert crowded.push(one)["experiments"][0]["sent"] == 1
     assert crowded.runs()[-1] == run
