@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from itertools import groupby, pairwise
 
 from hypothesis import given
@@ -12,7 +13,8 @@ from ledger.trace.stretches import stretches
 
 @given(st.lists(st.integers(0, 3)) | st.lists(st.sampled_from([0, 10, 255, 256, 70_000])))
 def test_stretches_are_the_groups_of_neighbours(codes: list[int]) -> None:
-    for given_codes in (codes, sorted(codes)):
+    buffers = (memoryview(array("i", order)) for order in (codes, sorted(codes)))
+    for given_codes in (codes, sorted(codes), *buffers):
         found = list(stretches(given_codes))
         assert [(code, len(places)) for code, places in found] == [
             (code, len(list(group))) for code, group in groupby(given_codes)
