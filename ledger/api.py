@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.config import Workspace, open_workspace
 from ledger.errors import InputError
-from ledger.record import environment
+from ledger.record import environment, texts
 from ledger.record import run as recorder
 from ledger.record.draft import check_times, status_of
 from ledger.record.inputs import metrics_of, params_of
+from ledger.record.named import AnyRun, full_id, id_of
 from ledger.record.run import Draft, Recorded
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def record(
     finished: datetime | None = None,
     tags: Mapping[str, str] | None = None,
     note: str | None = None,
-    parent: str | None = None,
+    parent: AnyRun | None = None,
     code: str | None = None,
     schema: str | None = None,
     repository: str | os.PathLike[str] | None = None,
@@ -57,7 +58,7 @@ def record(
         finished: when; else now.
         tags: name → text.
         note: text.
-        parent: the full id of the run that this one belongs to.
+        parent: the run that this one belongs to, or its full id.
         code: a revision, for a run that was made elsewhere or before; else what the work tree holds now.
         schema: name of the schema to validate against; else the configured one, or the only one there is.
         repository: a folder inside the repository; else the current folder.
@@ -131,7 +132,7 @@ def runs(
 
 
 def history(
-    run: str,
+    run: AnyRun,
     metrics: Sequence[str] | None = None,
     *,
     as_: str | None = None,
@@ -150,7 +151,7 @@ def history(
     the metric; where a point does not compare, `value` is null, `grade` says why, and `recorded` is what it was.
 
     Args:
-        run: its id, or four or more of its first digits.
+        run: a recorded run, its id, or four or more of the first digits of that.
         metrics: names of series, as they are now or as they were recorded; else all.
         as_: show series under another definition: a version label, or the start of a definition's id.
         at: a revision whose definitions and migrations count; else those of the work tree.
@@ -169,7 +170,7 @@ def history(
     from ledger.trace.readings import graded
 
     view = _view(repository, as_=as_, at=at, approx=approx)
-    row = row_of(view.runs, one_run(view.runs, run))
+    row = row_of(view.runs, one_run(view.runs, id_of(run)))
     return graded(series.table(view, row, metrics, all_attempts=all_attempts))
 
 
@@ -221,26 +222,17 @@ def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
         metrics=metrics.metrics(),
         history=history,
         status=status_of(run.get("status", "finished")),
-        tags=_tags(run.get("tags")),
+        tags=texts.tags(run.get("tags") or {}),
         environment=facts,
-        experiment=run.get("experiment"),
-        name=run.get("name"),
+        experiment=texts.text(run.get("experiment"), "experiment"),
+        name=texts.text(run.get("name"), "name"),
         started=run.get("started"),
         finished=run.get("finished"),
-        note=run.get("note"),
-        parent=run.get("parent"),
+        note=texts.text(run.get("note"), "note"),
+        parent=full_id(run["parent"], "parent") if run.get("parent") is not None else None,
         code=run.get("code"),
-        schema=run.get("schema"),
+        schema=texts.text(run.get("schema"), "schema"),
     )
-
-
-def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
-    for name, value in (tags or {}).items():
-        if not isinstance(value, str):
-            raise InputError(
-                f"tag {name!r}: {value!r} is not text", hint="tags are text; numbers belong into params"
-            )
-    return dict(tags or {})
 
 
 def _series(given: Any) -> dict[str, bytes]:

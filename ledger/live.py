@@ -14,10 +14,11 @@ from ledger.config import Workspace, open_workspace
 from ledger.errors import ContentionError, InputError, NotFoundError
 from ledger.ids import is_id
 from ledger.model import new_id
-from ledger.record import lost, ranks, underway
+from ledger.record import lost, ranks, texts, underway
 from ledger.record.begin import Begin, Begun, begin, inert
 from ledger.record.begin import attach as attach_to
-from ledger.record.live import OnError, OnRange, Run
+from ledger.record.live import ON_ERROR, ON_RANGE, OnError, OnRange, Run
+from ledger.record.named import AnyRun, full_id, id_of
 from ledger.record.ranks import Rank
 from ledger.record.retold import earlier
 
@@ -36,9 +37,9 @@ def start(
     tags: Mapping[str, str] | None = None,
     name: str | None = None,
     note: str | None = None,
-    parent: str | None = None,
-    resume: str | None = None,
-    attach: str | None = None,
+    parent: AnyRun | None = None,
+    resume: AnyRun | None = None,
+    attach: AnyRun | None = None,
     schema: str | None = None,
     on_error: OnError = "warn",
     ranges: OnRange | None = None,
@@ -56,8 +57,8 @@ def start(
         tags: name → text.
         name: what people call the run.
         note: text.
-        parent: the full id of the run that this one belongs to; such a run never attaches to LEDGER_RUN.
-        resume: the id (or its first digits) of a recorded run that goes on here, as a further attempt.
+        parent: the run that this one belongs to, or its full id; such a run never attaches to LEDGER_RUN.
+        resume: a recorded run that goes on here, as a further attempt: it, its id, or the first digits of that.
         attach: the full id of a run that another process has started.
         schema: name of the schema to validate against; else the configured one, or the only one there is.
         on_error: what a full disk and the like do: `warn` once and keep the data in memory, or `raise`.
@@ -77,28 +78,38 @@ def start(
     for problem in lost.settle(workspace).problems:
         sys.stderr.write(f"ledger: {problem}\n")
     asked = Begin(
-        experiment=experiment,
+        experiment=texts.text(experiment, "experiment"),
         params=params or {},
-        tags=tags or {},
-        name=name,
-        note=note,
-        parent=parent,
-        schema=schema,
+        tags=texts.tags(tags or {}),
+        name=texts.text(name, "name"),
+        note=texts.text(note, "note"),
+        parent=full_id(parent, "parent") if parent is not None else None,
+        schema=texts.text(schema, "schema"),
     )
-    begun = _begun(workspace, asked, attach, resume, ranks.detect(workspace.environ))
+    _require_known(on_error, ON_ERROR, "on_error")
+    _require_known(ranges or "warn", ON_RANGE, "ranges")
+    joined = id_of(attach) if attach is not None else None
+    earlier_run = id_of(resume) if resume is not None else None
+    begun = _begun(workspace, asked, joined, earlier_run, ranks.detect(workspace.environ))
     return Run(begun, on_error=on_error, ranges=ranges or workspace.config.on_range)
+
+
+def _require_known(word: str, known: tuple[str, ...], what: str) -> None:
+    if word not in known:
+        raise InputError(f"{what} is {word!r:.60}", hint=f"one of {', '.join(known)}")
 
 
 def _begun(
     workspace: Workspace, asked: Begin, attach: str | None, resume: str | None, rank: Rank | None
 ) -> Begun:
-    shared = attach or (None if asked.parent or resume else workspace.environ.get("LEDGER_RUN"))
+    alone = asked.parent is not None or resume is not None
+    shared = attach if attach is not None else None if alone else workspace.environ.get("LEDGER_RUN") or None
     number = rank.number if rank else 0
-    if shared:
-        return _shared(workspace, asked, shared, number, must_run=bool(attach))
+    if shared is not None:
+        return _shared(workspace, asked, shared, number, must_run=attach is not None)
     if number:
         return inert(workspace, new_id(), asked)
-    return begin(workspace, _resumed(workspace, asked, resume) if resume else asked)
+    return begin(workspace, asked if resume is None else _resumed(workspace, asked, resume))
 
 
 def _shared(workspace: Workspace, asked: Begin, run_id: str, rank: int, *, must_run: bool) -> Begun:
@@ -149,11 +160,12 @@ def _resumed(workspace: Workspace, asked: Begin, prefix: str) -> Begin:
     """A further attempt of a recorded run. Raises NotFoundError, AmbiguousError, ContentionError."""
     from ledger.store import history
     from ledger.store.history.live import last_attempt
-    from ledger.trace.find import one_run
+    from ledger.trace.find import MIN_PREFIX, one_run
     from ledger.trace.tips import start_of
     from ledger.trace.view import open_view
 
-    live = [one for one in underway.journals(workspace) if one.run.startswith(prefix.lower())]
+    going_on = underway.journals(workspace) if len(prefix) >= MIN_PREFIX else ()
+    live = [one for one in going_on if one.run.startswith(prefix.lower())]
     if live:
         raise ContentionError(
             f"run {live[0].run[:8]} still goes on (process {live[0].pid} on {live[0].host})",

@@ -13,11 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from time import time_ns
 from types import TracebackType
-from typing import Any, Literal, Self, SupportsIndex
+from typing import Any, Literal, Self, SupportsIndex, get_args
 
 from ledger.errors import GateError, InputError, LedgerError, StorageError
 from ledger.model import Artifact, Status
-from ledger.record import ending, signals, values
+from ledger.record import ending, signals, texts, values
 from ledger.record.begin import Begun
 from ledger.record.collected import Params, Summary
 from ledger.record.draft import status_of
@@ -30,10 +30,11 @@ from ledger.record.signals import Watcher
 from ledger.store import points
 from ledger.store.journal import Writer
 from ledger.store.points import NO_STEP
-from ledger.store.values import clean_name
 
 OnError = Literal["warn", "raise"]
 OnRange = Literal["warn", "stop", "ignore"]
+ON_ERROR: tuple[str, ...] = get_args(OnError)
+ON_RANGE: tuple[str, ...] = get_args(OnRange)
 MAX_EVENT = 16_384
 """Characters of a message."""
 _POINTS_AT_ONCE = 65_536
@@ -66,6 +67,8 @@ class Run:
         self._finishing = threading.RLock()
         self._result: Recorded | None = None
         self._done = begun.writer is None
+        self._over = False
+        """Ended by this process, and not only none of its business."""
         self._earlier = getattr(sys, "last_value", None)
         self._outlet = _outlet(begun.writer, self._watcher, self._failed)
         self._intake = Intake(self._outlet, begun.context)
@@ -161,7 +164,7 @@ class Run:
         if not len(at) == len(when) == count:
             raise InputError(f"{metric}: {count:,} values, {len(at):,} steps and {len(when):,} times")
         layout = self._intake.layout(metric, context)
-        if self._outlet is None or self._done:
+        if self._outlet is None or not self._goes_on():
             return
         if self._ranges is not None:
             self._ranges.check_series(layout.metrics[0], column)
@@ -188,7 +191,7 @@ class Run:
             **({"logger": logger} if logger else {}),
             **({"fields": {name: _shown(value) for name, value in fields.items()}} if fields else {}),
         }
-        if self._outlet is not None and not self._done:
+        if self._outlet is not None and self._goes_on():
             self._outlet.add_event(document)
 
     def require(self, condition: object, message: str) -> None:
@@ -205,15 +208,12 @@ class Run:
 
     def tag(self, name: str, value: str) -> None:
         """Set a tag. Raises InputError for a value that is not text."""
-        if not isinstance(value, str):
-            raise InputError(
-                f"tag {name!r}: {value!r:.60} is not text", hint="tags are text; numbers belong into params"
-            )
-        self._note({"op": "tag", "name": clean_name(name, "tag"), "value": value})
+        name, value = texts.tag(name, value)
+        self._note({"op": "tag", "name": name, "value": value})
 
     def note(self, text: str) -> None:
-        """Set the note."""
-        self._note({"op": "note", "text": str(text)})
+        """Set the note. Raises InputError for what is not text."""
+        self._note({"op": "note", "text": texts.text(text, "note")})
 
     def artifact(self, role: str, name: str, path: str | os.PathLike[str]) -> Artifact:
         """A data set, a model or another output: its hash and size are recorded as they are now.
@@ -264,8 +264,8 @@ class Run:
 
         outlet.stop()
         outlet.spill()
-        self._done = True
-        self._intake.close()
+        self._done = self._over = True
+        self._intake.close(self._too_late)
         _live.discard(self)
         try:
             return conclude.finished(self._begun, outlet, status=status, reason=reason, say=self._say)
@@ -290,6 +290,10 @@ class Run:
             if self.on_error == "raise":
                 raise
         return None
+
+    def __repr__(self) -> str:
+        state = "inert" if self._outlet is None else "over" if self._done else "goes on"
+        return f"<Run {self.id[:8]} of {self.experiment}: {state}>"
 
     def __enter__(self) -> Self:
         return self
@@ -318,8 +322,23 @@ class Run:
     # within -------------------------------------------------------------------------------------------------------
 
     def _note(self, document: dict[str, object]) -> None:
-        if self._outlet is not None and not self._done:
+        if self._outlet is not None and self._goes_on():
             self._outlet.add_note(document)
+
+    def _goes_on(self) -> bool:
+        if self._over:
+            self._too_late()
+        return not self._done
+
+    def _too_late(self) -> None:
+        """What comes after the end is kept nowhere: said once, or raised where that is asked for."""
+        error = InputError(
+            f"run {self.id[:8]} is over: what it is given now is not recorded",
+            hint=f"ledger.start(resume={self.id[:8]!r}) goes on with it",
+        )
+        if self.on_error == "raise":
+            raise error
+        self._warn("over", f"{error.message}; {error.hint}")
 
     def _failed(self, error: OSError) -> None:
         """The disk does not take the journal: said once; under `raise` the next call raises."""
