@@ -42,6 +42,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_MODULES.get(name, "ledger.api")), name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 class _Package(ModuleType):
     """`ledger.record` stays the function: importing the package of that name would set it to the package."""
 

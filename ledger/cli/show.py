@@ -233,8 +233,9 @@ class _Printer:
         yield "experiment", run["experiment"]
         yield from ((key, str(run[key])) for key in _TEXT_FIELDS if run.get(key))
         yield "status", str(run["status"])
-        if self.found.records[0].base is None and self.found.records[0].reason:
-            yield "reason", self.found.records[0].reason
+        ended = [one for one in self.found.records if one.base is None or _is_attempt(one)]
+        if ended and ended[-1].reason:
+            yield "reason", ended[-1].reason
         if run.get("started"):
             yield "started", minute(run["started"])
         if run.get("finished"):
@@ -398,3 +399,8 @@ def escaped(text: str, *, ascii_only: bool = False) -> str:
     from ledger.render.terminal import escape
 
     return escape(text, ascii_only=ascii_only)
+
+
+def _is_attempt(record: RecordDetail) -> bool:
+    """Whether the run went on in a record: it ended anew. The reason of any other is that of an edit."""
+    return any(change.field == "finished" for change in record.changes)
