@@ -75,7 +75,19 @@ def running(workspace: Workspace) -> Iterator[Running]:
 
 
 def tell(app: App, experiments: Sequence[str] = ()) -> None:
-    """Say how many runs of these experiments, or of all, go on. One look into a folder where there are none."""
+    """Say what is not listed since it is not recorded: runs of these experiments, or of all, that go on, and refused ones.
+
+    One look into each folder where there are none.
+    """
+    from ledger.store.spool import Spool
+
+    _tell_of_live(app, experiments)
+    refused = len(Spool.of(app.workspace.repository).refused_files())
+    if refused:
+        app.talk(f"hint: {refused:,} refused {'run waits' if refused == 1 else 'runs wait'}: ledger status")
+
+
+def _tell_of_live(app: App, experiments: Sequence[str]) -> None:
     from ledger.store import journal
 
     if not journal.listed(app.workspace.repository):

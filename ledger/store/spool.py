@@ -61,6 +61,11 @@ class Spool:
         """Where journals of live runs are, and where they are when that can't be written."""
         return self.folder.parent / "journal", self.fallback.parent / "journal"
 
+    def refused_files(self) -> list[Path]:
+        """Of runs that were refused."""
+        folders = (self.refused, self.fallback / "refused")
+        return [path for one in folders if one.is_dir() for path in sorted(one.glob(f"*{SUFFIX}"))]
+
     def seal(self, records: Sequence[Sealed], *, name: str) -> Path:
         """Make records durable and return the file. Raises StorageError where no disk takes them."""
         return self._store(_packed(records), name + SUFFIX, "")

@@ -15,7 +15,7 @@ from ledger.store import aftercare, lock
 from ledger.store.index import INDEX_VERSION, Index
 from ledger.store.sealed import Sealed, read
 from ledger.store.slug import RUNS
-from ledger.store.spool import SUFFIX, Spool
+from ledger.store.spool import Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +119,14 @@ def _why(
 
 
 def _refused(spool: Spool) -> Iterator[Refused]:
-    for folder in (spool.refused, spool.fallback / "refused"):
-        for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
-            try:
-                fault = next(iter(read(path)[0].message.splitlines()), "")
-            except FileNotFoundError:
-                continue
-            except (FormatError, IndexError) as error:
-                fault = f"can't be read: {error}"
-            yield Refused(path=path, fault=fault)
+    for path in spool.refused_files():
+        try:
+            fault = next(iter(read(path)[0].message.splitlines()), "")
+        except FileNotFoundError:
+            continue
+        except (FormatError, IndexError) as error:
+            fault = f"can't be read: {error}"
+        yield Refused(path=path, fault=fault)
 
 
 def _size(folder: Path) -> int:

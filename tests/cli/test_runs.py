@@ -225,3 +225,10 @@ def test_headings_are_names_of_columns_too(ledger: Ledger) -> None:
     ]
     ledger("record", "-m", "id=3")
     assert [row["metrics.id"] for row in ledger.json("runs", "-w", "id = 3")] == [3]
+
+
+def test_refused_runs_are_not_forgotten(repo: Repo, ledger: Ledger) -> None:
+    repo.write(".ledger/schemas/main.json", "[")
+    ledger("record", "-m", "f1=1", code=1)
+    ledger("runs")
+    assert "hint: 1 refused run waits: ledger status" in ledger.err
