@@ -371,12 +371,14 @@ def test_a_repository_that_cannot_be_written_keeps_no_run_from_starting(repo: Re
 def test_the_package_gives_the_names() -> None:
     assert ledger_package.start is start
     assert "Run" in ledger_package.__all__
+    assert {*ledger_package.__all__} <= {*dir(ledger_package)}, "what a prompt completes"
 
 
 def test_a_run_goes_on_as_a_further_attempt(schema: Repo, ledger: Ledger) -> None:
     with suppress(ZeroDivisionError), start(params={"lr": 0.1}, tags={"a": "1"}, name="long") as first:
         _train(first, range(3), "first")
         raise ZeroDivisionError
+    assert "\nreason      ZeroDivisionError" in ledger("show", first.id)
     with start(resume=first.id[:8], params={"batch": 8}) as second:
         _train(second, range(2, 5), "second")
         assert (second.id, second.attempt, second.name) == (first.id, 2, "long")
@@ -395,6 +397,7 @@ def test_a_run_goes_on_as_a_further_attempt(schema: Repo, ledger: Ledger) -> Non
     assert [step for name, step, _ in found if name == "loss"] == [0, 1, 2, 3, 4], "the last attempt counts"
     assert found.count(("loss", 2, -2.0)) == 0
     assert len(ledger.json("show", first.id)["records"]) == 3
+    assert "\nreason" not in ledger("show", first.id), "it is over now, and well"
     assert [event["message"] for event in events(schema)][:3] == ["first", "ZeroDivisionError", "second"]
     whole = history.decode(
         {"history.parquet": subprocess.check_output(["git", "show", "refs/runs/main:history.parquet"])}
@@ -428,3 +431,38 @@ def test_the_schema_is_that_of_the_start(schema: Repo, ledger: Ledger) -> None:
     assert carried["properties"]["metrics"]["properties"]["speed"]["x-ledger"]["summary"] == "mean"
     assert json.loads(schema.git("show", "refs/runs/main:metrics.json"))["speed"] == 3.0
     assert ledger.json("show", run.id)["run"]["status"] == "finished"
+
+
+def test_what_comes_after_the_end_is_said_to_be_lost(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = start()
+    run.log(loss=1.0, step=1)
+    run.finish()
+    capsys.readouterr()
+    run.log({"loss": 2.0}, step=2)
+    run.log(loss=2.0, acc=1)
+    run.log_many("loss", [3], [1.0])
+    run.event("late")
+    run.tag("a", "b")
+    run.summary["f1"] = 1
+    assert capsys.readouterr().err == (
+        f"ledger: run {run.id[:8]} is over: what it is given now is not recorded; "
+        f"ledger.start(resume='{run.id[:8]}') goes on with it\n"
+    )
+    assert points(ledger, run.id) == [("loss", 1, 1.0)]
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        lambda run: run.log(loss=1.0),
+        lambda run: run.log_many("loss", [1], [1.0]),
+        lambda run: run.event("late"),
+    ],
+)
+def test_what_comes_after_the_end_raises_where_asked(late: Callable[[Run], None]) -> None:
+    run = start(on_error="raise")
+    run.finish()
+    with pytest.raises(InputError, match="is over"):
+        late(run)
