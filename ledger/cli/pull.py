@@ -12,6 +12,9 @@ Examples:
   ledger pull
   ledger pull -e exp/lr
   ledger pull --accept-rewind      the remote's chain was set back, and that is meant to be so
+
+Heads of squash-merged pull requests come along where runs on them would be unattached; git config
+ledger.fetchRequests false turns that off.
 """
 
 

@@ -7,6 +7,7 @@ configuration stays as it is, and `git config ledger.fetchRequests false` turns 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from ledger.errors import LedgerError
@@ -16,8 +17,8 @@ from ledger.git.refs import RefUpdate
 from ledger.ids import is_object_id
 from ledger.share.report import Report
 from ledger.share.session import Session
-from ledger.store import index
-from ledger.store.slug import remote_part
+from ledger.store import cachefile, index
+from ledger.store.slug import RUNS, remote_part
 
 AT_ONCE = 100
 """Heads in one fetch, the ones merged last first; the next fetch brings further ones."""
@@ -29,13 +30,26 @@ _BRANCHES = ("--branches", "--remotes")
 def fetch(session: Session, home: str, report: Report) -> None:
     """Bring what is lacking. A remote that does not answer is told of, and costs nothing else."""
     repository = session.repository
-    if not _wanted(repository) or not (lacking := _lacking(repository)) or not _loose(repository):
+    path, key = repository.folder / "cache" / "requests", _key(repository, home)
+    if not _wanted(repository) or cachefile.read(path, key) is not None:
         return
     name = _remote_of_code(repository, home)
     try:
-        report.requests = _fetched(session, name, lacking)
+        lacking = _lacking(repository)
+        if lacking and _loose(repository):
+            report.requests = _fetched(session, name, lacking)
     except LedgerError as error:
         report.said.append(f"no pull requests of {name}: {error.message}")
+    else:
+        if not report.requests:
+            cachefile.keep(path, key, b"")
+
+
+def _key(repository: Repository, home: str) -> str:
+    """Changes when a ref moves that the answer depends on: until then nobody is asked again."""
+    found = refs.ids(repository, RUNS, "refs/heads/", "refs/remotes/", *requests.REFS, requests.FETCHED)
+    text = "\n".join((home, *(f"{oid} {ref}" for ref, oid in found.items())))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _wanted(repository: Repository) -> bool:

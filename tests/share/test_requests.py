@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import Repo
 from share.clones import Hub, tip
@@ -87,6 +89,24 @@ def test_nothing_is_fetched_where_nobody_needs_it(hub: Hub) -> None:
     branched = hub.clone("branched")
     branched.git("fetch", "-q", "origin", "refs/pull/7/head:refs/heads/still-here")
     assert hub.pull(branched)["requests"] == 0, "all runs are on branches"
+
+
+@slow
+def test_a_remote_without_any_is_asked_once_until_a_ref_moves(hub: Hub, tmp_path: Path) -> None:
+    merged(hub)
+    hub.repo.git("update-ref", "-d", "refs/pull/7/head")
+    reader = hub.clone("reader")
+    count, service = tmp_path / "count", tmp_path / "upload-pack"
+    service.write_text(f'#!/bin/sh\necho x >> {count}\nexec git upload-pack "$@"\n')
+    service.chmod(0o755)
+    hub.pull(reader)
+    reader.git("config", "remote.origin.uploadpack", str(service))
+    for looks in (1, 2):
+        hub.pull(reader)
+        assert len(count.read_text().split()) == looks, "for runs alone"
+    reader.git("branch", "moved")
+    hub.pull(reader)
+    assert len(count.read_text().split()) == 4
 
 
 @slow
