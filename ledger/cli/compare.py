@@ -72,7 +72,7 @@ def compare(
         app.csv(_HEADERS, _flat(found))
     viewing.tell(app, view, shown)
     app.warn_of_faults(view.runs.index.faults)
-    viewing.require(lambda: {one.name for one in found.metrics if any(g.spread.left_out for g in one.gains)})
+    viewing.require(lambda: {one.name for one in found.metrics if any(g.spread.apart for g in one.gains)})
 
 
 def _document(view: View, found: Contrasted) -> dict[str, Any]:
@@ -146,10 +146,12 @@ def _lines(app: App, found: Contrasted) -> Iterator[str]:
         params = [[one.name, *map(_some, one.values)] for one in found.params]
         yield from render(Table(columns=(Column(header="param"), *names), rows=params), app.terminal)
     for one in found.metrics:
-        left_out = sum(gain.spread.left_out for gain in one.gains)
-        if left_out:
-            what = "run whose value does" if left_out == 1 else "runs whose values do"
-            yield f"left out: {left_out:,} {what} not compare as {escape(one.name)}"
+        apart = sum(gain.spread.apart for gain in one.gains)
+        if apart:
+            what = "run whose value does" if apart == 1 else "runs whose values do"
+            yield f"left out: {apart:,} {what} not compare as {escape(one.name)}"
+        if left := sum(gain.spread.left_out for gain in one.gains) - apart:
+            yield f"left out: {left:,} {'run' if left == 1 else 'runs'} whose {escape(one.name)} is not finite"
 
 
 def _rows(app: App, one: Contrast) -> Iterator[list[Cell | str]]:

@@ -61,9 +61,7 @@ def experiments(
     viewing.tell(app, view, names)
     running.tell(app)
     app.warn_of_faults(view.runs.index.faults)
-    viewing.require(
-        lambda: {name for one in found for name, best in one.best.items() if best and best.left_out}
-    )
+    viewing.require(lambda: {name for one in found for name, best in one.best.items() if best and best.apart})
 
 
 def chosen(app: App, view: View, asked: Sequence[str]) -> list[str]:
@@ -154,9 +152,11 @@ def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[st
     ]
     yield from render(Table(columns=columns, rows=rows), app.terminal)
     for name in names:
-        left_out = sum(best.left_out for one in found if (best := one.best[name]))
-        if left_out:
-            yield f"{left_out:,} {'run' if left_out == 1 else 'runs'} left out: {name} does not compare there"
+        spreads = [best for one in found if (best := one.best[name])]
+        apart, left_out = sum(one.apart for one in spreads), sum(one.left_out for one in spreads)
+        for count, why in ((apart, "does not compare"), (left_out - apart, "is not finite")):
+            if count:
+                yield f"{count:,} {'run' if count == 1 else 'runs'} left out: {name} {why} there"
         if any(one.best[name] is None for one in found):
             yield f"* {name}: {parted_reason(view, name)}"
 

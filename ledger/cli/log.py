@@ -14,7 +14,6 @@ from ledger.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from ledger.cli.viewing import Viewing
-    from ledger.trace.log import Log
     from ledger.trace.log_rows import LogRow
     from ledger.trace.view import View
 
@@ -97,13 +96,7 @@ def log(ctx: click.Context, /, revisions: tuple[str, ...], **given: Any) -> None
     PRINTERS[form](printer)
     running.tell(app)
     app.warn_of_faults(view.runs.index.faults)
-    viewing.require(lambda: _apart(found))
-
-
-def _apart(found: Log) -> set[str]:
-    """Metrics of which a run was left out because its value does not compare."""
-    broken = {one.metric for one in found.breaks}
-    return broken or set(found.metrics if found.left_out.incomparable else ())
+    viewing.require(lambda: found.left_out.apart)
 
 
 def _tip(app: App, revisions: Sequence[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ from ledger.cli.aside import ADOPT, own_document, parenthesised
 from ledger.frozen import frozen
 from ledger.model import Grade, Level
 from ledger.render.format import date, day, delta, number
-from ledger.render.grades import GRADES
+from ledger.render.grades import DISPUTED, GRADES
 from ledger.render.spark import sparkline
 from ledger.render.table import Align, Cell, Column, Table, render
 from ledger.render.terminal import Style, escape, paint
+from ledger.trace import disputes
 
 if TYPE_CHECKING:
     from ledger.trace.log import Log
@@ -57,6 +59,7 @@ class Printer:
                     "no_value": left.no_value,
                     "incomparable": left.incomparable,
                     "inexact": left.inexact,
+                    "not_finite": left.not_finite,
                     "compared": left.compared,
                 },
             }
@@ -73,8 +76,27 @@ class Printer:
             "level": row.level.value,
             "run_ids": [ids[number] for number in row.rows],
             **({"partition": dict(row.partition)} if row.partition else {}),
-            "metrics": {name: _cell_document(self.view, name, cell) for name, cell in row.cells.items()},
+            "metrics": {
+                name: {**_cell_document(self.view, name, cell), **self._conflicts(name, cell, row)}
+                for name, cell in row.cells.items()
+            },
         }
+
+    @cached_property
+    def _disputed(self) -> dict[str, frozenset[int]]:
+        """Metric → rows of the runs in which it is in conflict."""
+        if not self.view.runs.disputes:
+            return {}
+        return {name: disputes.rows_of(self.view, name) for name in self.found.metrics}
+
+    def _in_conflict(self, name: str, cell: LogCell, row: LogRow) -> list[int]:
+        """Rows of the runs in conflict that a value is, or sums up."""
+        about = self._disputed.get(name, frozenset())
+        return [one for one in ((cell.row,) if cell.row is not None else row.rows) if one in about]
+
+    def _conflicts(self, name: str, cell: LogCell, row: LogRow) -> dict[str, list[str]]:
+        found = self._in_conflict(name, cell, row) if self._disputed else []
+        return {"conflicts": [self.view.run_ids[one] for one in found]} if found else {}
 
     def csv(self) -> None:
 
@@ -190,7 +212,8 @@ class Printer:
             if parted:
                 line.append(_words_of(row.partition))
             for name in self.found.metrics:
-                line += self._cells(name, row.cells.get(name), spread=name in spread)
+                cells = self._cells(name, row.cells.get(name), spread=name in spread)
+                line += self._doubted(name, cells, row) if self._disputed else cells
             line += [*([self._level(row)] if levels else []), row.commit.subject]
             yield line
 
@@ -206,6 +229,13 @@ class Printer:
             delta(cell.delta, beside=abs(cell.value or 0.0)), self._judged(name, cell.delta)
         )
         return [value, change, *([_spread(cell)] if spread else [])]
+
+    def _doubted(self, name: str, cells: list[Cell | str], row: LogRow) -> list[Cell | str]:
+        cell = row.cells.get(name)
+        if cell is None or not self._in_conflict(name, cell, row):
+            return cells
+        value = Cell(text=cells[0]) if isinstance(cells[0], str) else cells[0]
+        return [replace(value, mark=value.mark + DISPUTED, mark_style="warn"), *cells[1:]]
 
     def _aside(self, name: str, cell: LogCell | ViewCell) -> str:
         return parenthesised(number(cell.aside), cell.own, self.found.targets[name].unit)
@@ -268,6 +298,7 @@ class Printer:
             (left.unattached, "unattached" if self.with_runs else "unattached (--runs lists them)"),
             (left.no_value, "without a value"),
             (left.incomparable, "not comparable"),
+            (left.not_finite, "whose value is not finite"),
             (left.inexact, "not of exactly this code (--runs shows them)"),
         ]
         said = [f"{count:,} {'run' if count == 1 else 'runs'} {what}" for count, what in parts if count]
@@ -282,6 +313,8 @@ class Printer:
                 yield f"{escape(name)} has no definition at {self.at[:9]}: --at HEAD shows it as it is defined now"
             if not self.at and self.found.targets[name].declared and self._is_undeclared(name):
                 yield f"? {escape(name)}: values from before a schema said what it means; {ADOPT}"
+            if any(self._in_conflict(name, row.cells[name], row) for row in self.rows if name in row.cells):
+                yield f"{DISPUTED} edits disagree on {escape(name)}, the latest counts: ledger show RUN"
             if any((cell := row.cells.get(name)) and cell.drift for row in self.rows):
                 yield f"{DRIFT} the code behind {escape(name)} changed: ledger drift {escape(name)}"
         if left.incomparable:

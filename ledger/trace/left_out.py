@@ -20,8 +20,12 @@ class LeftOut:
     incomparable: int = 0
     inexact: int = 0
     """Runs that were not measured on exactly the code of their commit although others of it were."""
+    not_finite: int = 0
+    """Runs whose value compares, and is NaN or infinite: it says nothing beside others."""
     compared: int = 0
     """Runs whose values were compared: not left out, but what the others are counted against."""
+    apart: frozenset[str] = frozenset()
+    """Metrics of which a run has a value that does not compare: what `--strict` refuses."""
 
 
 def count(members: Members, shown: set[str], rows: Sequence[LogRow], columns: MetricColumns) -> LeftOut:
@@ -29,11 +33,16 @@ def count(members: Members, shown: set[str], rows: Sequence[LogRow], columns: Me
     outside = (groups for commit, groups in members.items() if commit is not None and commit not in shown)
     counted = sum(len(line.rows) - line.inexact for line in rows)
     unvalued = _unvalued(rows, columns)
-    incomparable = sum(any(_stands_apart(column, row) for column in columns.values()) for row in unvalued)
+    every = columns.values()
+    left = [row for row in unvalued if not any(stands_apart(column, row) for column in every)]
+    incomparable = len(unvalued) - len(left)
+    not_finite = sum(any(_is_not_finite(column, row) for column in every) for row in left)
     return LeftOut(
         out_of_range=sum(len(group) for groups in outside for _, group in groups),
         unattached=sum(len(group) for _, group in members.get(None, ())),
-        no_value=len(unvalued) - incomparable,
+        no_value=len(left) - not_finite,
+        not_finite=not_finite,
+        apart=frozenset(name for name, column in columns.items() if _any_apart(rows, column)),
         incomparable=incomparable,
         inexact=sum(line.inexact for line in rows),
         compared=counted - len(unvalued),
@@ -50,6 +59,16 @@ def _unvalued(rows: Sequence[LogRow], columns: MetricColumns) -> list[int]:
     return found
 
 
-def _stands_apart(column: MetricColumn, row: int) -> bool:
-    """Whether a run recorded a number that is not comparable, or not finite; null says that there is none."""
-    return row in column.rest and column.rest[row].grade is not Grade.UNDEFINED
+def _any_apart(rows: Sequence[LogRow], column: MetricColumn) -> bool:
+    shown = (row for line in rows for row in line.rows[: len(line.rows) - line.inexact])
+    return bool(column.rest) and any(stands_apart(column, row) for row in shown)
+
+
+def stands_apart(column: MetricColumn, row: int) -> bool:
+    """Whether a run recorded a number that is not comparable; null says that there is none."""
+    cell = column.rest.get(row)
+    return cell is not None and cell.grade is not Grade.UNDEFINED and not cell.comparable
+
+
+def _is_not_finite(column: MetricColumn, row: int) -> bool:
+    return row in column.rest and column.rest[row].comparable and column.rest[row].value is not None

@@ -10,6 +10,7 @@ from ledger.frozen import frozen
 from ledger.model import Json
 from ledger.store.segment import PARAMS
 from ledger.trace.aggregates import AGGREGATES, mean
+from ledger.trace.left_out import stands_apart
 from ledger.trace.log_rows import Partition, as_text
 from ledger.trace.metric_column import MetricColumn, read
 from ledger.trace.view import View
@@ -31,6 +32,8 @@ class Spread:
     """Of a sample (n - 1); None for fewer than two runs."""
     left_out: int = 0
     """Runs whose value does not compare, or is not finite."""
+    apart: int = 0
+    """Of these, runs with a value that does not compare: what `--strict` refuses."""
 
 
 @frozen(slots=False)
@@ -62,8 +65,9 @@ class Metric:
         """Of runs of one partition."""
         held, values = self.column.of(rows)
         left_out = sum(row in self.column.rest for row in rows)
+        apart = sum(stands_apart(self.column, row) for row in rows) if left_out else 0
         if not values:
-            return Spread(count=0, best=None, row=None, left_out=left_out)
+            return Spread(count=0, best=None, row=None, left_out=left_out, apart=apart)
         best = AGGREGATES[self.column.aggregate](self.view, held, values, self.column.target.direction)
         middle = mean(values)
         squares = math.fsum((value - middle) ** 2 for value in values)
@@ -76,4 +80,5 @@ class Metric:
             mean=middle,
             deviation=math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else None,
             left_out=left_out,
+            apart=apart,
         )

@@ -112,6 +112,7 @@ def test_ranges_count_what_they_leave_out(repo: Repo, ledger: Ledger) -> None:
         "no_value": 0,
         "incomparable": 0,
         "inexact": 0,
+        "not_finite": 0,
         "compared": 1,
     }
     assert found["left_out"] == left_out
@@ -136,6 +137,7 @@ def test_every_run_is_compared_or_counted_as_left_out(repo: Repo, ledger: Ledger
         "no_value": 2,
         "incomparable": 0,
         "inexact": 0,
+        "not_finite": 0,
         "compared": 1,
     }
     assert found["left_out"] == left_out, "null and nothing are no values; a commit without any counts"

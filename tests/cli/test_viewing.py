@@ -204,3 +204,34 @@ def test_runs_show_what_a_metric_compares_within(project: Project, ledger: Ledge
     one, other = ledger("runs", "--ids").split()
     assert ledger.json("diff", one, other)["metrics"][0]["delta"] is None
     ledger("diff", one, other, "--strict", code=5)
+
+
+def test_strict_is_about_what_compares_and_not_about_nan(project: Project, ledger: Ledger) -> None:
+    """NaN is a value of its definition: it compares, and is never best."""
+    project.declare("1", {"f1": F1})
+    project.commit("v1")
+    project.record(f1=0.5)
+    project.commit("v2")
+    run = project.record(f1=float("nan"))
+    for words in (
+        ("log", "-m", "f1"), ("runs", "-c", "f1"), ("show", run), ("explain", run, "f1"),
+        ("experiments", "-m", "f1"),
+    ):  # fmt: skip
+        ledger(*words, "--strict")
+    left = ledger.json("log", "-m", "f1")["left_out"]
+    assert (left["not_finite"], left["incomparable"], left["no_value"]) == (1, 0, 0)
+    assert "1 run whose value is not finite" in ledger("log", "-m", "f1")
+    assert "1 run left out: f1 is not finite there" in ledger("experiments", "-m", "f1")
+
+
+def test_one_metric_apart_is_refused_beside_another_that_compares(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": F1, "loss": LOSS})
+    project.commit("v1")
+    project.record(f1=0.5, loss=0.5)
+    project.declare("2", {"f1": F1, "loss": {**LOSS, "epoch": 2}})
+    for words in (
+        ("log", "-m", "f1", "-m", "loss"),
+        ("runs", "-c", "f1,loss"),
+        ("experiments", "-m", "loss"),
+    ):
+        ledger(*words, "--strict", code=5)

@@ -134,6 +134,7 @@ def test_a_metric_along_ten_years(
         "no_value": 4_675 - compared,
         "incomparable": 0,
         "inexact": 0,
+        "not_finite": 0,
         "compared": compared,
     }
 

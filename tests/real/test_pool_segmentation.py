@@ -260,6 +260,7 @@ def check(raw: Raw, found: Any, placed: Mapping[str, Sequence[Line]], metric: st
         "no_value": attached - compared,
         "incomparable": 0,
         "inexact": 0,
+        "not_finite": 0,
         "compared": compared,
     }
 
