@@ -20,6 +20,7 @@ from ledger.store.spool import SUFFIX, write_durably
 
 MAX_BYTES = 256 << 20
 """Of one sealed file that is read back."""
+_PIECE = 64 << 10
 _STORES = ("s3", "gs", "gcs")
 _KEYS = re.compile(r"(//)[^/@]*@|((?:key|token|secret|password|credential)[^=&]*=)[^&]*", re.IGNORECASE)
 _SECRETS = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
@@ -138,10 +139,11 @@ def _bounded(path: str, size: int) -> bytes:
     """What a regular file of about this size holds, and at most a byte more than may be read back. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        parts, left = [], MAX_BYTES + 1
-        while left and (part := os.read(descriptor, min(size + 1, left))):
+        parts, left, wanted = [], MAX_BYTES + 1, size + 1
+        while left and (part := os.read(descriptor, min(wanted, left))):
             parts.append(part)
             left -= len(part)
+            wanted = _PIECE  # its end, or what was written since it was listed
     finally:
         os.close(descriptor)
     return b"".join(parts) if len(parts) != 1 else parts[0]

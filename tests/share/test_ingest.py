@@ -224,3 +224,23 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="there already"):
         place.put("a.zip", b"2")
     assert (tmp_path / "new" / "folder" / "a.zip").read_bytes() == b"1"
+
+
+def test_a_file_that_grows_or_shrinks_after_it_was_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ledger.store import depot
+
+    place, file = depot.Folder(tmp_path), tmp_path / "a.zip"
+    for now in (b"", b"12", b"x" * 200_000):
+        file.write_bytes(b"1234")
+        (found,) = place.files()
+        file.write_bytes(now)
+        assert place.read(found) == now
+    monkeypatch.setattr(depot, "MAX_BYTES", 100_000)
+    assert len(place.read(found)) == 100_001
+    alone = depot.Folder(file)
+    (found,) = alone.files()
+    assert len(alone.read(found)) == 100_001
+    assert alone.delete(found)
+    assert not file.exists()
