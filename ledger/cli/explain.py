@@ -72,6 +72,10 @@ def _document(found: Explanation) -> dict[str, Any]:
         "steps": [_step_document(told) for told in found.steps],
         "breaks": [_step_document(told) for told in found.breaks],
         "hints": list(found.hints),
+        "conflicts": [
+            {"field": ".".join(one.field), "values": list(one.values), "records": list(one.records)}
+            for one in found.conflicts
+        ],
     }
 
 
@@ -191,14 +195,17 @@ def _step(number: int, told: Told) -> Iterator[str]:
 def _result(app: App, found: Explanation) -> Iterator[str]:
     from ledger.cli.aside import parenthesised
     from ledger.cli.show import plain
-    from ledger.render.grades import GRADES
+    from ledger.render.grades import DISPUTED, GRADES
 
     cell, sign = found.cell, GRADES[found.cell.grade]
     mark = sign.text(unicode=app.terminal.unicode)
     unit = f" {found.target.unit}" if found.target.unit not in (None, "1") else ""
     aside = "" if cell.aside is None else parenthesised(plain(cell.aside), cell.own, found.target.unit)
     shown = f"{plain(cell.value)}{unit}" if cell.comparable else aside
-    yield f"{mark} {found.metric} {shown}".rstrip()
+    yield f"{mark}{DISPUTED if found.conflicts else ''} {found.metric} {shown}".rstrip()
+    for one in found.conflicts:
+        won, *lost = map(plain, one.values)
+        yield f"  edits disagree on {one.field[1]}: {won} counts, others said {', '.join(lost)}"
     factor = f": {found.factor}, applied once" if found.factor else ""
     undeclared = cell.comparable and not found.target.declared  # there is no definition to speak of
     words = cell.reason if undeclared and cell.reason else sign.words

@@ -36,7 +36,7 @@ Filters: and, or, not, = != < <= > >=, in (1, 2), like 'ad*', is null; text in q
          A run that lacks a comparable value is left out, under not too, and counted.
 Order:   --sort f1 ascending, --sort -f1 descending; NaN and missing values come last either way.
            A metric that compares only within one machine, say, is sorted machine by machine.
-Signs:   0.84 → converted exactly   (0.84) another definition or none: not compared
+Signs:   0.84 → converted exactly   (0.84) another definition or none: not compared   0.84 >< edits disagree
 """
 
 _ID_DIGITS = 8
@@ -281,9 +281,14 @@ class _Printer:
         found = self.found if sample is None else self.found.first(sample)
         table = found.table(names)
         asides = self._asides(found, table.column_names)
+        disputed = found.disputed(names)
         for place, record in enumerate(records(table)):
             beside = {name: texts[place] for name, texts in asides.items()}
-            yield [self._cell(name, record, beside) for name in names]
+            cells = (self._cell(name, record, beside) for name in names)
+            about = disputed.get(place, ())
+            yield [
+                _disputed(cell) if name in about else cell for name, cell in zip(names, cells, strict=True)
+            ]
 
     def _asides(self, found: Found, names: Sequence[str]) -> dict[str, list[str]]:
         """Metric → for each run what does not count, in parentheses."""
@@ -335,6 +340,8 @@ class _Printer:
             self.app.talk(f"hint: {metric} compares only within one {' and '.join(params)}{ordered}")
         if names := self._undeclared():
             self.app.talk(f"hint: ? {listed(names)}: values from before a schema said what it means; {ADOPT}")
+        if self.found.disputed(self._every_name()):
+            self.app.talk("hint: >< edits disagree, the latest counts: ledger show RUN says who said what")
         if self.left_out:
             count = len(self.left_out)
             self.app.talk(f"+{count:,} {'column' if count == 1 else 'columns'} (--columns)")
@@ -342,7 +349,7 @@ class _Printer:
         if shown < passed:
             self.app.talk(f"{shown:,} of {passed:,} runs shown (-n {shown})")
         if left_out:
-            self.app.talk(f"{left_out:,} {'run' if left_out == 1 else 'runs'} left out: no comparable value")
+            self.app.talk(undecided(self.found))
 
     def _undeclared(self) -> list[str]:
         from ledger.trace.apart import undeclared
@@ -378,6 +385,14 @@ def _shown(name: str, value: Any) -> str:
     if name == "parent" and value:
         return str(value)[:_ID_DIGITS]
     return number(value) if not isinstance(value, str) else value
+
+
+def _disputed(cell: Cell | str) -> Cell:
+    from ledger.render.grades import DISPUTED
+    from ledger.render.table import Cell
+
+    plain = Cell(text=cell) if isinstance(cell, str) else cell
+    return replace(plain, mark=plain.mark + DISPUTED)
 
 
 def _marked(cell: Cell | str) -> str:

@@ -36,6 +36,9 @@ GRADES: Mapping[Grade, Sign] = {
     Grade.AMBIGUOUS: Sign(symbol="⚠", ascii="!!", words="several conversions disagree", style="bad"),
 }
 
+DISPUTED = "><"
+"""Behind a value that edits made at the same time disagree on."""
+
 LEVELS: Mapping[Level, Sign] = {
     Level.COMMIT: Sign(symbol="", ascii="", words="recorded on this commit"),
     Level.TREE: Sign(symbol="t", ascii="t", words="a commit with the same files", style="dim"),

@@ -11,10 +11,10 @@ from ledger.git.process import lines
 from ledger.model import Grade, Json
 from ledger.schema.plan import Plan, Step
 from ledger.store.segment import METRICS
-from ledger.trace import meaning, targets
+from ledger.trace import disputes, meaning, targets
 from ledger.trace.find import one_run, row_of
 from ledger.trace.meaning import MIGRATIONS, Origin
-from ledger.trace.runset import ABSENT
+from ledger.trace.runset import ABSENT, Conflict
 from ledger.trace.view import MISSING, Cell, View
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Explanation:
     contradictions: tuple[Finding, ...]
     hints: tuple[str, ...]
     """What would make the value comparable."""
+    conflicts: tuple[Conflict, ...] = ()
+    """What edits made at the same time disagree on behind it."""
 
 
 def explain(view: View, prefix: str, metric: str) -> Explanation:
@@ -91,6 +93,7 @@ def explain(view: View, prefix: str, metric: str) -> Explanation:
         forwarded=forwarded,
         contradictions=_contradictions(view, plan),
         hints=tuple(_hints(view, plan, cell or MISSING, recorded)),
+        conflicts=disputes.of_metric(view, row, name),
     )
 
 

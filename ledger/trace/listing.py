@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import NotFoundError, UsageError
 from ledger.store.segment import METRICS, PARAMS
-from ledger.trace import apart, targets, where
+from ledger.trace import apart, disputes, targets, where
 from ledger.trace.columns import GRADE, RECORDED, Columns, rfc3339
 from ledger.trace.grammar import Expression
 from ledger.trace.names import numeric
@@ -107,8 +107,17 @@ class Found:
             for name in shown.column_names
             if (values := self.columns.natives(name, self.rows)) is not None
         }
+        disputed = self.disputed(names)
         for place, record in enumerate(records(shown)):
-            yield {**record, **{name: values[place] for name, values in natives.items()}}
+            told = {"conflicts": disputed[place]} if place in disputed else {}
+            yield {**record, **{name: values[place] for name, values in natives.items()}, **told}
+
+    def disputed(self, names: Sequence[str]) -> dict[int, list[str]]:
+        """The places of runs in conflict, with those of the columns that it is about."""
+        if not self.columns.view.runs.disputes:
+            return {}
+        found = (disputes.columns_of(self.columns.view, row, names) for row in self.rows.to_pylist())
+        return {place: about for place, about in enumerate(found) if about}
 
 
 def table(view: View, listing: Listing) -> pa.Table:

@@ -126,6 +126,12 @@ class RunSet:
             else []
         )
 
+    @cached_property
+    def disputes(self) -> Mapping[int, tuple[Conflict, ...]]:
+        """The rows of runs in conflict, with what about."""
+        forks = self._forks.items() if self.superseded else ()
+        return {row: merged.conflicts for row, merged in forks if merged.conflicts}
+
     def conflicts_of(self, row: int) -> tuple[Conflict, ...]:
         return self._merged(row).conflicts
 

@@ -1,0 +1,43 @@
+"""Edits of one run in two clones that disagree: every command that shows the value says so."""
+
+from __future__ import annotations
+
+import json
+
+from share.clones import Hub
+
+
+def test_a_value_that_clones_disagree_on_is_marked(hub: Hub) -> None:
+    one, other = hub.clone("one"), hub.clone("other")
+    calm = hub.record(one, f1=0.4)
+    run = hub.record(one, "-p", "lr=0.1", f1=0.5)
+    hub.push(one)
+    hub.pull(other)
+    at, there = ("-C", str(one.path)), ("-C", str(other.path))
+    hub.ledger(*at, "amend", run[:8], "-m", "f1=0.6", "-p", "lr=0.2", "--reason", "typo")
+    hub.push(one)
+    hub.ledger(*there, "amend", run[:8], "-m", "f1=0.7", "-p", "lr=0.2", "--reason", "typo")
+    hub.push(other)
+
+    rows = {row["run_id"]: row for row in hub.ledger.json(*there, "runs")}
+    assert rows[run]["conflicts"] == ["metrics.f1"]
+    assert rows[run]["metrics.f1"] == 0.7
+    assert "conflicts" not in rows[calm]
+    lines = hub.ledger(*there, "runs").splitlines()
+    assert [("><" in line) for line in lines] == [line.startswith(run[:8]) for line in lines]
+    assert "edits disagree, the latest counts" in hub.ledger.err
+
+    (row,) = hub.ledger.json(*there, "log", "--metric", "f1")["rows"]
+    assert row["metrics"]["f1"]["conflicts"] == [run]
+    text = hub.ledger(*there, "log", "--metric", "f1")
+    assert "><" in text.splitlines()[1]
+    assert ">< edits disagree on f1" in text
+
+    told = hub.ledger.json(*there, "explain", run[:8], "f1")["conflicts"]
+    assert [(one["field"], one["values"]) for one in told] == [("metrics.f1", [0.7, 0.6])]
+    assert "edits disagree on f1: 0.7 counts, others said 0.6" in hub.ledger(*there, "explain", run[:8], "f1")
+
+    hub.ledger(*there, "amend", run[:8], "-m", "f1=0.7", "--reason", "measured again")
+    assert "conflicts" not in json.dumps(hub.ledger.json(*there, "runs"))
+    assert "><" not in hub.ledger(*there, "runs") + hub.ledger(*there, "log", "--metric", "f1")
+    assert hub.ledger.json(*there, "explain", run[:8], "f1")["conflicts"] == []
