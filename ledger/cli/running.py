@@ -94,10 +94,11 @@ def _tell_of_live(app: App, experiments: Sequence[str]) -> None:
         return
     from ledger.record import underway
 
-    found = [one for one in underway.journals(app.workspace) if _is_of(one, experiments)]
+    alive = (one for one in underway.journals(app.workspace) if one.alive and not one.fault)
+    found = [one for one in alive if _is_of(one, experiments)]
     if found:
-        names = list(dict.fromkeys(one.experiment for one in found if one.experiment))
-        where = f" ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})" if names else ""
+        names = list(dict.fromkeys(one.experiment for one in found))
+        where = f" ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})"
         count = "1 run goes" if len(found) == 1 else f"{len(found):,} runs go"
         app.talk(f"hint: {count} on{where}: ledger runs --running")
 

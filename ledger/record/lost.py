@@ -42,6 +42,9 @@ def settle(workspace: Workspace) -> Settled:
             problems.append(f"run {one.run[:8]}: {error.message}{f' ({error.hint})' if error.hint else ''}")
         except OSError as error:
             problems.append(f"run {one.run[:8]}: {one.path}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001 - whatever one journal holds, it holds up nothing else
+            told = f"{type(error).__name__}: {error}"
+            problems.append(f"run {one.run[:8]}: {one.path} holds what can't be recorded ({told})")
         else:
             recorded += [done] if done else []
     return Settled(recorded=tuple(recorded), problems=tuple(problems))

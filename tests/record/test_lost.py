@@ -54,6 +54,20 @@ def recorded(repo: Repo) -> list[str]:
     return repo.git("log", "--format=%(trailers:key=Ledger-Run,valueonly)", "refs/runs/main", "--").split()
 
 
+def test_a_journal_that_no_code_understands_holds_nothing_up(repo: Repo, ledger: Ledger) -> None:
+    run, path = died(repo)
+    head = journal.head(path)
+    path.write_bytes(json_frame(HEAD, {**head, "note": 5, "tags": {"a": ["b"]}}))
+    for words in (["runs"], ["recover"], ["record", "-m", "f1=1"]):
+        ledger(*words)
+        assert f"warning: run {run[:8]}: {path} holds what can't be recorded (" in ledger.err
+    assert len(ledger.json("runs")) == 1
+    with start() as other:
+        other.log(f1=0.5)
+    assert len(ledger.json("runs")) == 2
+    assert path.exists()
+
+
 @pytest.mark.slow
 def test_a_journal_whose_record_is_chained_is_only_removed(repo: Repo, tmp_path: Path) -> None:
     """The process was killed between the two."""
