@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.cli.app import App
-from ledger.cli.viewing import Viewing, view_options
+from ledger.cli.viewing import Viewing, undecided, view_options
 from ledger.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ def export(
     for path in written:
         app.talk(f"wrote {path}")
     if found.left_out:
-        app.talk(
-            f"{found.left_out:,} {'run' if found.left_out == 1 else 'runs'} left out: no comparable value"
-        )
+        app.talk(undecided(found))
     app.talk(f"{found.passed:,} {'run' if found.passed == 1 else 'runs'}")
     app.warn_of_faults([*view.runs.index.faults, *whole.faults])
     viewing.require(lambda: {*apart.of_listing(found, found.columns.names), *whole.series_apart})

@@ -12,7 +12,7 @@ import click
 from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.aside import ADOPT
-from ledger.cli.viewing import Viewing, listed, view_options
+from ledger.cli.viewing import Viewing, listed, undecided, view_options
 from ledger.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from ledger.frozen import frozen
 
 if TYPE_CHECKING:
     from ledger.cli.app import App, Command
+    from ledger.trace.listing import Found
     from ledger.trace.view import View
 
 _NAMED = 5
@@ -73,6 +74,21 @@ def current(app: App, view: View, metric: str) -> str:
         return metric
     app.talk(forward_hint(metric, renamed))
     return renamed.name
+
+
+def undecided(found: Found) -> str:
+    """How many runs a filter has no answer for, and what they lack: only metrics are compared."""
+    asked = [name.partition(".") for name in found.operands]
+    metrics = [rest for group, _, rest in asked if group == "metrics"]
+    others = [rest if group in ("params", "tags") else f"{group}{dot}{rest}" for group, dot, rest in asked]
+    others = [name for name, (group, _, _) in zip(others, asked, strict=True) if group != "metrics"]
+    why = "; ".join(
+        (
+            *([f"no comparable value of {' or '.join(metrics)}"] if metrics else []),
+            *([f"no {' or '.join(others)}, or one of another kind"] if others else []),
+        )
+    )
+    return f"{found.left_out:,} {'run' if found.left_out == 1 else 'runs'} left out: {why}"
 
 
 def _names() -> list[str]:

@@ -84,7 +84,7 @@ def test_json_keeps_kinds_and_words_for_what_is_not_finite(ledger: Ledger) -> No
     assert [run["params.lr"] for run in found] == [0.5, "auto"]
     assert [run["params.layers"] for run in found] == [None, [1, 2]]
     assert ledger.json("runs", "--where", "lr > 0.1")[0]["params.lr"] == 0.5
-    assert "1 run left out: no comparable value" in ledger.err
+    assert "1 run left out: no lr, or one of another kind" in ledger.err
 
 
 def test_csv_has_every_column_in_full(runs: list[str], ledger: Ledger) -> None:
@@ -232,3 +232,18 @@ def test_refused_runs_are_not_forgotten(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=1", code=1)
     ledger("runs")
     assert "hint: 1 refused run waits: ledger status" in ledger.err
+
+
+@pytest.mark.usefixtures("repo")
+def test_what_a_filter_has_no_answer_for_is_named(ledger: Ledger) -> None:
+    api.record(params={"opt": {"name": "adam"}}, metrics={"f1": 0.5}, tags={"a": "b"})
+    api.record(metrics={"loss": 0.5})
+    for where, why in (
+        ("opt.name = 'adam'", "no opt.name, or one of another kind"),
+        ("tags.a = 'b'", "no a, or one of another kind"),
+        ("duration > 1", "no duration, or one of another kind"),
+        ("f1 > 0.1", "no comparable value of f1"),
+        ("f1 > 0.1 and opt.name = 'adam'", "no comparable value of f1; no opt.name, or one of another kind"),
+    ):
+        ledger("runs", "--where", where)
+        assert f"left out: {why}\n" in ledger.err
