@@ -144,7 +144,7 @@ class Printer:
                     yield paint(f"-- {self._said_of(broken)} --", "warn", terminal)
                 yield next(rendered)
                 if self.with_runs:
-                    yield from self._run_lines(row.rows, inexact=row.inexact)
+                    yield from self._run_lines(row.rows, inexact=row.inexact, within=row.partition)
         if self.with_runs and self.found.unattached_rows:
             yield "on no commit of this history"
             yield from self._run_lines(self.found.unattached_rows)
@@ -172,20 +172,15 @@ class Printer:
         who = f", {origin.author} {date(origin.date)}" if origin else ", not committed"
         return escape(f"{broken.metric}: {broken.reason} ({broken.migration[:15]}{who})")
 
-    @property
-    def _has_partitions(self) -> bool:
-        """Where no run has any of the params, there is nothing to tell apart."""
-        return any(value != NOTHING for row in self.rows for _, value in row.partition)
+    @cached_property
+    def _params(self) -> list[str]:
+        """Params that some shown metric compares within."""
+        return list(dict.fromkeys(name for row in self.rows for name, _ in row.partition))
 
     def _columns(self) -> Iterator[Column]:
         yield Column(header="commit")
         yield Column(header="date")
-        if self._has_partitions:
-            yield Column(
-                header=", ".join(
-                    name for name, _ in next(row.partition for row in self.rows if row.partition)
-                )
-            )
+        yield from (Column(header=name) for name in self._params)
         for name in self.found.metrics:
             unit = self.found.targets[name].unit
             yield Column(header=name + (f" [{unit}]" if unit and unit != "1" else ""), align=Align.POINT)
@@ -206,11 +201,10 @@ class Printer:
     def _table_rows(self) -> Iterator[list[Cell | str]]:
         spread = {name for name in self.found.metrics if self._has_spread(name)}
         levels = self._has_levels
-        parted = self._has_partitions
         for row in self.rows:
             line = [self._styled(row.commit.id[:9], "id"), day(row.commit.seconds) or date(row.commit.date)]
-            if parted:
-                line.append(_words_of(row.partition))
+            within = dict(row.partition)
+            line += [_part(within[name]) if name in within else "" for name in self._params]
             for name in self.found.metrics:
                 cells = self._cells(name, row.cells.get(name), spread=name in spread)
                 line += self._doubted(name, cells, row) if self._disputed else cells
@@ -255,19 +249,28 @@ class Printer:
         many = f" 1 of {row.of}" if row.of > 1 else ""
         return row.level.value + many
 
-    def _run_lines(self, rows: Sequence[int], *, inexact: int = 0) -> Iterator[str]:
-        """A line a run; the last `inexact` of them were not measured on exactly the code of their commit."""
+    def _run_lines(
+        self, rows: Sequence[int], *, inexact: int = 0, within: Partition | None = None
+    ) -> Iterator[str]:
+        """A line a run; the last `inexact` of them were not measured on exactly the code of their commit.
+
+        With the metrics that compare within the same params as those of the line above; without one with all.
+        """
         terminal = self.app.terminal
+        metrics = [name for name in self.found.metrics if within is None or self._is_within(name, within)]
         for position, number_of_row in enumerate(rows):
             values = (
                 f"{escape(name)} {number(cell.value) if cell.comparable else self._aside(name, cell)}"
-                for name in self.found.metrics
+                for name in metrics
                 if (cell := self.view.cell(number_of_row, name))
             )
             apart = "  (not this exact code)" if position >= len(rows) - inexact else ""
             experiment = self.view.experiments[number_of_row]
             text = f"    {self.view.run_ids[number_of_row][:8]}  {escape(experiment)}  {'  '.join(values)}{apart}"
             yield paint(text, "dim", terminal) if apart else text
+
+    def _is_within(self, name: str, partition: Partition) -> bool:
+        return {*self.found.targets[name].partition} & {*self._params} == {param for param, _ in partition}
 
     def _is_undeclared(self, name: str) -> bool:
         return any((cell := row.cells.get(name)) and cell.grade is Grade.UNDECLARED for row in self.rows)
@@ -283,7 +286,7 @@ class Printer:
 
     def _sparkline(self, name: str, partition: Partition, values: Sequence[float | None]) -> str:
         drawn = sparkline(values, unicode=self.app.terminal.unicode)
-        within = f" [{_words_of(partition)}]" if partition and self._has_partitions else ""
+        within = f" [{', '.join(_part(value) for _, value in partition)}]" if partition else ""
         ends = f"{number(values[0])} .. {number(values[-1])} over {len(values)} commits"
         return f"{escape(name + within)}{self._standing_for(name)}  {drawn}  {ends}"
 
@@ -355,8 +358,8 @@ def _mark(grade: Grade, comparable: bool, drift: bool, unicode: bool) -> tuple[s
     return ("" if plain else sign.text(unicode=unicode)) + (DRIFT if drift else ""), sign.style
 
 
-def _words_of(partition: Partition) -> str:
-    return ", ".join(value for _, value in partition)
+def _part(value: str) -> str:
+    return "-" if value == NOTHING else value
 
 
 def _spread(cell: LogCell) -> str:

@@ -31,8 +31,8 @@ class LeftOut:
 def count(members: Members, shown: set[str], rows: Sequence[LogRow], columns: MetricColumns) -> LeftOut:
     """`members`: all runs; `shown`: ids of the commits of `rows`."""
     outside = (groups for commit, groups in members.items() if commit is not None and commit not in shown)
-    counted = sum(len(line.rows) - line.inexact for line in rows)
-    unvalued = _unvalued(rows, columns)
+    counted, inexact = _shown(rows, columns)
+    unvalued = _unvalued(counted, columns)
     every = columns.values()
     left = [row for row in unvalued if not any(stands_apart(column, row) for column in every)]
     incomparable = len(unvalued) - len(left)
@@ -42,25 +42,33 @@ def count(members: Members, shown: set[str], rows: Sequence[LogRow], columns: Me
         unattached=sum(len(group) for _, group in members.get(None, ())),
         no_value=len(left) - not_finite,
         not_finite=not_finite,
-        apart=frozenset(name for name, column in columns.items() if _any_apart(rows, column)),
+        apart=frozenset(name for name, column in columns.items() if _any_apart(counted, column)),
         incomparable=incomparable,
-        inexact=sum(line.inexact for line in rows),
-        compared=counted - len(unvalued),
+        inexact=inexact,
+        compared=len(counted) - len(unvalued),
     )
 
 
-def _unvalued(rows: Sequence[LogRow], columns: MetricColumns) -> list[int]:
+def _shown(rows: Sequence[LogRow], columns: MetricColumns) -> tuple[Sequence[int], int]:
+    """Runs that stand for their commits, each once, and how many only stand beside such."""
+    found = [row for line in rows for row in line.rows[: len(line.rows) - line.inexact]]
+    if len({column.target.partition for column in columns.values()}) <= 1:
+        return found, sum(line.inexact for line in rows)
+    beside = {row for line in rows for row in line.rows[len(line.rows) - line.inexact :]}
+    return list(dict.fromkeys(found)), len(beside.difference(found))
+
+
+def _unvalued(shown: Sequence[int], columns: MetricColumns) -> Sequence[int]:
     """Runs without a number in any column."""
     if any(column.whole for column in columns.values()):
         return []
-    found = [row for line in rows for row in line.rows[: len(line.rows) - line.inexact]]
+    found = shown
     for column in columns.values():
         found = [row for row in found if column.numbers[row] is None]
     return found
 
 
-def _any_apart(rows: Sequence[LogRow], column: MetricColumn) -> bool:
-    shown = (row for line in rows for row in line.rows[: len(line.rows) - line.inexact])
+def _any_apart(shown: Sequence[int], column: MetricColumn) -> bool:
     return bool(column.rest) and any(stands_apart(column, row) for row in shown)
 
 

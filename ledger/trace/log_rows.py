@@ -97,14 +97,19 @@ def members(view: View, attacher: Attacher) -> Members:
 def of_commits(
     view: View, shown: Sequence[CodeCommit], members: Members, columns: MetricColumns
 ) -> list[LogRow]:
-    """One for each commit, newest first. They are made oldest first, since each change is one to the older value."""
+    """One for each commit, newest first. They are made oldest first, since each change is one to the older value.
+
+    Of a commit with runs, one for each partition; metrics that compare within other params have rows of their own.
+    """
     older: dict[Partition, dict[str, float]] = {}
-    parts = _partitions(view, columns)
+    groups = _groups(view, columns)
     rows = []
     for commit in reversed(shown):
-        for partition, mine in _parted(members.get(commit.id, ()), parts):
-            before = older.setdefault(partition, {})
-            rows.append(_row(view, commit, mine, columns, before, partition))
+        mine = members.get(commit.id, ())
+        for group in groups if mine else groups[:1]:
+            for partition, parted in _parted(mine, group.parts):
+                before = older.setdefault(partition, {})
+                rows.append(_row(view, commit, parted, group.columns, before, partition))
     return rows[::-1]
 
 
@@ -126,10 +131,30 @@ def _drifting(row: LogRow, name: str, drifted: frozenset[str]) -> LogRow:
     return replace(row, cells={**row.cells, name: replace(cell, drift=row.commit.id in drifted)})
 
 
-def _partitions(view: View, columns: MetricColumns) -> dict[int, Partition]:
-    """By row: what values are comparable within, as the definitions of the metrics say; empty without any."""
-    names = sorted({name for column in columns.values() for name in column.target.partition})
-    values = {name: dict(view.runs.values(PARAMS, name)) for name in names}
+@frozen()
+class _Group:
+    """Metrics that compare within the same params."""
+
+    columns: MetricColumns
+    parts: Mapping[int, Partition]
+    """By row: the params and their values; empty where values compare everywhere."""
+
+
+def _groups(view: View, columns: MetricColumns) -> list[_Group]:
+    """As the definitions say; a param that no run has parts nothing. What compares everywhere comes last."""
+    names = {name for column in columns.values() for name in column.target.partition}
+    values = {name: found for name in sorted(names) if (found := dict(view.runs.values(PARAMS, name)))}
+    by_names: dict[tuple[str, ...], dict[str, MetricColumn]] = {}
+    for metric, column in columns.items():
+        within = tuple(sorted(values.keys() & set(column.target.partition)))
+        by_names.setdefault(within, {})[metric] = column
+    ordered = sorted(by_names.items(), reverse=True)
+    return [_Group(columns=mine, parts=_partitions(view, within, values)) for within, mine in ordered]
+
+
+def _partitions(
+    view: View, names: Sequence[str], values: Mapping[str, Mapping[int, Json]]
+) -> dict[int, Partition]:
     rows = view.runs.rows if names else ()
     return {row: tuple((name, as_text(values[name].get(row))) for name in names) for row in rows}
 

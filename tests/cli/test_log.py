@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import Ledger, Repo
+from projects import Project
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -441,3 +442,29 @@ def test_before_the_first_commit(
     assert ledger.err.startswith(
         "error: no commit yet, and so no history to trace along\nhint: git commit, then ledger record"
     )
+
+
+def test_a_partition_of_one_metric_leaves_the_others_whole(repo: Repo, ledger: Ledger) -> None:
+    project = Project(repo, ledger)
+    own = {"unit": "1", "direction": "higher"}
+    lat = {"unit": "ms", "direction": "lower", "on": {"machine": "param:machine"}}
+    project.declare("1", {"acc": own, "lat": lat, "idle": {**lat, "on": {"room": "param:room"}}})
+    for number, (acc_a, acc_b) in enumerate(((0.5, 0.6), (0.7, 0.65))):
+        project.commit(f"v{number}")
+        for machine, acc in (("a", acc_a), ("b", acc_b)):
+            ledger("record", "-m", f"acc={acc}", "-m", f"lat={number + 1}", "-p", f"machine={machine}")
+    ledger("record", "-m", "lat=9")
+
+    both = ledger.json("log", "-m", "acc", "-m", "lat", "-m", "idle")
+    for name in ("acc", "lat"):
+        alone = ledger.json("log", "-m", name)
+        got = [(row.get("partition"), row["metrics"][name]) for row in both["rows"] if name in row["metrics"]]
+        assert got == [(row.get("partition"), row["metrics"][name]) for row in alone["rows"]]
+    assert [row["metrics"]["acc"]["delta"] for row in both["rows"] if "acc" in row["metrics"]] == [
+        pytest.approx(0.1), None,
+    ]  # fmt: skip
+    assert both["left_out"]["compared"] == 5
+    text = ledger("log", "-m", "acc", "-m", "lat", "--runs")
+    assert "null" not in text
+    assert text.count("acc 0.65") == 1
+    assert text.count("lat 9") == 1
