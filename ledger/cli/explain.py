@@ -12,6 +12,7 @@ from ledger.cli.viewing import Viewing, view_options
 
 if TYPE_CHECKING:
     from ledger.schema.definition import Definition
+    from ledger.trace.amended import Edit
     from ledger.trace.explain import Explanation, Recorded, Told
 
 _EPILOG = """\b
@@ -76,6 +77,21 @@ def _document(found: Explanation) -> dict[str, Any]:
             {"field": ".".join(one.field), "values": list(one.values), "records": list(one.records)}
             for one in found.conflicts
         ],
+        "edits": [_edit_document(one) for one in found.edits],
+    }
+
+
+def _edit_document(one: Edit) -> dict[str, Any]:
+    from ledger.trace.runset import ABSENT
+
+    return {
+        "name": one.name,
+        "old": None if one.old is ABSENT else one.old,
+        "new": None if one.new is ABSENT else one.new,
+        "record": one.record,
+        "author": one.author.name,
+        "recorded": one.recorded,
+        "reason": one.reason,
     }
 
 
@@ -118,7 +134,7 @@ def _lines(app: App, found: Explanation, asked: str) -> Iterator[str]:
 
     if found.forwarded:
         app.talk(forward_hint(asked, found.forwarded))
-    lines = (*_head(found), *_recorded(found), *_way(found), "", *_result(app, found))
+    lines = (*_head(found), *_recorded(found), *_edits(found), *_way(found), "", *_result(app, found))
     for line in lines:
         safe = escape(line, ascii_only=not app.terminal.unicode)
         yield paint(safe, "bold", app.terminal) if line.startswith("run ") else safe
@@ -134,6 +150,21 @@ def _recorded(found: Explanation) -> Iterator[str]:
     yield "recorded" if found.recorded else f"recorded  nothing as {found.metric}"
     for one in found.recorded:
         yield f"  {one.name} {_value(one)}  {_said(one.definition) if one.definition else 'no definition'}"
+
+
+def _edits(found: Explanation) -> Iterator[str]:
+    from ledger.cli.show import plain
+    from ledger.render.format import date
+    from ledger.trace.runset import ABSENT
+
+    if found.edits:
+        yield ""
+        yield "changed since it was first recorded"
+    for one in found.edits:
+        old, new = ("nothing" if value is ABSENT else plain(value) for value in (one.old, one.new))
+        yield f"  {one.name} {old} → {new}  {one.author.name}  {date(one.recorded)}"
+        if one.reason:
+            yield f"     reason: {one.reason}"
 
 
 def _value(one: Recorded) -> str:

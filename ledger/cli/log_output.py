@@ -320,8 +320,20 @@ class Printer:
                 yield f"{DISPUTED} edits disagree on {escape(name)}, the latest counts: ledger show RUN"
             if any((cell := row.cells.get(name)) and cell.drift for row in self.rows):
                 yield f"{DRIFT} the code behind {escape(name)} changed: ledger drift {escape(name)}"
+            yield from self._changed(name)
         if left.incomparable:
             yield f"compared: {left.compared:,} of {left.compared + left.incomparable:,} runs with a value"
+
+    def _changed(self, name: str) -> Iterator[str]:
+        """That values of shown runs are not what was recorded first."""
+        from ledger.trace import amended
+
+        runs = amended.runs_of(self.view, name) if self.view.runs.superseded else frozenset()
+        shown = [row for line in self.rows if name in line.cells for row in line.rows if row in runs]
+        if shown:
+            first = self.view.run_ids[shown[0]][:8]
+            what = "1 run was" if len(shown) == 1 else f"{len(shown):,} runs were"
+            yield f"{escape(name)} of {what} changed later: ledger explain {first} {escape(name)}"
 
 
 NOTHING = "null"

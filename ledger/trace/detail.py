@@ -237,6 +237,11 @@ def _inside(node: Mapping[str, Json], prefix: str, left: dict[str, Json]) -> dic
     return {key: value for key, value in found.items() if value is not ABSENT}
 
 
+def records(view: View, run_id: str) -> tuple[RecordDetail, ...]:
+    """What each record of a run changed, oldest first. Raises FormatError."""
+    return tuple(_records(view, _documents(view, records_of(view.runs, run_id))))
+
+
 def _readable(conflict: Conflict) -> Conflict:
     values = tuple(as_recorded(conflict.field, value) for value in conflict.values)
     return Conflict(run_id=conflict.run_id, field=conflict.field, values=values, records=conflict.records)

@@ -11,7 +11,8 @@ from ledger.git.process import lines
 from ledger.model import Grade, Json
 from ledger.schema.plan import Plan, Step
 from ledger.store.segment import METRICS
-from ledger.trace import disputes, meaning, targets
+from ledger.trace import amended, disputes, meaning, targets
+from ledger.trace.amended import Edit
 from ledger.trace.find import one_run, row_of
 from ledger.trace.meaning import MIGRATIONS, Origin
 from ledger.trace.runset import ABSENT, Conflict
@@ -64,6 +65,8 @@ class Explanation:
     """What would make the value comparable."""
     conflicts: tuple[Conflict, ...] = ()
     """What edits made at the same time disagree on behind it."""
+    edits: tuple[Edit, ...] = ()
+    """What later records changed of it, or of what it is made of, oldest first."""
 
 
 def explain(view: View, prefix: str, metric: str) -> Explanation:
@@ -94,6 +97,7 @@ def explain(view: View, prefix: str, metric: str) -> Explanation:
         contradictions=_contradictions(view, plan),
         hints=tuple(_hints(view, plan, cell or MISSING, recorded)),
         conflicts=disputes.of_metric(view, row, name),
+        edits=amended.edits(view, run_id, {name, *view.plans(name)[view.schema_codes[row]].names}),
     )
 
 

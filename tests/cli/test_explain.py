@@ -149,3 +149,20 @@ def test_a_value_that_nothing_declares_is_not_said_to_have_a_definition(ledger: 
     done = ledger.json("record", "-m", "f1=0.5")
     shown = ledger("explain", done["id"], "f1")
     assert shown.endswith("= f1 0.5\n  identical: not declared, compared by name\n")
+
+
+@pytest.mark.usefixtures("repo")
+def test_what_an_amendment_changed_is_told(ledger: Ledger) -> None:
+    run = ledger.json("record", "-m", "f1=0.9", "-m", "loss=1")["id"]
+    other = ledger.json("record", "-m", "f1=0.8", "-m", "loss=1")["id"]
+    ledger("tag", other, "a=b")
+    assert "changed" not in ledger("log", "-m", "f1")
+    ledger("amend", run, "-m", "f1=0.7", "--reason", "wrong split")
+    (edit,) = ledger.json("explain", run, "f1")["edits"]
+    assert (edit["old"], edit["new"], edit["author"], edit["reason"]) == (0.9, 0.7, "Ada Test", "wrong split")
+    text = ledger("explain", run, "f1")
+    assert "f1 0.9 → 0.7  Ada Test" in text
+    assert "reason: wrong split" in text
+    assert ledger.json("explain", run, "loss")["edits"] == []
+    assert f"f1 of 1 run was changed later: ledger explain {run[:8]} f1" in ledger("log", "-m", "f1")
+    assert "changed later" not in ledger("log", "-m", "loss")
