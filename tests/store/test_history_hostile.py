@@ -181,6 +181,13 @@ def test_pages_are_counted_together() -> None:
         spent.add_page(1, dictionary=False)
 
 
+def test_dictionaries_are_counted_together() -> None:
+    spent = gate.Spent()
+    spent.add_page(gate.MAX_DICTIONARY, dictionary=True)
+    with pytest.raises(ParquetError, match="dictionaries of more than"):
+        spent.add_page(1, dictionary=True)
+
+
 @pytest.mark.slow
 def test_a_bomb_in_a_users_file_is_refused_too(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1000000 characters"):
