@@ -23,7 +23,7 @@ Examples:
   ledger push --dry-run
 
 The home remote is ledger.remote of git's configuration, else origin, else the only one. Code goes along only where
-git config ledger.pushCode says auto or always. Exit codes: 0 ok, 1 the server refused records, 4 try again.
+git config ledger.pushCode says auto or always. Exit codes: 0 ok, 1 the server refuses or a ref is in the way, 4 try again.
 """
 
 

@@ -316,11 +316,11 @@ class _Fetch:
         return [RefUpdate(ref=ref, new=zeros, old=tip) for ref, tip in found.items()]
 
     def _move(self, tips: Mapping[str, str], boxes: Mapping[str, str], links: str | None) -> None:
+        with suppress(RefMovedError):  # plain `git fetch` writes these two as well: nothing is built on them
+            self._move_loose(tips, links)  # first: one that is behind its pin tells of a remote that was set back
         updates = [RefUpdate(ref=pin(self.name, s), new=tip, old=self.pins.get(s)) for s, tip in tips.items()]
         updates += [RefUpdate(ref=ref, new=tip, old=self.boxes.get(ref)) for ref, tip in boxes.items()]
         self.session.move(updates, f"ledger: seen on {self.name}")
-        with suppress(RefMovedError):  # plain `git fetch` writes these two as well: nothing is built on them
-            self._move_loose(tips, links)
 
     def _move_loose(self, tips: Mapping[str, str], links: str | None) -> None:
         old = self.local.tracked

@@ -54,7 +54,7 @@ class Standing:
 
 
 def standing(workspace: Workspace) -> Standing:
-    """Three git processes, whatever the number of experiments."""
+    """A few git processes, whatever the number of experiments; more for those that values were taken out of."""
     try:
         name = home(workspace)
         if name is None:
