@@ -42,16 +42,22 @@ def test_matrix(year: Project, ledger: Ledger) -> None:
     del year
     found = ledger.json("schema", "matrix", "f1")
     rows = [(one["name"], one["versions"], one["current"], one["runs"]) for one in found["definitions"]]
-    assert rows == [("f1", ["3"], True, 0), ("f1", ["2"], False, 1), ("score", ["1"], False, 2)]
+    assert rows == [
+        ("f1", ["3"], True, 0),
+        ("f1", ["2"], False, 1),
+        ("score", ["1"], False, 2),
+        ("score", [], False, 1),
+    ]
     assert found["grades"] == [
-        ["identical", "incomparable", "incomparable"],
-        ["incomparable", "identical", "exact"],
-        ["incomparable", "exact", "identical"],
+        ["identical", "incomparable", "incomparable", "undeclared"],
+        ["incomparable", "identical", "exact", "undeclared"],
+        ["incomparable", "exact", "identical", "undeclared"],
+        ["undeclared", "undeclared", "undeclared", "identical"],
     ]
     lines = ledger("schema", "matrix", "f1").splitlines()
     dids = [one["did"][3:11] for one in found["definitions"]]
-    assert lines[0].split() == ["f1", "runs", "3", dids[0], "2", dids[1], "1", dids[2]]
-    assert lines[3].split() == ["score", "1", dids[2], "2", "‖", "→", "="]
+    assert lines[0].split() == ["f1", "runs", "3", dids[0], "2", dids[1], "1", dids[2], "undeclared"]
+    assert lines[3].split() == ["score", "1", dids[2], "2", "‖", "→", "=", "?"]
     assert ledger.json("schema", "matrix", "score") == found
     assert "hint: score is f1 now" in ledger.err
 
@@ -74,7 +80,7 @@ def test_history(year: Project, repo: Repo, ledger: Ledger) -> None:
     changes = ledger.json("schema", "history", "f1")["changes"]
     assert [(one["subject"], one["version"], one["grade"], one["runs"]) for one in changes] == [
         ("v3", "3", "incomparable", 0),
-        ("v2", "2", None, 1),
+        ("v2", "2", "exact", 1),
     ]
     assert changes[0]["fields"] == ["how.average macro → weighted"]
     assert changes[0]["reason"] == "classes differ in size"
