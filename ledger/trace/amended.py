@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 from ledger.frozen import frozen
 from ledger.model import Author, Json
 from ledger.store.segment import METRICS
-from ledger.trace.detail import records
 from ledger.trace.view import View
 
 
@@ -28,6 +27,8 @@ def edits(view: View, run_id: str, names: Collection[str]) -> tuple[Edit, ...]:
     """Of some metrics of a run, oldest first. Raises FormatError for a record that can't be read."""
     if len(view.runs.index.exact("run", run_id)) == 1:
         return ()
+    from ledger.trace.detail import records
+
     fields = {f"{METRICS}.{name}": name for name in names}
     return tuple(
         Edit(
