@@ -18,6 +18,19 @@ def _show(hub: Hub, repo: Repo, run: str) -> dict[str, Any]:
     return found
 
 
+def test_a_later_edit_is_no_fault_and_survives_the_next_redaction(hub: Hub) -> None:
+    one = hub.clone("one")
+    leaked = _leak(hub, one, "--note", SECRET)
+    _redact(hub, one, leaked)
+    at = ("-C", str(one.path))
+    hub.ledger(*at, "amend", leaked[:8], "-p", "auth.pass=none", "--reason", "revoked")
+    hub.ledger(*at, "verify")
+    hub.ledger(*at, "redact", leaked[:8], "--path", "run.json:/note", "--reason", "it leaked")
+    assert _show(hub, one, leaked)["params"]["auth"]["pass"] == "none"
+    _clean(one)
+
+
+@pytest.mark.slow
 def test_later_edits_of_the_same_field_survive(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     leaked = _leak(hub, one, "--note", SECRET)

@@ -62,6 +62,7 @@ def test_a_ref_that_is_no_chain_is_told_with_what_to_do(hub: Hub) -> None:
     assert tip(one) == tip(hub.repo)
 
 
+@slow
 def test_a_push_that_fails_in_order_leaves_nothing_unfinished(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -75,7 +76,7 @@ def test_a_push_that_fails_in_order_leaves_nothing_unfinished(hub: Hub) -> None:
     assert _problems(hub, one, 0) == []
 
 
-@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("gone", [False, pytest.param(True, marks=slow)])
 def test_a_rewound_remote_is_told_until_it_is_mended(hub: Hub, gone: bool) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -101,6 +102,7 @@ def test_a_rewound_remote_is_told_until_it_is_mended(hub: Hub, gone: bool) -> No
     assert _problems(hub, one, 0) == []
 
 
+@slow
 def test_plain_fetches_are_no_rewinding(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -131,6 +133,7 @@ def test_before_the_first_push(hub: Hub) -> None:
     assert hub.ledger.json("-C", str(one.path), "status")["remote"]["shared"] is False
 
 
+@slow
 def test_a_quarantine_does_not_spoil_a_pull_and_links_are_counted(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.hook(

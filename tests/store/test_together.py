@@ -80,6 +80,7 @@ def test_what_has_to_be_looked_at_alone_is_left_out(repo: Repo) -> None:
     assert forked.keys() == tips.keys() - {"refs/runs/exp3"}
 
 
+@pytest.mark.slow
 def test_one_damaged_chain_hides_no_other(repo: Repo) -> None:
     _record(repo, range(5))
     bad = repo.git("rev-parse", "refs/runs/exp2~1")
