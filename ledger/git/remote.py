@@ -25,8 +25,10 @@ _FETCH = (
     "--no-filter", "--no-recurse-submodules", "--no-auto-maintenance", "--no-show-forced-updates",
 )  # fmt: skip
 _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
-_AT_ONCE = 400
-"""Refs in one push: each is some hundred bytes of a command line."""
+_AT_ONCE = 1_000
+"""Refs in one push: each is some hundred bytes of a command line, at most 650, and the shortest lines hold a megabyte."""
+_TIPS = 400
+"""Commits that a negotiation begins with."""
 _NOISE = re.compile(
     r"^(warning: |hint: |remote: *$|To |error: failed to push some refs|fatal: the remote end hung up)"
 )
@@ -100,7 +102,7 @@ def fetch(
     Raises RemoteError; MalformedError where trying again is of no use.
     """
     tips = sorted(set(have))
-    told = [f"--negotiation-tip={tip}" for tip in tips[:_AT_ONCE]]
+    told = [f"--negotiation-tip={tip}" for tip in tips[:_TIPS]]
     silent = () if tips else ("-c", "fetch.negotiationAlgorithm=noop")
     words = (*silent, *_FETCH, *told, "--stdin", "--end-of-options", name)
     stdin = "".join(f"{ref}\n" for ref in refs).encode("utf-8", "surrogateescape")
