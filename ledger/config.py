@@ -119,6 +119,8 @@ def _checked(text: Callable[[], str], path: object) -> dict[str, Any]:
     except RecursionError as error:  # a name of thousands of parts is tables within tables
         raise ConfigError(f"{path}: nested too deeply") from error
     if faults:
+        if len(faults) == 1:
+            raise ConfigError(str(faults[0]))
         raise ConfigError(f"{path}: {len(faults)} faults", details=tuple(map(str, faults)))
     return data
 
