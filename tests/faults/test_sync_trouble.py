@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Ledger, Repo
-from faults.crew import acknowledged, say
+from faults.crew import Clock, acknowledged, say
 from share.clones import REF, Hub, bare, exists, listed, runs, tip
 
 import ledger as api
@@ -180,8 +180,14 @@ def test_two_work_trees_push_at_once(hub: Hub, tmp_path: Path) -> None:
 
 def test_a_killed_push_leaves_nothing_in_the_way(hub: Hub) -> None:
     one = hub.clone("one")
-    made = []
-    for delay in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
+    made = [hub.record(one)]
+    clock = Clock()
+    subprocess.run(
+        [sys.executable, "-m", "ledger", "push"], cwd=one.path, check=True, stdout=subprocess.DEVNULL
+    )
+    whole = clock.seconds  # of a push on this machine, now
+    for share in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        delay = share * whole
         made.append(hub.record(one))
         process = subprocess.Popen(
             [sys.executable, "-m", "ledger", "push"],
