@@ -63,4 +63,4 @@ def test_what_no_run_has_tells_nothing_apart(project: Project, ledger: Ledger) -
         assert "dataset" not in found
         assert "null" not in found
     ledger("record", "-q", "-m", "f1=0.7", "-p", "dataset=imdb")
-    assert "f1 [null]" in ledger("log", "--metric", "f1")
+    assert "f1 [-]" in ledger("log", "--metric", "f1")
