@@ -15,8 +15,9 @@ from ledger.errors import ContentionError, InputError, NotFoundError
 from ledger.ids import is_id
 from ledger.model import new_id
 from ledger.record import lost, ranks, texts, underway
-from ledger.record.begin import Begin, Begun, begin, inert
+from ledger.record.begin import Begin, Begun, attach_late, begin, inert
 from ledger.record.begin import attach as attach_to
+from ledger.record.late import LATER
 from ledger.record.live import ON_ERROR, ON_RANGE, OnError, OnRange, Run
 from ledger.record.named import AnyRun, full_id, id_of
 from ledger.record.ranks import Rank
@@ -119,7 +120,11 @@ def _shared(workspace: Workspace, asked: Begin, run_id: str, rank: int, *, must_
     found = _attached(workspace, asked, run_id, rank)
     if found is None and rank:
         found = _awaited(workspace, asked, run_id, rank)
+    if found is None and rank:
+        found = attach_late(workspace, run_id, rank=rank, params=asked.params, tags=asked.tags)
     if found is not None:
+        if found.late:
+            sys.stderr.write(f"ledger: run {run_id[:8]} is over, and this process goes on: {LATER}\n")
         return found
     if rank:
         sys.stderr.write(f"ledger: no run {run_id[:8]} goes on here: what rank {rank} logs is not kept\n")

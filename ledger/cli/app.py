@@ -19,6 +19,7 @@ from ledger.errors import UsageError
 if TYPE_CHECKING:
     from ledger.config import Workspace
     from ledger.model import StoreFault
+    from ledger.record.lost import Settled
     from ledger.render.terminal import Terminal
     from ledger.schema.codes import Finding
     from ledger.trace.view import View
@@ -90,23 +91,28 @@ class App:
             self.warn_of_findings(view.meaning.faults)
         return view
 
-    def settle(self) -> int:
-        """Record runs whose process died before they were; how many. One look into a folder where there are none."""
+    def settle(self, *, aside: bool = False) -> Settled | None:
+        """Record runs whose process died before they were, and what was logged after the end of others.
+
+        One look into a folder where there is neither; None then. `aside`: see `lost.settle`.
+        """
         from ledger.store.spool import Spool
 
         if not any(map(_holds_files, Spool.of(self.workspace.repository).journals)):
-            return 0
+            return None
         from ledger.record import underway
 
-        if underway.all_well(self.workspace):
-            return 0
+        if not aside and underway.all_well(self.workspace):
+            return None
         from ledger.record import lost
 
-        settled = lost.settle(self.workspace)
+        settled = lost.settle(self.workspace, aside=aside)
         for one in settled.recorded:
             self.talk(f"run {one.id[:8]} of {one.experiment} died: recorded as {one.status}")
+        for one in settled.added:
+            self.talk(f"run {one.id[:8]} of {one.experiment}: what was logged after its end is recorded, too")
         self.warn(settled.problems)
-        return len(settled.recorded)
+        return settled
 
     @contextmanager
     def paged(self) -> Iterator[IO[str]]:

@@ -40,20 +40,23 @@ Every command that writes does this by itself; here it is done now, and said.
 def recover(app: App, /, *, rebuild: bool, folder: Path | None, as_json: bool) -> int:
     """Finish what killed processes left: runs they logged into, stale locks, sealed records not on their ref yet.
 
+    What was logged after the end of a run, and set aside, is added to it.
+
     Sealed files of the last hours whose records have vanished from their refs are put back as well.
     """
     from ledger.store.recover import recover as finish
 
-    lost = app.settle()
+    settled = app.settle(aside=True)
+    lost, late = (len(settled.recorded), len(settled.added)) if settled else (0, 0)
     taken, faults = _taken(app, folder) if folder is not None else (None, [])
     done = finish(app.workspace.repository)
     done = replace(done, faults=(*faults, *done.faults))
-    found: dict[str, Any] = {"lost": lost, **({} if taken is None else {"taken": taken})}
+    found: dict[str, Any] = {"lost": lost, "late": late, **({} if taken is None else {"taken": taken})}
     indexed = _rebuilt(app) if rebuild else None
     if as_json:
         app.json(_document(done, indexed) | found)
     else:
-        app.lines(_lines(done, indexed, taken or 0, lost))
+        app.lines(_lines(done, indexed, taken or 0, (lost, late)))
     return 1 if done.waiting or faults else 0
 
 
@@ -83,10 +86,16 @@ def _document(done: Recovered, indexed: int | None) -> dict[str, Any]:
     }
 
 
-def _lines(done: Recovered, indexed: int | None, taken: int, lost: int) -> Iterator[str]:
+def _lines(done: Recovered, indexed: int | None, taken: int, recorded: tuple[int, int]) -> Iterator[str]:
     from ledger.render.terminal import escape
 
     said = list(_said(done))
+    lost, late = recorded
+    if late:
+        said.insert(
+            0,
+            f"recorded what {late:,} {'process' if late == 1 else 'processes'} logged after the end of a run",
+        )
     if lost:
         said.insert(0, f"recorded {lost:,} {'run' if lost == 1 else 'runs'} whose process had died")
     if taken:

@@ -12,10 +12,10 @@ from typing import Any
 from ledger.config import Workspace
 from ledger.errors import StorageError
 from ledger.model import Code, Json, new_id, utc_text
-from ledger.record import environment, liveness
+from ledger.record import environment, late, liveness
 from ledger.record.code import Captured, capture, experiment_name, of_head
 from ledger.record.inputs import params_of
-from ledger.record.retold import schema_of
+from ledger.record.retold import schema_of, schema_then
 from ledger.record.run import load_schema
 from ledger.schema.document import Schema
 from ledger.store import journal
@@ -63,6 +63,8 @@ class Begun:
     writer: Writer | None = None
     attached: bool = False
     """The run is another process's, which folds in what is logged here."""
+    late: bool = False
+    """That process has ended: what is logged here is added to the run afterwards."""
 
     @property
     def root(self) -> Path | None:
@@ -135,24 +137,55 @@ def _attached(
         schema=schema_of(owner),
         attached=True,
     )
+    name, first = _part(begun, rank, tags)
+    try:
+        writer = Writer.create(path.parent, name, first)
+    except OSError as error:
+        raise StorageError(f"{path.parent}: {error.strerror or error}") from error
+    try:
+        return replace(begun, writer=writer, late=journal.ended(path))
+    except FileNotFoundError:  # it ended while we came
+        journal.removed([writer.path])
+        writer.close()
+        return None
+
+
+def attach_late(
+    workspace: Workspace, run_id: str, *, rank: int = 0, params: Mapping[str, Any], tags: Mapping[str, str]
+) -> Begun | None:
+    """Log into a run that is recorded already: what is logged is added when this process is over. None for no such run."""
+    before = late.newest(workspace, run_id)
+    if before is None:
+        return None
+    begun = Begun(
+        id=run_id,
+        record=before.run.record,
+        experiment=before.run.experiment,
+        started=workspace.now(),
+        workspace=workspace,
+        name=before.run.name,
+        attempt=late.attempt_of(before),
+        params=params_of(params).values,
+        context={"rank": rank} if rank else {},
+        schema=schema_then(before),
+        attached=True,
+        late=True,
+    )
+    return _with_writer(begun, workspace, *_part(begun, rank, tags))
+
+
+def _part(begun: Begun, rank: int, tags: Mapping[str, str]) -> tuple[Name, list[bytes]]:
     head = {
         "format": JOURNAL_FORMAT,
-        "run": main.run,
-        "record": main.record,
+        "run": begun.id,
+        "record": begun.record,
+        "attempt": begun.attempt,
         "params": dict(begun.params),
         "tags": {clean_name(name, "tag"): str(value) for name, value in tags.items()},
         "who": liveness.who(),
     }
-    name = Name(main.run, main.record, f"{rank:06}-{new_id()[:12]}")
-    try:
-        writer = Writer.create(path.parent, name, [journal.json_frame(HEAD, head)])
-    except OSError as error:
-        raise StorageError(f"{path.parent}: {error.strerror or error}") from error
-    if not path.exists():  # it ended while we came
-        journal.removed([writer.path])
-        writer.close()
-        return None
-    return replace(begun, writer=writer)
+    name = Name(begun.id, begun.record, f"{rank:06}-{new_id()[:12]}")
+    return name, [journal.json_frame(HEAD, head)]
 
 
 def inert(workspace: Workspace, run_id: str, asked: Begin) -> Begun:

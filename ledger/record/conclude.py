@@ -12,13 +12,13 @@ from ledger.config import Workspace
 from ledger.errors import LedgerError, RefusedError
 from ledger.git import worktree
 from ledger.model import Status, utc_text
-from ledger.record import fold, liveness
+from ledger.record import fold, late, liveness, underway
 from ledger.record.begin import Begun
 from ledger.record.outlet import Outlet
 from ledger.record.retold import retold
 from ledger.record.run import Recorded, record
 from ledger.store import journal
-from ledger.store.journal import END, parsed
+from ledger.store.journal import END, PART, Name, Writer, parsed
 
 PATIENCE_SECONDS, IMPATIENCE_SECONDS = 10.0, 1.0
 """How long a run that ends, well or not, waits for the other processes that log into it."""
@@ -40,10 +40,8 @@ def finished(
     tail = outlet.unwritten()
     if begun.attached:
         outlet.writer.close()
-        if not outlet.writer.path.exists():
-            say(
-                f"run {begun.id[:8]} was recorded before this process ended: what it logged since is not part of it"
-            )
+        if not begun.late and _was_left_behind(begun, outlet.writer):
+            say(f"run {begun.id[:8]} was recorded before this process ended: {late.LATER}")
         return None
     for change in _code_changes(workspace, begun):
         say(change)
@@ -54,6 +52,14 @@ def finished(
     for warning in done.warnings:
         say(warning)
     return done
+
+
+def _was_left_behind(begun: Begun, part: Writer) -> bool:
+    """Whether the run was recorded without all that this process logged."""
+    if part.path.exists():
+        return not part.path.with_name(Name(begun.id, begun.record).main).exists()
+    names = (parsed(path.name) for path in part.path.parent.glob(f"{part.path.stem}.*{PART}"))
+    return any(name is not None and name.held < part.size for name in names)
 
 
 def ending(workspace: Workspace, status: Status, reason: str | None, *, dropped: int = 0) -> dict[str, Any]:
@@ -72,20 +78,40 @@ def concluded(workspace: Workspace, path: Path, *, tail: Sequence[bytes] = ()) -
     A run that is refused is kept as such, and its journal goes too. One of which not every point could be recorded
     goes into a folder `kept` beside the others.
     """
-    parts = parts_of(path)
+    parts = journal.claimed(parts_of(path))
     folded = fold.fold(path, parts, tail)
     if folded.end is None:
         raise ValueError(f"{path} has no end")
     told = retold(workspace, folded, folded.end)
     folded.series.clear()  # the same numbers are in the draft, as Parquet
-    away = journal.kept if told.share > 1 else journal.removed
+    if told.share > 1:
+        journal.mark_thinned(path)
     try:
         done = record(workspace, [told.draft])[0]
     except RefusedError:
-        away([path, *parts])
+        done_with(workspace, path)
         raise
-    away([path, *parts])
+    done_with(workspace, path)
     return done
+
+
+def done_with(workspace: Workspace, main: Path) -> None:
+    """Remove the files of a journal whose record is made, but for parts in which more is, or may come to be, than it holds."""
+    away = journal.kept if journal.is_thinned(main) else journal.removed
+    away([main, *(part for part in parts_of(main) if _is_spent(workspace, part))])
+
+
+def _is_spent(workspace: Workspace, part: Path) -> bool:
+    """Whether the record holds all of a part, and nothing will be added."""
+    name = parsed(part.name)
+    if name is None or name.writer == journal.SHELL:
+        return True  # who comes after the end to a shell's is told so
+    if name.held < 0:
+        return False  # it came when the others had been read
+    over = True
+    with suppress(LedgerError, OSError, LookupError, TypeError, ValueError):
+        over = underway.is_over(workspace, part)
+    return over and next(journal.read(part, name.held), None) is None
 
 
 def parts_of(main: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from typing import Any
 from ledger.errors import FormatError
 from ledger.model import Artifact, Json, Metric
 from ledger.store import points
-from ledger.store.journal import END, HEAD, NOTE, POINTS, SNAPSHOT, Block, blocks, read
+from ledger.store.journal import END, HEAD, NOTE, POINTS, SNAPSHOT, Block, blocks, head, parsed, read
 from ledger.store.points import NO_STEP, Key, Series, is_no_value
 
 
@@ -34,16 +34,34 @@ class Folded:
 
 
 def fold(main: Path, parts: Sequence[Path] = (), tail: Sequence[bytes] = ()) -> Folded:
-    """Read a journal whole. `tail` are blocks that the disk did not take. Raises FormatError, OSError."""
+    """Read a journal whole, and of parts what the record is to hold. `tail` are blocks that the disk did not take.
+
+    Raises FormatError, OSError.
+    """
     folded = Folded()
     for block in chain(read(main), *map(blocks, tail)):
         _take(folded, block, main, owner=True)
     for part in parts:
-        for block in read(part):
+        for block in read(part, stop=_held(part)):
             _take(folded, block, part, owner=False)
     if not folded.head:
         raise FormatError(f"{main}: a journal without its head")
     return folded
+
+
+def rest(part: Path) -> Folded:
+    """What a part says beyond what the record holds that was made without waiting for it. Raises FormatError, OSError."""
+    held = _held(part) or 0
+    folded = Folded(head={**head(part), **({"params": {}, "tags": {}} if held else {})})
+    for block in read(part, held):
+        if block.kind in (POINTS, NOTE):
+            _take(folded, block, part, owner=False)
+    return folded
+
+
+def _held(part: Path) -> int | None:
+    name = parsed(part.name)
+    return name.held if name is not None and name.held >= 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

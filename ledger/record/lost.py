@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,8 @@ from pathlib import Path
 from ledger.config import Workspace
 from ledger.errors import LedgerError
 from ledger.model import Status, utc_text
-from ledger.record import conclude, fold
+from ledger.record import conclude, fold, late
+from ledger.record.claim import claimed
 from ledger.record.run import Recorded
 from ledger.record.underway import Journal, journals, strays
 from ledger.store import journal
@@ -25,51 +25,58 @@ class Settled:
     """What one look found."""
 
     recorded: tuple[Recorded, ...] = ()
+    """Runs whose process died."""
+    added: tuple[Recorded, ...] = ()
+    """Further records of runs that did not wait for all who logged into them."""
     problems: tuple[str, ...] = field(default=())
 
 
-def settle(workspace: Workspace) -> Settled:
-    """Record the runs of processes that died. One `listdir` where there are none; what fails is said and tried again."""
-    recorded = []
-    problems = _put_aside(workspace)
+def settle(workspace: Workspace, *, aside: bool = False) -> Settled:
+    """Record the runs of processes that died, and what others logged after the end of theirs.
+
+    One `listdir` where there is neither; what fails is said and tried again. `aside`: look at what was put into
+    `kept`, too.
+    """
+    recorded, added = [], []
+    problems: list[str] = []
     journal.swept(workspace.repository)
     for one in journals(workspace):
-        if one.alive:
-            continue
-        try:
-            done = _recovered(workspace, one)
-        except LedgerError as error:
-            problems.append(f"run {one.run[:8]}: {error.message}{f' ({error.hint})' if error.hint else ''}")
-        except OSError as error:
-            problems.append(f"run {one.run[:8]}: {one.path}: {error.strerror or error}")
-        except Exception as error:  # noqa: BLE001 - whatever one journal holds, it holds up nothing else
-            told = f"{type(error).__name__}: {error}"
-            problems.append(f"run {one.run[:8]}: {one.path} holds what can't be recorded ({told})")
-        else:
-            recorded += [done] if done else []
-    return Settled(recorded=tuple(recorded), problems=tuple(problems))
+        if not one.alive:
+            with _told(problems, one.run, one.path):
+                recorded.append(_recovered(workspace, one))
+    for path in [*strays(workspace), *(late.aside(workspace) if aside else ())]:
+        with _told(problems, path.name, path):
+            added.append(late.taken(workspace, path))
+    return Settled(
+        recorded=tuple(filter(None, recorded)), added=tuple(filter(None, added)), problems=tuple(problems)
+    )
 
 
-def _put_aside(workspace: Workspace) -> list[str]:
-    said = []
-    for path in strays(workspace):
-        with suppress(OSError):
-            journal.kept([path])
-            where = path.parent / "kept" / path.name
-            said.append(f"run {path.name[:8]}: what was logged after it was recorded is in {where}")
-    return said
+@contextmanager
+def _told(problems: list[str], run: str, path: Path) -> Iterator[None]:
+    """What fails for one is said, and the others go on."""
+    try:
+        yield
+    except LedgerError as error:
+        problems.append(f"run {run[:8]}: {error.message}{f' ({error.hint})' if error.hint else ''}")
+    except OSError as error:
+        problems.append(f"run {run[:8]}: {path}: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001 - whatever one journal holds, it holds up nothing else
+        problems.append(
+            f"run {run[:8]}: {path} holds what can't be recorded ({type(error).__name__}: {error})"
+        )
 
 
 def _recovered(workspace: Workspace, one: Journal) -> Recorded | None:
     """None where another process does it, or did."""
-    with _claimed(one.path) as descriptor:
+    with claimed(one.path) as descriptor:
         if descriptor is None:
             return None
         folded = fold.fold(one.path)
         if folded.end is None:
             _end(workspace, descriptor, one)
         elif _known(workspace, one.record):
-            journal.removed([one.path, *conclude.parts_of(one.path)])
+            conclude.done_with(workspace, one.path)
             return None
         return conclude.concluded(workspace, one.path)
 
@@ -87,25 +94,3 @@ def _known(workspace: Workspace, record: str) -> bool:
     from ledger.store import index
 
     return bool(index.load(workspace.repository).exact("record", record))
-
-
-@contextmanager
-def _claimed(path: Path) -> Iterator[int | None]:
-    """Of several that recover a run at once, one does."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        gone = True
-        with suppress(FileNotFoundError):
-            gone = not os.path.samestat(os.fstat(descriptor), path.stat())
-        yield None if gone else descriptor
-    finally:
-        os.close(descriptor)

@@ -123,6 +123,7 @@ def _merged(
         given,
         id=run.id,
         record=sealed.record,
+        base=run.base,
         refused=path,
         params={**params, **given.params},
         metrics={**metrics, **given.metrics},

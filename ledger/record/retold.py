@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.config import Workspace
 from ledger.errors import NotFoundError
-from ledger.model import Artifact, Code, Metric, Record, Status, utc_time
+from ledger.model import Artifact, Code, Json, Metric, Record, Status, utc_time
 from ledger.record import events
 from ledger.record.code import Captured
 from ledger.record.draft import Draft
@@ -43,7 +44,7 @@ def retold(workspace: Workspace, folded: Folded, end: Mapping[str, Any]) -> Told
             event("error", f"{end['dropped']:,} values were dropped: the disk was full for too long")
         )
     if share > 1:
-        notes.append(event("warning", f"one of {share} points is kept: a history has an upper limit"))
+        notes.append(_thinned_event(share))
     draft = Draft(
         id=head["run"],
         record=head["record"],
@@ -68,12 +69,115 @@ def retold(workspace: Workspace, folded: Folded, end: Mapping[str, Any]) -> Told
     return Told(draft=_after(draft, before) if before else draft, share=share)
 
 
+def added(folded: Folded, before: Record, record_id: str) -> Told | None:
+    """What a process logged that its run did not wait for, on top of the run's newest record; None for nothing new.
+
+    All that was said stays: what this says otherwise stands in an event. Summaries are made anew where the points that
+    stand for a metric are more now. Raises ConfigError, FormatError.
+    """
+    run, schema = before.run, schema_then(before)
+    params, tags, note, other = _words(folded, before)
+    anything = (folded.series, folded.events, folded.summary, folded.artifacts, params, tags, note, other)
+    if not any(anything):
+        return None
+    table, series, share = _series(folded, before)
+    standing = {**_standing(before, folded, series, schema), **folded.summary}
+    metrics, unsure = summaries(series, standing, schema)
+    notes = [event("warning", f"no summary of {name}: it stands in several contexts") for name in unsure]
+    if other:
+        notes.append(
+            {**event("warning", "said after the end of the run, where it says otherwise"), "fields": other}
+        )
+    if share > 1:
+        notes.append(_thinned_event(share))
+    draft = Draft(
+        id=run.id,
+        record=record_id,
+        base=run.record,
+        experiment=run.experiment,
+        status=run.status,
+        reason=run.reason,
+        params={**before.params, **params},
+        metrics=metrics,
+        history=_encoded(table),
+        events=(before.events or b"") + events.lines([*folded.events, *notes]) or None,
+        name=run.name,
+        note=run.note or note,
+        parent=run.parent,
+        tags={**run.tags, **tags},
+        command=run.command,
+        environment=run.environment,
+        artifacts=_artifacts(tuple(folded.artifacts), run.artifacts),
+        started=utc_time(run.started) if run.started else None,
+        finished=utc_time(run.finished) if run.finished else None,
+        duration=run.duration,
+        captured=Captured(code=run.code) if run.code else None,
+        outside=run.code is None,
+        frozen=schema,
+        unchecked=schema is None,
+    )
+    return Told(draft=draft, share=share)
+
+
+def _words(
+    folded: Folded, before: Record
+) -> tuple[dict[str, Json], dict[str, str], str | None, dict[str, Json]]:
+    """Params, tags and the note that nobody gave before, and what was said that says otherwise."""
+    known = before.run
+    params = {**(folded.head.get("params") or {}), **folded.params}
+    tags = {**(folded.head.get("tags") or {}), **folded.tags}
+    other: dict[str, Json] = {
+        f"params.{name}": value
+        for name, value in folded.params.items()
+        if before.params.get(name, value) != value
+    }
+    other |= {
+        f"tags.{name}": value for name, value in folded.tags.items() if known.tags.get(name, value) != value
+    }
+    if folded.note and known.note and folded.note != known.note:
+        other["note"] = folded.note
+    return (
+        {name: value for name, value in params.items() if name not in before.params},
+        {name: value for name, value in tags.items() if name not in known.tags},
+        None if known.note else folded.note,
+        other,
+    )
+
+
+def schema_then(before: Record) -> Schema | None:
+    """The schema that a record was checked against. Raises ConfigError."""
+    name = before.run.schema
+    if before.schema is None or name is None:
+        return None
+    return document.parse(before.schema, name=name.name, what=f"schema {name.name}")
+
+
+def _standing(
+    before: Record, folded: Folded, series: Mapping[Key, Series], schema: Schema | None
+) -> Mapping[str, Metric]:
+    """Values of metrics for which no point counts that did not count before."""
+    grown = {metric for metric, context in folded.series if context is None or (metric, None) not in series}
+    contexts = Counter(metric for metric, _ in series)
+    found = {}
+    for name, value in before.metrics.items():
+        definition = schema.metrics.get(name) if schema else None
+        source = (definition.series if definition else None) or name
+        unsure = contexts[source] > 1 and (source, None) not in series
+        if source not in grown or unsure:
+            found[name] = value
+    return found
+
+
 def schema_of(head: Mapping[str, Any]) -> Schema | None:
     """The schema as it was when the run started. Raises ConfigError."""
     text = head.get("schema_json")
     return (
         document.parse(text.encode(), name=head["schema"], what=f"schema {head['schema']}") if text else None
     )
+
+
+def _thinned_event(share: int) -> dict[str, Any]:
+    return event("warning", f"one of {share} points is kept: a history has an upper limit")
 
 
 def _times(head: Mapping[str, Any], end: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,20 +89,23 @@ def _described(path: Path, head: dict[str, Any], written: float, hours: float) -
 
 
 def strays(workspace: Workspace) -> list[Path]:
-    """Parts that came when their run was recorded already, and whose process is gone."""
+    """Parts with more in them than the record that their run has, and whose process is over with them."""
     listed = journal.listed(workspace.repository)
     owners = {name.main for name in listed.values() if not name.writer}
     found = []
     for path, name in listed.items():
         with suppress(LedgerError, OSError, LookupError, TypeError, ValueError):
-            if name.writer and name.main not in owners and not _lives(workspace, path):
+            stray = name.writer not in ("", journal.SHELL) and name.main not in owners
+            if stray and is_over(workspace, path):
                 found.append(path)
     return found
 
 
-def _lives(workspace: Workspace, path: Path) -> bool:
+def is_over(workspace: Workspace, part: Path) -> bool:
+    """Whether the process that writes a part has said that it ended, or is gone. Raises FormatError, OSError, LookupError."""
     hours = workspace.config.lost_after_hours
-    return liveness.alive(journal.head(path)["who"], path.stat().st_mtime, lost_after_hours=hours)
+    alive = liveness.alive(journal.head(part)["who"], part.stat().st_mtime, lost_after_hours=hours)
+    return not alive or journal.ended(part)
 
 
 def all_well(workspace: Workspace) -> bool:

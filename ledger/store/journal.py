@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,14 @@ JOURNAL_FORMAT = 1
 """Version of journals. 1: the first (2026-11)."""
 HEAD, SNAPSHOT, POINTS, NOTE, END = b"H", b"S", b"P", b"N", b"E"
 MAIN, PART = ".journal", ".part"
+KEPT = "kept"
 SHELL = "shell"
 """The writer that all processes share that live a moment."""
 _MAGIC = b"LJB1"
 _FRAME = struct.Struct("<4scII")
 _MAX_HEAD = 64 << 20
 _STALE_SECONDS = 3600
+_TAIL_BYTES = 4096
 
 
 @frozen(kw_only=False)
@@ -63,6 +65,11 @@ def json_frame(kind: bytes, document: Any) -> bytes:
 
 def blocks(data: bytes) -> Iterator[Block]:
     """Every whole block, in order."""
+    return (block for block, _ in _placed(data))
+
+
+def _placed(data: bytes) -> Iterator[tuple[Block, int]]:
+    """Every whole block, and where it ends."""
     view = memoryview(data)
     position = 0
     while 0 <= position <= len(view) - _FRAME.size:
@@ -70,22 +77,32 @@ def blocks(data: bytes) -> Iterator[Block]:
         if found is None:
             position = data.find(_MAGIC, position + 1)
         else:
-            yield found
             position += _FRAME.size + len(found.payload)
+            yield found, position
 
 
-def read(path: Path) -> Iterator[Block]:
-    """Every whole block of a file, in order, one at a time in memory. Raises OSError."""
+def read(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+    """Every whole block of a file (of its bytes `start` to `stop`), in order, one at a time in memory. Raises OSError."""
     with path.open("rb") as file:
-        while frame_ := file.read(_FRAME.size):
-            left = os.fstat(file.fileno()).st_size - file.tell()
+        file.seek(start)
+        end = os.fstat(file.fileno()).st_size if stop is None else stop
+        while frame_ := file.read(min(_FRAME.size, max(end - file.tell(), 0))):
+            left = end - file.tell()
             length = _FRAME.unpack(frame_)[2] if len(frame_) == _FRAME.size else 0
             data = frame_ + file.read(min(length, left))
             found = _block(memoryview(data), 0) if len(frame_) == _FRAME.size else None
             if found is None:
-                yield from blocks(data[1:] + file.read())
+                yield from blocks(data[1:] + file.read(max(end - file.tell(), 0)))
                 return
             yield found
+
+
+def ended(path: Path) -> bool:
+    """Whether the last block of a file is an end. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_BYTES, 0))
+        kinds = [block.kind for block in blocks(file.read())]
+    return kinds[-1:] == [END]
 
 
 def _block(view: memoryview, position: int) -> Block | None:
@@ -105,10 +122,13 @@ class Name:
     record: str
     writer: str = ""
     """Empty for the process that owns the run."""
+    held: int = -1
+    """Of a part: so many of its bytes are in that record; -1: nobody has made the record yet, or it came too late."""
 
     @property
     def file(self) -> str:
-        return f"{self.run}.{self.record}.{self.writer}{PART}" if self.writer else self.main
+        held = f".{self.held}" if self.held >= 0 else ""
+        return f"{self.run}.{self.record}.{self.writer}{held}{PART}" if self.writer else self.main
 
     @property
     def main(self) -> str:
@@ -122,6 +142,8 @@ def parsed(file: str) -> Name | None:
             return Name(run, record)
         case [run, record, writer, "part"] if writer:
             return Name(run, record, writer)
+        case [run, record, writer, held, "part"] if writer and held.isascii() and held.isdecimal():
+            return Name(run, record, writer, int(held))
     return None
 
 
@@ -239,13 +261,61 @@ def _is_late(part: Path) -> bool:
     return name is not None and not part.with_name(name.main).exists()
 
 
+def claimed(parts: Iterable[Path]) -> list[Path]:
+    """Say, in the names of parts, how much of each the record holds that is made now: what comes later is not in it.
+
+    The process that writes one does not notice. Returns the new paths. Raises OSError.
+    """
+    from ledger.store.spool import sync_folder
+
+    found, folders_ = [], set()
+    for path in parts:
+        name = parsed(path.name)
+        if name is not None and name.held < 0 and name.writer != SHELL:
+            held = max((end for _, end in _placed(path.read_bytes())), default=0)
+            path = path.rename(path.with_name(replace(name, held=held).file))  # noqa: PLW2901
+            folders_.add(path.parent)
+        found.append(path)
+    for folder in folders_:
+        sync_folder(folder)
+    return found
+
+
+def is_thinned(path: Path) -> bool:
+    """Whether not every point of the journal that a file belongs to could be recorded: its files are kept."""
+    name = parsed(path.name)
+    return name is not None and (kept_of(path) / name.main).exists()
+
+
+def mark_thinned(path: Path) -> None:
+    """Say so before the record is made: whoever comes after a kill keeps the files, too. Raises OSError."""
+    name = parsed(path.name)
+    if name is not None:
+        mark = kept_of(path) / name.main
+        mark.parent.mkdir(exist_ok=True)
+        try:
+            os.link(path.with_name(name.main), mark)
+        except FileExistsError:
+            return
+        except OSError:  # no such file any more, or a disk without second names
+            mark.touch()
+
+
+def kept_of(path: Path) -> Path:
+    """The folder for journals with more in them than could be recorded."""
+    return path.parent if path.parent.name == KEPT else path.parent / KEPT
+
+
 def kept(paths: Sequence[Path]) -> None:
     """Put the files of a journal aside: more is in them than could be recorded."""
     for path in sorted(paths, key=lambda path: path.name.endswith(MAIN)):
-        folder = path.parent / "kept"
+        folder = kept_of(path)
+        if path.parent == folder:
+            continue
         folder.mkdir(exist_ok=True)
         with suppress(FileNotFoundError):
             path.rename(folder / path.name)
+        path.unlink(missing_ok=True)  # of two names of one file, a renaming leaves both
 
 
 def removed(paths: Sequence[Path]) -> None:

@@ -186,13 +186,15 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
 
 
-def test_what_came_when_its_run_was_recorded_is_put_aside_and_named(repo: Repo, ledger: Ledger) -> None:
+def test_what_belongs_to_no_run_that_is_recorded_here_is_put_aside_and_named(
+    repo: Repo, ledger: Ledger
+) -> None:
     run, path = died(repo)
     part = path.with_name(f"{path.stem}.000001-x.part")
     _bury(path, part)
     path.unlink()
     ledger("runs")
-    assert f"run {run[:8]}: what was logged after it was recorded is in" in ledger.err
+    assert f"run {run[:8]}: what was logged after its end is in" in ledger.err
     assert [one.name for one in (folder(repo) / "kept").iterdir()] == [part.name]
     ledger("runs")
     assert ledger.err == "no runs yet: ledger record --help shows how to record one\n"
