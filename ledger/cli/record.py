@@ -12,6 +12,7 @@ import click
 
 from ledger.cli.app import App, json_option, pairs
 from ledger.cli.given import artifacts, configured, parent, path_of, placed, run_options, series
+from ledger.cli.headline import headline
 from ledger.errors import UsageError
 from ledger.model import Status
 
@@ -105,7 +106,7 @@ def record(
         done = earlier.finish(app.workspace, app.path(str(refused)), now)
     else:
         done = recorder.record(app.workspace, [draft])[0]
-    _told(app, done, draft, shown=(as_json, quiet))
+    _told(app, done, shown=(as_json, quiet))
     _tell_of_old_names(app, draft)
 
 
@@ -116,7 +117,7 @@ def _require_something(draft: Draft) -> None:
         )
 
 
-def _told(app: App, done: Recorded, draft: Draft, *, shown: tuple[bool, bool]) -> None:
+def _told(app: App, done: Recorded, *, shown: tuple[bool, bool]) -> None:
     as_json, quiet = shown
     app.warn(done.warnings)
     with app.telling(f"recorded {done.id}"):
@@ -125,7 +126,7 @@ def _told(app: App, done: Recorded, draft: Draft, *, shown: tuple[bool, bool]) -
         elif quiet:
             sys.stdout.write(f"{done.id}\n")
         else:
-            app.lines([_said(done, draft)])
+            app.lines([headline(done)])
 
 
 def _tell_of_old_names(app: App, draft: Draft) -> None:
@@ -159,7 +160,7 @@ def _leave(
         draft = replace(_draft(app, given), outside=not found.inside)
         _require_something(draft)
         done, where = outside.leave(found.workspace, draft, place, app.directory)
-        _told(app, done, draft, shown=shown)
+        _told(app, done, shown=shown)
         if not any(shown):
             app.talk(f"left in {where}, for `ledger ingest`")
 
@@ -250,21 +251,3 @@ def document(done: Recorded) -> dict[str, Any]:
         "status": done.status.value,
         "chained": done.chained,
     }
-
-
-def _said(done: Recorded, draft: Draft) -> str:
-    from ledger.render.format import number
-    from ledger.render.terminal import escape
-
-    shown = " ".join(f"{name} {number(value) or 'null'}" for name, value in list(draft.metrics.items())[:3])
-    shown = shown or "no metrics"
-    more = f" and {len(draft.metrics) - 3} more" if len(draft.metrics) > 3 else ""  # noqa: PLR2004
-    code = ""
-    if done.code:
-        dirty = (
-            " dirty" + (f", kept as {done.code.snapshot[:9]}" if done.code.snapshot else "")
-            if done.code.dirty
-            else ""
-        )
-        code = f"  code {done.code.commit[:9]}{dirty}"
-    return escape(f"recorded {done.id[:8]} in {done.experiment}: {shown}{more}{code}".rstrip())

@@ -11,6 +11,7 @@ import click
 
 from ledger.cli.app import App, pairs
 from ledger.cli.given import configured, parent, path_of, placed, run_options, series_table
+from ledger.cli.headline import headline
 from ledger.errors import LedgerError, UsageError
 from ledger.ids import is_id
 
@@ -50,7 +51,7 @@ screen is better left alone: --no-tee.
 @click.option(
     "--no-tee", is_flag=True, help="Leave it the terminal: nothing of what it prints is kept, not on failure."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.pass_obj
 def run(
     app: App, /, *, words: tuple[str, ...], grace: float | None, no_tee: bool, quiet: bool, **given: Any
@@ -67,7 +68,7 @@ def run(
         return how.launch(app, {}).code
     app.settle()
     sources = _Sources.of(app, given)
-    with _begun(app, words, given, sources) as live:
+    with _begun(app, words, given, sources, quiet=quiet) as live:
         talk = (lambda _: None) if quiet else app.talk
         talk(f"run {live.id[:8]} of {live.experiment}")
         ended = how.launch(app, _handed_down(live))
@@ -157,7 +158,9 @@ class _Sources:
         return [source for source in found if fresh.is_fresh(Path(source), self.before)]
 
 
-def _begun(app: App, words: Sequence[str], given: Mapping[str, Any], sources: _Sources) -> Run:
+def _begun(
+    app: App, words: Sequence[str], given: Mapping[str, Any], sources: _Sources, *, quiet: bool
+) -> Run:
     from ledger.record import inputs
     from ledger.record.begin import Begin, begin
     from ledger.record.live import Run
@@ -179,7 +182,7 @@ def _begun(app: App, words: Sequence[str], given: Mapping[str, Any], sources: _S
         command=words,
         own_files=sources.own_files,
     )
-    live = Run(begin(app.workspace, asked), ranges=app.workspace.config.on_range)
+    live = Run(begin(app.workspace, asked), ranges=app.workspace.config.on_range, quiet=quiet)
     live.summary.update(metrics.metrics())
     for spec in given["dataset"]:
         _add_artifact(app, live, "dataset", spec)
@@ -269,4 +272,4 @@ def _conclude(live: Run, ended: Ended, talk: Callable[[str], None]) -> None:
                 live.event(f"the last lines of {name}", level="error", lines=lines)
     done = live.finish(status.value, reason=reason(ended))
     if done is not None:
-        talk(f"recorded {done.id[:8]} in {done.experiment}: {done.status}")
+        talk(headline(done))

@@ -75,6 +75,8 @@ class Recorded:
     code: Code | None
     chained: bool
     """On its ref already; else sealed, and chained by the next command."""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    """Their summary values."""
     warnings: tuple[str, ...] = ()
 
 
@@ -89,6 +91,7 @@ def as_recorded(item: Record, *, chained: bool, warnings: tuple[str, ...] = ()) 
         status=run.status,
         code=run.code,
         chained=chained,
+        metrics=item.metrics,
         warnings=warnings,
     )
 

@@ -53,7 +53,9 @@ class Run:
     attempt: int
     """1, and one more each time that the run is resumed."""
 
-    def __init__(self, begun: Begun, *, on_error: OnError = "warn", ranges: OnRange = "warn") -> None:
+    def __init__(
+        self, begun: Begun, *, on_error: OnError = "warn", ranges: OnRange = "warn", quiet: bool = False
+    ) -> None:
         self.id, self.experiment = begun.id, begun.experiment
         self.name, self.attempt = begun.name, begun.attempt
         self.on_error: OnError = on_error
@@ -64,6 +66,8 @@ class Run:
         self._begun = begun
         self._watcher = Watcher()
         self._warned: set[str] = set()
+        self._quiet = quiet
+        """Remarks on what was recorded are not said; errors are."""
         self._finishing = threading.RLock()
         self._result: Recorded | None = None
         self._done = begun.writer is None
@@ -268,7 +272,7 @@ class Run:
         self._intake.close(self._too_late)
         _live.discard(self)
         try:
-            return conclude.finished(self._begun, outlet, status=status, reason=reason, say=self._say)
+            return conclude.finished(self._begun, outlet, status=status, reason=reason, say=self._remark)
         except LedgerError as error:
             self._say(error.message)
             hint = error.hint
@@ -366,6 +370,10 @@ class Run:
     def _warn(self, key: str, message: str) -> None:
         if key not in self._warned:
             self._warned.add(key)
+            self._say(message)
+
+    def _remark(self, message: str) -> None:
+        if not self._quiet:
             self._say(message)
 
     def _say(self, message: str) -> None:

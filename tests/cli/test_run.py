@@ -345,3 +345,15 @@ def test_time_passes_while_it_runs(repo: Repo, ledger: Ledger) -> None:
     assert 0.2 <= only(ledger)["duration"] <= time.time() - before
     assert Path(repo.path / ".git/ledger/journal").is_dir()
     assert not list(Path(repo.path / ".git/ledger/journal").iterdir())
+
+
+@pytest.mark.slow
+def test_it_ends_with_what_was_recorded_and_quiet_says_nothing(repo: Repo) -> None:
+    (repo.path / "new.py").write_text("x = 1\n")
+    code = f"f1 0.5  code {repo.git('rev-parse', 'HEAD')[:9]}"
+    said = started(repo, "-m", "f1=0.5", "--", "true").communicate(timeout=60)[1]
+    assert "untracked source file, not part of the recorded code: new.py" in said
+    assert said.rstrip().endswith(f" in main: {code}")
+    said = started(repo, "-m", "f1=0.5", "--", "false").communicate(timeout=60)[1]
+    assert said.rstrip().endswith(f" in main (failed): {code}")
+    assert started(repo, "-q", "-m", "f1=0.5", "--", "true").communicate(timeout=60)[1] == ""
