@@ -50,7 +50,8 @@ def start(
 
     Code, environment and schema are those of now. Of many processes (torchrun, Slurm, MPI) rank 0 records, and the
     others get an inert run, unless they attach: `LEDGER_RUN` in the environment, or `attach`, names the run that all
-    log into, each with its rank as context. Where no such run goes on, rank 0 starts it, and the others wait for it.
+    log into, ranks above 0 with their rank as context. Where no such run goes on, rank 0 starts it, and the others wait
+    for it; what they log when it is over is added to it once they have ended.
 
     Args:
         experiment: else LEDGER_EXPERIMENT, else the branch.
