@@ -48,6 +48,7 @@ def test_the_document(repo: Repo, ledger: Ledger) -> None:
     assert ledger.json("recover", "--index") == {
         "predecessor": None,
         "lost": 0,
+        "late": 0,
         "restored": 1,
         "chained": 1,
         "waiting": 0,
