@@ -12,7 +12,7 @@ help:
 	@echo "make demo     set up, train real models in a scratch repository, show what the ledger says"
 	@echo "make test     set up, lint, types, layers, all tests but the faults, wheel"
 	@echo "make unit     the everyday tests, under a minute"
-	@echo "make faults   kills, full disks, racing processes"
+	@echo "make faults   kills, full disks, racing processes, and what else takes long"
 	@echo "make fuzz     search for bytes that a reader does not refuse as it should, FUZZ_SECONDS=600 in all"
 	@echo "make torch    live runs of PyTorch on a CPU; installs it first, 200 MB"
 	@echo "make bench    speed and size, each beside a bare floor of the same run"
@@ -49,7 +49,7 @@ unit: setup
 	$(PYTEST)
 
 whole: setup
-	$(PYTEST) -m "not faults and not bench and not torch" --hypothesis-profile=thorough
+	$(PYTEST) -m "not long and not faults and not bench and not torch" --hypothesis-profile=thorough
 
 wheel: setup
 	$(BIN)/python docs/check_wheel.py
@@ -58,7 +58,7 @@ docs: setup
 	$(BIN)/python docs/generate.py
 
 faults: setup
-	$(BIN)/pytest -q -s -m faults tests/faults
+	$(BIN)/pytest -q -s -m "faults or long"
 
 fuzz: setup
 	$(BIN)/python -m pip install --quiet --group fuzz

@@ -52,7 +52,7 @@ def test_a_record_imports_neither_arrow_nor_the_slow_validator(repo: object) -> 
 
 @pytest.mark.parametrize(
     "pages",
-    [["docs/cli.md", "docs/meaning.md"], pytest.param([], marks=pytest.mark.slow)],
+    [["docs/cli.md", "docs/meaning.md"], pytest.param([], marks=pytest.mark.long)],
     ids=["references", "all"],
 )
 def test_documentation_is_what_the_program_says(pages: list[str]) -> None:

@@ -52,7 +52,7 @@ def test_only_what_a_draft_leaves_to_do_gets_the_reason(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_keeps_its_promises(
     tmp_path: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

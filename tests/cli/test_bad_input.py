@@ -236,7 +236,7 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "names",
     [
         ["a nested folder", "a symbolic link", "a file less", "half a file", "a later format"],
-        pytest.param(list(DAMAGED), marks=pytest.mark.slow),
+        pytest.param(list(DAMAGED), marks=pytest.mark.long),
     ],
     ids=["some", "all"],
 )

@@ -78,7 +78,7 @@ def recorded() -> list[Series]:
     return list(runs())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_series_logged_live_comes_back_point_by_point(recorded: list[Series]) -> None:
     assert sum(len(points) for one in recorded for points in one.values()) > 5_000
     for series in recorded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from conftest import Repo
 from share.clones import REF, Hub, listed, runs
 
 import ledger as api
+from ledger.store.verify.records import records
+from ledger.store.verify.walk import Walk
 
 RIVAL = "refs/heads/rival"
 _OVERTAKE = f"""
@@ -36,7 +39,7 @@ def crowded(hub: Hub) -> Hub:
     return hub
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_who_always_loses_the_race_publishes_through_the_inbox(crowded: Hub) -> None:
     one, other = crowded.clone("one"), crowded.clone("other")
     mine = [crowded.record(one), crowded.record(one)]
@@ -84,7 +87,7 @@ def test_its_own_next_push_takes_the_inbox_to_the_chain(crowded: Hub, *, noted: 
     assert boxes(crowded.repo) == boxes(one) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_only_the_experiment_that_is_contended_takes_the_inbox(crowded: Hub) -> None:
     one = crowded.clone("one")
     crowded.record(one)
@@ -97,7 +100,7 @@ def test_only_the_experiment_that_is_contended_takes_the_inbox(crowded: Hub) -> 
     assert crowded.runs("refs/runs/calm") == [calm]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_remote_that_moves_at_every_look_is_not_waited_for_without_end(
     crowded: Hub, tmp_path: Path
 ) -> None:
@@ -156,7 +159,12 @@ def test_a_guarded_remote_lets_the_inbox_in_and_reads_only_what_is_new(
     crowded.repo.git("update-ref", "-d", ref)
     repository = discover(crowded.repo.path, dict(os.environ))
     seen: list[str] = []
-    monkeypatch.setattr(server, "records", lambda _walk, _ref, ids: seen.extend(ids))
+
+    def watched(walk: Walk, placed: Sequence[tuple[str, str]]) -> None:
+        seen.extend(commit for _, commit in placed)
+        records(walk, placed)
+
+    monkeypatch.setattr(server, "records", watched)
     assert server.check(repository, [server.Command(ref=ref, old=None, new=new)]) == []
     assert seen == [new]
 

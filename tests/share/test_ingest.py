@@ -203,7 +203,7 @@ def test_hostile_files_are_named_and_hold_up_no_other(repo: Repo, ledger: Ledger
             "s3://key:hunter2@b/x?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:1",
             4,
             "s3://***@b/x",
-            marks=pytest.mark.slow,
+            marks=pytest.mark.long,
         ),
     ],
     ids=["scheme", "missing", "unreachable"],
