@@ -71,6 +71,7 @@ def test_every_command_is_in_the_readme() -> None:
     assert not missing
 
 
+@pytest.mark.slow
 def test_a_trace_through_migrations_that_were_read_before_does_not_read_them_again(
     repo: Repo, ledger: Ledger
 ) -> None:

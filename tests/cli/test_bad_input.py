@@ -72,6 +72,7 @@ PREFIXES = {
 }
 
 
+@pytest.mark.slow
 def test_prefixes_that_name_no_run_or_two(repo: Repo, ledger: Ledger) -> None:
     for end in "12":
         recorded(repo, id="abcd" + end * 28)
@@ -111,6 +112,7 @@ def _symbolic(repo: Repo) -> None:
 FOREIGN = {made.__name__.strip("_"): made for made in (_branch_commit, _blob, _tree, _tag, _symbolic)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
@@ -296,6 +298,7 @@ def test_a_parquet_file_that_decodes_to_gigabytes_is_not_taken(
     assert repo.git("for-each-ref", "refs/runs") == ""
 
 
+@pytest.mark.slow
 def test_a_recorded_history_that_decodes_to_gigabytes_is_not_decoded(
     repo: Repo, ledger: Ledger, bomb: bytes
 ) -> None:

@@ -45,6 +45,7 @@ def base(repo: Repo, ledger: Ledger) -> str:
     return base
 
 
+@pytest.mark.slow
 def test_the_gain_is_over_where_it_left(repo: Repo, ledger: Ledger, base: str) -> None:
     found = ledger.json("compare", "main", "exp/lr")
     tip = repo.git("rev-parse", "exp/lr")
@@ -64,6 +65,7 @@ def test_the_gain_is_over_where_it_left(repo: Repo, ledger: Ledger, base: str) -
     assert best == 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("base")
 def test_only_params_that_differ_and_a_deleted_branch_all_the_same(repo: Repo, ledger: Ledger) -> None:
     before = ledger.json("compare", "main", "exp/lr")
@@ -112,6 +114,7 @@ def test_a_base_without_runs_takes_the_nearest_below(repo: Repo, ledger: Ledger,
     assert (other["base"], other["base_commit"]) == (0.5, base)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("base")
 def test_values_of_another_definition_are_left_out_and_counted(repo: Repo, ledger: Ledger) -> None:
     changed = json.loads(json.dumps(SCHEMA))
@@ -128,6 +131,7 @@ def test_values_of_another_definition_are_left_out_and_counted(repo: Repo, ledge
     assert [one["best"] for one in at] == [0.6, 0.9]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("base")
 def test_each_partition_stands_alone(ledger: Ledger) -> None:
     for name, machine, time in (("main", "a", 3.0), ("main", "b", 9.0), ("exp/lr", "a", 2.0)):
@@ -137,6 +141,7 @@ def test_each_partition_stands_alone(ledger: Ledger) -> None:
     assert [[value["best"] for value in one["values"]] for one in found] == [[3.0, 2.0], [9.0, None]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("base")
 def test_as_text_csv_and_markdown(ledger: Ledger) -> None:
     text = ledger("compare", "main", "exp/lr", "-m", "f1")

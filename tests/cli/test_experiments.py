@@ -36,6 +36,7 @@ def states(ledger: Ledger) -> dict[str, str]:
     return {one["experiment"]: one["state"] for one in ledger.json("experiments")}
 
 
+@pytest.mark.slow
 def test_what_becomes_of_a_branch(repo: Repo, ledger: Ledger) -> None:
     branch = Branch(repo)
     branch.record()

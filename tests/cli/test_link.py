@@ -21,6 +21,7 @@ def lost(repo: Repo, ledger: Ledger) -> str:
     return run
 
 
+@pytest.mark.slow
 def test_a_run_is_linked_moved_and_let_go(repo: Repo, ledger: Ledger, lost: str) -> None:
     said = ledger("link", lost[:6], "HEAD", "--reason", "squashed by hand")
     head = repo.git("rev-parse", "HEAD")

@@ -97,6 +97,7 @@ def test_nan_is_never_best_and_has_no_change(ledger: Ledger, repo: Repo) -> None
     assert [row["metrics"]["f1"]["delta"] for row in rows] == [None, pytest.approx(0.1), None]
 
 
+@pytest.mark.slow
 def test_ranges_count_what_they_leave_out(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.1")
     repo.git("checkout", "-q", "-b", "exp/lr")

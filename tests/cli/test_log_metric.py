@@ -166,6 +166,7 @@ def test_shells_at_once_share_a_file_and_lose_nothing(repo: Repo, ledger: Ledger
     ]
 
 
+@pytest.mark.slow
 def test_what_was_logged_survives_the_death_of_all(repo: Repo, ledger: Ledger) -> None:
     script = f"{LEDGER} log-metric loss=0.5; kill -KILL $PPID; kill -KILL $$"
     done = subprocess.run(

@@ -363,6 +363,7 @@ def test_the_branch_where_there_is_no_work_tree(
 _CHECKED = """{"properties": {"metrics": {"properties": {"accuracy": {"type": "number", "maximum": 1}}}}}"""
 
 
+@pytest.mark.slow
 def test_without_a_work_tree_the_schema_of_head_counts(
     repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

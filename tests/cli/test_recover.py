@@ -72,6 +72,7 @@ def in_the_fallback(repo: Repo, ledger: Ledger) -> None:
     repo.git("update-ref", REF, tip)
 
 
+@pytest.mark.slow
 def test_sealed_files_of_a_moved_repository_are_named_and_taken_in(
     repo: Repo, make_repo: Callable[..., Repo], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -339,6 +339,7 @@ def test_the_terminal_can_be_left_to_the_program(repo: Repo, capfd: pytest.Captu
     assert repo.git("ls-tree", "--name-only", "refs/runs/main").splitlines().count("events.jsonl") == 0
 
 
+@pytest.mark.slow
 def test_time_passes_while_it_runs(repo: Repo, ledger: Ledger) -> None:
     before = time.time()
     ledger("run", "sleep", "0.2")

@@ -94,6 +94,7 @@ def terminal(repo: Repo) -> Iterator[Open]:
         os.close(screen.outside)
 
 
+@pytest.mark.slow
 def test_the_program_sees_a_terminal_of_that_size_and_its_bytes_come_as_they_are(
     terminal: Open, ledger: Ledger
 ) -> None:

@@ -51,6 +51,7 @@ def test_each_run_stands_under_its_parent(sweep: dict[str, str], ledger: Ledger)
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_a_filter_leaves_keeps_its_ancestors(sweep: dict[str, str], ledger: Ledger) -> None:
     assert parts(lines(ledger, "-w", "f1 > 0.75", "--sort", "-f1")) == drawn(
         sweep, ("", "sweep"), ("├─ ", "a"), ("└─ ", "b"), ("   └─ ", "b1")

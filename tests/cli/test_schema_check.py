@@ -77,6 +77,7 @@ def test_warnings_fail_only_when_asked(project: Project, ledger: Ledger) -> None
     ledger("schema", "check", "--fail-on", "warn", code=5)
 
 
+@pytest.mark.slow
 def test_on_a_branch_the_fork_counts_and_on_the_default_branch_the_last_commit(
     project: Project, repo: Repo
 ) -> None:
@@ -96,6 +97,7 @@ def test_on_a_branch_the_fork_counts_and_on_the_default_branch_the_last_commit(
     assert project.findings("--against", "main", "fails") == [("LS101", "f1")]
 
 
+@pytest.mark.slow
 def test_every_definition_that_any_run_used(project: Project) -> None:
     project.declare("1", {"f1": F1, "unused": F1})
     project.commit("v1")

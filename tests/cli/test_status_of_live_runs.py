@@ -50,6 +50,7 @@ def test_a_run_that_goes_on_is_listed_and_left_alone(ledger: Ledger) -> None:
     assert len(ledger.json("runs")) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_died_is_named_and_recorded_by_the_next_command(repo: Repo, ledger: Ledger) -> None:
     _died(repo)
     [one] = ledger.json("status")["running"]
@@ -74,6 +75,7 @@ def test_recover_says_what_it_recorded(repo: Repo, ledger: Ledger) -> None:
         assert len(ledger.json("runs")) == 3, "a run that starts records what died, too"
 
 
+@pytest.mark.slow
 def test_a_journal_that_cannot_be_read_holds_nothing_up(repo: Repo, ledger: Ledger) -> None:
     _died(repo)
     bad = repo.path / f".git/ledger/journal/{'a' * 32}.{'b' * 32}.journal"

@@ -63,6 +63,7 @@ def test_not_even_the_warning_can_be_written(repo: Repo, ledger: Ledger) -> None
     assert len(ledger.json("runs")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
@@ -89,6 +90,7 @@ def test_what_was_asked_for_and_can_not_be_written_is_an_error(repo: Repo, ledge
     assert shell(repo, "ledger runs --nope 2>/dev/full").returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("runs",), ("log", "--metric", "f1"), ("experiments",)], ids=lambda words: words[0]
 )

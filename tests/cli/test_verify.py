@@ -10,6 +10,7 @@ from conftest import Ledger, Repo
 from store.plumbing import REF, change
 
 
+@pytest.mark.slow
 def test_all_is_well(repo: Repo, ledger: Ledger) -> None:
     assert ledger("verify") == "0 experiments, 0 runs, 0 records: all is well\n"
     ledger("record", "-m", "f1=0.9")

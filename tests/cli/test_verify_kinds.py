@@ -207,6 +207,7 @@ def test_it_is_named_with_its_place_and_hides_nothing(
     repo.git("update-ref", "-d", "refs/runs/beside")
 
 
+@pytest.mark.slow
 def test_repair_moves_no_chain_and_removes_no_sealed_file(repo: Repo, ledger: Ledger) -> None:
     for value in (0.25, 0.5, 0.75):
         recorded(repo, metrics={"f1": value})

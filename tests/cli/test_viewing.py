@@ -36,6 +36,7 @@ def year(project: Project) -> tuple[Project, str, str]:
     return project, old, new
 
 
+@pytest.mark.slow
 def test_the_same_version_everywhere(year: tuple[Project, str, str], ledger: Ledger) -> None:
     project, old, new = year
     words = ("--as", "1")
@@ -54,6 +55,7 @@ def test_the_same_version_everywhere(year: tuple[Project, str, str], ledger: Led
     assert table.schema.field("metrics.f1").type == pa.float64()
 
 
+@pytest.mark.slow
 def test_filter_and_order_are_in_the_version_asked_for(
     year: tuple[Project, str, str], ledger: Ledger
 ) -> None:
@@ -64,6 +66,7 @@ def test_filter_and_order_are_in_the_version_asked_for(
     assert api.runs("f1 > 85", as_="1")["run_id"].to_pylist() == [new]
 
 
+@pytest.mark.slow
 def test_the_definitions_of_a_revision(year: tuple[Project, str, str], repo: Repo, ledger: Ledger) -> None:
     _, old, new = year
     words = ("--at", repo.git("rev-parse", "HEAD^"))
@@ -76,6 +79,7 @@ def test_the_definitions_of_a_revision(year: tuple[Project, str, str], repo: Rep
         ledger(*command, "--at", "nowhere", code=1)
 
 
+@pytest.mark.slow
 def test_a_version_that_nothing_has(year: tuple[Project, str, str], ledger: Ledger) -> None:
     _, old, new = year
     for command in (("runs",), ("show", old), ("diff", old, new), ("export", "out")):
@@ -83,6 +87,7 @@ def test_a_version_that_nothing_has(year: tuple[Project, str, str], ledger: Ledg
         assert "versions: 1, 2" in ledger.err
 
 
+@pytest.mark.slow
 def test_metrics_without_that_version_are_shown_as_now_and_named(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"f1": PERCENT})
     project.commit("percent")
@@ -112,6 +117,7 @@ def strict(ledger: Ledger, old: str, new: str, code: int) -> None:
         assert ("not every value can be compared: f1" in ledger.err) is bool(code), command
 
 
+@pytest.mark.slow
 def test_strict_is_content_where_all_compares(year: tuple[Project, str, str], ledger: Ledger) -> None:
     """A renamed metric is one metric: its old name is nothing that was left out."""
     _, old, new = year
@@ -177,6 +183,7 @@ def test_approximate_values_count_in_every_command(project: Project, ledger: Led
         ledger(*command, "--strict", "--approx")
 
 
+@pytest.mark.slow
 def test_a_value_in_another_unit_than_its_column_says_so(
     year: tuple[Project, str, str], ledger: Ledger
 ) -> None:
@@ -206,6 +213,7 @@ def test_runs_show_what_a_metric_compares_within(project: Project, ledger: Ledge
     ledger("diff", one, other, "--strict", code=5)
 
 
+@pytest.mark.slow
 def test_strict_is_about_what_compares_and_not_about_nan(project: Project, ledger: Ledger) -> None:
     """NaN is a value of its definition: it compares, and is never best."""
     project.declare("1", {"f1": F1})

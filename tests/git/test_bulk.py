@@ -85,6 +85,7 @@ def patch_id(repo: Repo, base: str, commit: str) -> str | None:
     return found[0] if found else None
 
 
+@pytest.mark.slow
 def test_patch_ids_are_those_of_each_difference(repo: Repo, tangled: list[str]) -> None:
     here = repository(repo)
     # the empty commits among them, and merges, whose other parents must not count

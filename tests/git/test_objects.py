@@ -109,6 +109,7 @@ def test_what_is_missing_is_told(place: Repo) -> None:
     assert objects.sizes(here, [absent, f"{head}:train.py"]) == [None, 2]
 
 
+@pytest.mark.slow
 def test_bulk_reading_passes_over_what_is_too_large_and_goes_on(place: Repo) -> None:
     here = repository(place)
     blobs = [

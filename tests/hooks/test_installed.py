@@ -201,6 +201,7 @@ def test_all_work_trees_share_them(repo: Repo, ledger: Ledger, monkeypatch: pyte
     assert len(list(NOTED.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_commit_records_who_died_without_waiting(
     repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

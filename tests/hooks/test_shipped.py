@@ -61,6 +61,7 @@ JOB = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sh", pytest.param("bash", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("code", "status"), [(3, "failed"), pytest.param(0, "finished", marks=pytest.mark.slow)]
@@ -81,6 +82,7 @@ def test_a_slurm_job_is_recorded_when_its_script_ends(
     )
 
 
+@pytest.mark.slow
 def test_a_slurm_job_whose_time_is_up_is_recorded_as_killed(project: Repo, ledger: Ledger) -> None:
     project.write("metrics.json", '{"f1": 0.1}')
     os.utime(project.path / "metrics.json", (1, 1))
@@ -149,6 +151,7 @@ def test_the_github_job(
     assert [ref for ref in published(project) if "/runs/" in ref or "/inbox/" in ref]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "outcome", "status"),
     [("0", "success", "finished"), pytest.param("2", "failed", "failed", marks=pytest.mark.slow)],
@@ -183,6 +186,7 @@ def test_the_rules_for_make(project: Repo, ledger: Ledger) -> None:
     assert only(ledger, "-w", "status = 'failed'")["metrics.f1"] == 0.9
 
 
+@pytest.mark.slow
 def test_the_dvc_pipeline(project: Repo, ledger: Ledger) -> None:
     """Its commands in the order of their dependencies; DVC itself is not asked."""
     stages = yaml.safe_load((HOOKS / "dvc.yaml").read_text())["stages"]

@@ -35,6 +35,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("debug", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_where_nobody_answers(
     hub: Hub, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, debug: bool
@@ -49,6 +50,7 @@ def test_where_nobody_answers(
     assert holding(clone.path) == set()
 
 
+@pytest.mark.slow
 def test_where_it_works(hub: Hub, ledger: Ledger) -> None:
     """The same URL, which git takes for a folder here: reflogs, refs, records and messages are all written."""
     clone = hub.clone("one")

@@ -69,6 +69,7 @@ def canary(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [[*MISLEADING], *(pytest.param([name], marks=pytest.mark.slow) for name in MISLEADING)],
@@ -103,6 +104,7 @@ def test_every_variable_of_another_command_is_among_them() -> None:
     assert set(LOCAL_VARIABLES) - told - internal <= set(MISLEADING)
 
 
+@pytest.mark.slow
 def test_replaced_objects_are_not_followed(ledgered: Repo, ledger: Ledger) -> None:
     before = told(ledger)
     real = ledgered.git("rev-parse", "refs/runs/main:metrics.json")
@@ -112,6 +114,7 @@ def test_replaced_objects_are_not_followed(ledgered: Repo, ledger: Ledger) -> No
     assert told(ledger) == before
 
 
+@pytest.mark.slow
 def test_grafts_are_not_followed(ledgered: Repo, ledger: Ledger) -> None:
     before = told(ledger)
     grafts = ledgered.path / ".git/info/grafts"

@@ -42,6 +42,7 @@ def with_message(repo: Repo, message: bytes, *parents: str) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trailer",
     [
@@ -73,6 +74,7 @@ def test_a_message_on_a_chain_shuts_nobody_out(hub: Hub, ledger: Ledger, trailer
     assert bad[:12] in ledger("-C", str(other.path), "verify", code=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trailer", [TRAILERS[0], pytest.param(TRAILERS[5], marks=pytest.mark.slow)], ids=["ff", "ls"]
 )
@@ -105,6 +107,7 @@ NAMES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["refs/runs/", pytest.param("refs/ledger/inbox/", marks=pytest.mark.slow)])
 def test_names_of_refs_shut_nobody_out(hub: Hub, ledger: Ledger, place: str) -> None:
     """One such name on the remote, and every fetch, pull and push of everybody ended in it."""
@@ -129,6 +132,7 @@ def test_names_of_refs_shut_nobody_out(hub: Hub, ledger: Ledger, place: str) -> 
     ledger("-C", str(other.path), "verify", code=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [

@@ -17,6 +17,7 @@ def unsorted(one: Repo) -> str:
     return piped(one, body, "hash-object", "-w", "-t", "tree", "--literally", "--stdin")
 
 
+@pytest.mark.slow
 def test_a_malformed_object_holds_up_one_experiment(hub: Hub, ledger: Ledger) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -35,6 +36,7 @@ def test_a_malformed_object_holds_up_one_experiment(hub: Hub, ledger: Ledger) ->
     assert "treeNotSorted" in ledger("-C", str(other.path), "fetch", code=4) + ledger.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", ["links", pytest.param("redactions", marks=pytest.mark.slow)])
 def test_a_malformed_log_holds_up_no_run(hub: Hub, log: str) -> None:
     one, other = hub.clone("one"), hub.clone("other")

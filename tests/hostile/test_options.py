@@ -85,6 +85,7 @@ def everything(repo: Repo) -> set[Path]:
     }
 
 
+@pytest.mark.slow
 def test_output_is_never_an_option_of_git(
     repo: Repo, ledger: Ledger, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import ledger
 
 PACKAGE = Path(ledger.__file__).parent
@@ -68,6 +70,7 @@ _FROM_ITS_CHILDREN = Path("ledger/share/sifting.py")
 """Reads what processes that it forked itself wrote to its pipe: nothing of that is anybody else's, or lies on a disk."""
 
 
+@pytest.mark.slow
 def test_no_shell_and_no_code_from_data() -> None:
     for path, tree in TREES.items():
         for node in ast.walk(tree):

@@ -32,6 +32,7 @@ def recorded(repository: Path, *revisions: str) -> list[Code | None]:
     return [run.code for run in ledger.record_many(runs, repository=repository)]
 
 
+@pytest.mark.slow
 def test_many_revisions_are_recorded_like_each_alone(repo: Repo, branches: dict[str, str]) -> None:
     repo.git("clone", "-q", "--mirror", ".", "../alone.git")
     alone = [recorded(repo.path.parent / "alone.git", commit)[0] for commit in branches.values()]
@@ -48,6 +49,7 @@ def test_many_revisions_are_recorded_like_each_alone(repo: Repo, branches: dict[
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_many_revisions_cost_no_more_processes_than_a_few(
     repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -344,6 +344,7 @@ def test_an_edit_whose_base_is_elsewhere_stands_for_its_run(
     assert fields(other)["metrics", "f1"] == 0.8
 
 
+@pytest.mark.slow
 def test_one_edit_of_a_forked_run_is_one_record_made_from_every_tip(repo: Repo) -> None:
     done = recorded(repo, metrics={"f1": 0.9})
     fork(repo, done.id, {"tags": {"a": "1"}}, {"tags": {"b": "2"}}, {"tags": {"c": "3"}})

@@ -182,6 +182,7 @@ def test_a_finished_run_keeps_nothing_of_what_it_is_told(run: Run, ledger: Ledge
     assert len(points(ledger, run.id)) == 2
 
 
+@pytest.mark.slow
 def test_a_forked_child_logs_nowhere_on_the_short_way_too(repo: Repo, ledger: Ledger) -> None:
     done = program(
         repo,

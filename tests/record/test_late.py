@@ -142,6 +142,7 @@ def _recorded_with_copy(repo: Repo) -> tuple[str, Path]:
     return run.id, repo.path / part.name
 
 
+@pytest.mark.slow
 def test_what_was_set_aside_is_taken_in_by_recover(repo: Repo, ledger: Ledger) -> None:
     run, part = _recorded_with_copy(repo)
     kept = repo.path / ".git/ledger/journal/kept"
@@ -172,6 +173,7 @@ def test_what_is_set_aside_because_a_series_was_thinned_is_not_taken_twice(
     assert sorted(kept.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_where_the_run_is_not_recorded_it_waits_aside(repo: Repo, ledger: Ledger) -> None:
     run, part = _recorded_with_copy(repo)
     ref = repo.git("rev-parse", "refs/runs/main").strip()
@@ -189,6 +191,7 @@ def test_where_the_run_is_not_recorded_it_waits_aside(repo: Repo, ledger: Ledger
     assert run in str(ledger.json("runs"))
 
 
+@pytest.mark.slow
 def test_points_of_an_earlier_attempt_count_less(repo: Repo) -> None:
     run, part = _recorded_with_copy(repo)
     with start(resume=run) as again:

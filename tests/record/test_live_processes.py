@@ -34,6 +34,7 @@ def test_a_forked_child_does_the_run_no_harm(repo: Repo, ledger: Ledger) -> None
     assert points(ledger, done.stdout.strip()) == [("loss", 1, 1.0), ("loss", 3, 3.0)]
 
 
+@pytest.mark.slow
 def test_a_run_that_nobody_ended_ends_with_its_program(repo: Repo, ledger: Ledger) -> None:
     assert program(repo, "ledger.start(name='good').log(f1=1.0)").returncode == 0
     assert program(repo, "ledger.start(name='bad').log(f1=1.0)\nraise ValueError('late')").returncode == 1
@@ -141,6 +142,7 @@ def test_a_rank_that_comes_too_late_does_not_wait(repo: Repo, ledger: Ledger) ->
     assert len(ledger.json("show", run, "--history")) == 2
 
 
+@pytest.mark.slow
 def test_a_process_attaches_to_a_run_of_another(repo: Repo, ledger: Ledger) -> None:
     with start(params={"lr": 1}) as run:
         body = "with ledger.start(params={'lr': 2, 'seed': 7}) as run: run.log(f1=0.5, step=3); run.tag('b', '2')"

@@ -54,6 +54,7 @@ def recorded(repo: Repo) -> list[str]:
     return repo.git("log", "--format=%(trailers:key=Ledger-Run,valueonly)", "refs/runs/main", "--").split()
 
 
+@pytest.mark.slow
 def test_a_journal_that_no_code_understands_holds_nothing_up(repo: Repo, ledger: Ledger) -> None:
     run, path = died(repo)
     head = journal.head(path)

@@ -146,6 +146,7 @@ def test_a_reader_who_quits_early_ends_it_silently(tmp_path: Path) -> None:
         assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_reader_who_quits_before_anything_is_written(tmp_path: Path) -> None:
     pager = script(tmp_path, "exec 0<&-; echo gone")
     with program(pager, "import time; time.sleep(0.3); print('x' * 100, file=out)") as (
@@ -157,6 +158,7 @@ def test_a_reader_who_quits_before_anything_is_written(tmp_path: Path) -> None:
         assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_an_interrupt_waits_for_the_pager(tmp_path: Path) -> None:
     """As in less, where ^C stops a search: the program must not leave the pager without its terminal."""
     import signal

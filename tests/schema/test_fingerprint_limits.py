@@ -85,6 +85,7 @@ def test_a_strangers_warnings_are_not_ours() -> None:
     assert not seen
 
 
+@pytest.mark.slow
 def test_too_much_is_said_to_be_too_much() -> None:
     text = "".join(f"x{n} = x{n + 1}\n" for n in range(MAX_PARTS + 5)) + "f = x0\n"
     assert reason(text) == "it uses more than 2,000 definitions"

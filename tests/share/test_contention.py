@@ -169,6 +169,7 @@ def test_a_guarded_remote_lets_the_inbox_in_and_reads_only_what_is_new(
     assert seen == [new]
 
 
+@pytest.mark.slow
 def test_copies_of_a_clone_do_not_write_to_one_inbox(hub: Hub) -> None:
     """Jobs from one image, or from one cached folder."""
     seed = hub.clone("seed")

@@ -138,6 +138,7 @@ def test_sealed_files_and_refused_records_that_wait(hub: Hub) -> None:
     assert _codes(hub, one, 1) == ["waiting", "quarantine"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sound_git")
 def test_a_clone_whose_rewritten_commits_nobody_notes(hub: Hub) -> None:
     one = hub.clone("one")

@@ -29,6 +29,7 @@ def test_a_record_after_a_fetch_stands_on_what_was_fetched(hub: Hub) -> None:
     assert runs(other) == [first, second]
 
 
+@pytest.mark.slow
 def test_plain_git_fetch_into_tracking_refs_is_checked_all_the_same(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -87,6 +88,7 @@ def test_a_merge_is_no_chain(hub: Hub) -> None:
     assert "more than one parent" in fault["what"]
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_read_shuts_nobody_out(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -100,6 +102,7 @@ def test_a_record_that_cannot_be_read_shuts_nobody_out(hub: Hub) -> None:
     assert hub.runs()[-1] == own
 
 
+@pytest.mark.slow
 def test_a_rewound_remote_is_told_and_healed(hub: Hub) -> None:
     one = hub.clone("one")
     wanted = [hub.record(one) for _ in range(3)]

@@ -53,6 +53,7 @@ def test_a_job_that_goes_on_sends_what_is_new_only(hub: Hub) -> None:
     assert len(hub.runs()) == len(set(hub.runs())) == 3
 
 
+@pytest.mark.slow
 def test_the_first_runs_of_all_need_no_inbox(hub: Hub) -> None:
     job = hub.clone("job", "--depth=1")
     run = hub.record(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from conftest import Repo
 from share.clones import Hub
 
@@ -23,6 +24,7 @@ def _hours_pass(repo: Repo) -> None:
         path.rename(long_ago / path.name)
 
 
+@pytest.mark.slow
 def test_only_what_was_seen_on_the_remote_goes_after_the_second_look(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)

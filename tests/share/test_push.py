@@ -28,6 +28,7 @@ def test_runs_of_two_clones_become_one_chain(hub: Hub) -> None:
     assert hub.ledger.json("-C", str(other.path), "verify")["faults"] == []
 
 
+@pytest.mark.slow
 def test_nothing_to_do_is_one_look_and_no_write(hub: Hub, tmp_path: Path) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -44,6 +45,7 @@ def test_nothing_to_do_is_one_look_and_no_write(hub: Hub, tmp_path: Path) -> Non
     assert one.git("for-each-ref") == before
 
 
+@pytest.mark.slow
 def test_only_the_named_experiments_go(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)

@@ -241,6 +241,7 @@ def test_what_is_no_value_is_refused(hub: Hub, words: list[str], code: int) -> N
     assert not exists(one, "refs/ledger/redactions")
 
 
+@pytest.mark.slow
 def test_a_note_and_the_same_text_elsewhere(hub: Hub) -> None:
     one = hub.clone("one")
     leaked = _leak(hub, one, "--note", f"used {SECRET}")

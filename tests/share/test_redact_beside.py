@@ -54,6 +54,7 @@ def _boxes(repo: Repo) -> list[str]:
     return repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/inbox/").split()
 
 
+@pytest.mark.slow
 def test_a_value_in_an_inbox_only(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     hub.record(one)
@@ -133,6 +134,7 @@ def test_an_inbox_of_a_clone_that_lost_every_race(hub: Hub) -> None:
     assert runs(one) == [leaked, mine]
 
 
+@pytest.mark.slow
 def test_journals_that_were_set_aside(hub: Hub) -> None:
     one = hub.clone("one")
     with api.start(params={"auth": {"pass": SECRET}, "lr": 0.1}, repository=one.path) as run:

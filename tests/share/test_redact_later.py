@@ -18,6 +18,7 @@ def _show(hub: Hub, repo: Repo, run: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_later_edit_is_no_fault_and_survives_the_next_redaction(hub: Hub) -> None:
     one = hub.clone("one")
     leaked = _leak(hub, one, "--note", SECRET)
@@ -100,6 +101,7 @@ def test_an_edit_in_an_inbox_is_known_by_the_file_it_comes_to(hub: Hub) -> None:
     assert SECRET.encode() not in _everything(one)
 
 
+@pytest.mark.slow
 def test_every_place_that_holds_the_value_is_named_and_can_be_taken_out(hub: Hub) -> None:
     one = hub.clone("one")
     with api.start(params={"auth": {"pass": SECRET}, "lr": 0.1}, repository=one.path) as run:

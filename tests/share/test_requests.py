@@ -46,6 +46,7 @@ def requests_of(repo: Repo) -> list[str]:
     return repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/requests/").split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ref", "subject"),
     [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from conftest import Repo
 from share.clones import Hub, exists
 
@@ -11,6 +12,7 @@ def _remote(hub: Hub, repo: Repo) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_status_counts_what_is_ahead_and_behind(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)

@@ -29,6 +29,7 @@ def _problems(hub: Hub, repo: Repo, code: int) -> list[str]:
     return [one["code"] for one in found if one["severity"] == "error"]
 
 
+@pytest.mark.slow
 def test_a_chain_that_is_to_be_replaced_and_one_that_was(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -47,6 +48,7 @@ def test_a_chain_that_is_to_be_replaced_and_one_that_was(hub: Hub) -> None:
     assert hub.push(one)["experiments"] == []
 
 
+@pytest.mark.slow
 def test_a_ref_that_is_no_chain_is_told_with_what_to_do(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -76,6 +78,7 @@ def test_a_push_that_fails_in_order_leaves_nothing_unfinished(hub: Hub) -> None:
     assert _problems(hub, one, 0) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [False, pytest.param(True, marks=slow)])
 def test_a_rewound_remote_is_told_until_it_is_mended(hub: Hub, gone: bool) -> None:
     one, other = hub.clone("one"), hub.clone("other")
@@ -115,6 +118,7 @@ def test_plain_fetches_are_no_rewinding(hub: Hub) -> None:
     assert _problems(hub, one, 0) == []
 
 
+@pytest.mark.slow
 def test_what_went_to_the_inbox_is_published(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)

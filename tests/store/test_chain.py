@@ -176,6 +176,7 @@ def test_a_damaged_sealed_file_holds_nothing_else_up(repo: Repo) -> None:
 # Stale locks ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_old_lock_of_our_own_refs_is_removed(repo: Repo) -> None:
     recorded(repo)
     path = left_lock(repo, REF, age_seconds=700)
@@ -183,6 +184,7 @@ def test_an_old_lock_of_our_own_refs_is_removed(repo: Repo) -> None:
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_a_fresh_lock_is_respected_and_the_record_waits(repo: Repo) -> None:
     recorded(repo)
     path = left_lock(repo, REF)

@@ -259,6 +259,7 @@ def test_what_was_written_as_one_row_group_reads_as_before() -> None:
     assert points(history.decode(parts, wanted("b"))) == points(history.of_series(table, ["b"]))
 
 
+@pytest.mark.slow
 def test_a_context_that_only_some_row_groups_have() -> None:
     rows = [{"metric": "a", "step": 1, "value": 1.0, "context": "train"}]
     table = history.joined([long_series("x", rows=70_000), history.from_values(rows)])

@@ -47,6 +47,7 @@ ROWS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=12))
 def test_the_last_of_a_step_counts(rows: list[Row]) -> None:

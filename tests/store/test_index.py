@@ -224,6 +224,7 @@ def test_inbox_records_are_read_by_all(repo: Repo) -> None:
     assert len(load(repo)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [

@@ -213,6 +213,7 @@ def test_that_the_machine_started_anew_is_known_until_it_is_mended(path: Path) -
         assert not held.predecessor.died
 
 
+@pytest.mark.slow
 def test_a_child_keeps_the_lock_until_it_ends(path: Path) -> None:
     """Children of git inherit it: nobody gets the lock while an orphan still writes."""
     with lock.acquire(path, wait_seconds=0) as held:
@@ -253,6 +254,7 @@ def test_a_holder_beside_whom_another_one_wrote_knows_it(path: Path, monkeypatch
         assert not held.alone()
 
 
+@pytest.mark.slow
 def test_who_waited_for_a_removed_file_takes_the_new_one(path: Path) -> None:
     first = lock.acquire(path, wait_seconds=0)
     assert first.__enter__()

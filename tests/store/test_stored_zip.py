@@ -35,6 +35,7 @@ def _utf8(name: str) -> bool:
     return "/" not in name and "\\" not in name
 
 
+@pytest.mark.slow
 @given(FILES)
 def test_zipfile_reads_what_is_written(files: dict[str, bytes]) -> None:
     files = {name: data for name, data in files.items() if _utf8(name)}

@@ -39,6 +39,7 @@ def _record(repo: Repo, numbers: range) -> None:
         recorded(repo, experiment=f"exp{number}", metrics={"f1": number + 0.5})
 
 
+@pytest.mark.slow
 def test_as_many_processes_for_ten_experiments_as_for_five(repo: Repo, tmp_path: Path) -> None:
     works: dict[str, Callable[[Repository], object]] = {
         "verify": verify,
@@ -60,6 +61,7 @@ def _tips(repo: Repo) -> dict[str, str]:
     return dict(row.split(" ") for row in rows)
 
 
+@pytest.mark.slow
 def test_what_has_to_be_looked_at_alone_is_left_out(repo: Repo) -> None:
     _record(repo, range(5))
     repository, tips = workspace(repo).repository, _tips(repo)
@@ -91,6 +93,7 @@ def test_one_damaged_chain_hides_no_other(repo: Repo) -> None:
     assert recover.recover(workspace(repo).repository).faults[0].ref == "refs/runs/exp2"
 
 
+@pytest.mark.slow
 def test_a_chain_beyond_the_limit_is_left_out(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     _record(repo, range(5))
     monkeypatch.setattr(together, "_MOST_COMMITS", 9)

@@ -101,6 +101,7 @@ def test_two_edits_of_one_base_are_one_run() -> None:
     assert len(found.records) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("repo")
 def test_a_record_of_several_says_what_it_changed_itself(ledger: Ledger) -> None:
     workspace = open_workspace(Path.cwd(), os.environ)

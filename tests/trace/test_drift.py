@@ -56,6 +56,7 @@ def project(repo: Repo) -> Repo:
     return repo
 
 
+@pytest.mark.slow
 def test_a_change_is_at_its_commit_with_its_parts_and_runs(project: Repo, ledger: Ledger) -> None:
     base = project.git("rev-parse", "HEAD")
     for value in ("0.1", "0.2"):
@@ -77,6 +78,7 @@ def test_a_change_is_at_its_commit_with_its_parts_and_runs(project: Repo, ledger
     assert [one.newer.id for one in drift(view(), "f1", [f"{changed}^!"]).changes] == [changed]
 
 
+@pytest.mark.slow
 def test_a_commit_that_does_not_parse_hides_no_change(project: Repo) -> None:
     before = project.git("rev-parse", "HEAD")
     broken = project.commit("half done", metrics__py="def f1(:\n")

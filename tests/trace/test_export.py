@@ -121,6 +121,7 @@ def test_runs_are_read_back(
     assert read(folder / "runs.parquet") == [(runs[2], 2.0), (runs[1], 1.0), (runs[0], 0.0)]
 
 
+@pytest.mark.slow
 def test_histories_are_read_back(folder: Path, runs: list[str]) -> None:
     path = folder / "history.parquet"
     expected = {(runs[0], 2): 1.0, (runs[1], 2): 2.0}

@@ -231,6 +231,7 @@ def _hostile_configuration(made: Repo, canary: Path) -> None:
     )  # a dirty work tree asks the attributes
 
 
+@pytest.mark.slow
 def test_the_trap_is_set(clone: Repo, canary: Path) -> None:
     """Plain git runs what the configuration says: without that the other tests would prove nothing."""
     clone.git("status", check=False)

@@ -294,6 +294,7 @@ def test_what_tells_most_comes_first() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("repo")
 def test_mixed_schemas_keep_each_run_in_its_row() -> None:
     """Rows of several segments: one call a segment, and runs that lack a name in between."""

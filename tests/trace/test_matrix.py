@@ -51,6 +51,7 @@ def test_other_metrics_of_a_schema_may_lead_there(repo: Repo, ledger: Ledger) ->
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_lacks_what_a_value_is_computed_from_stands_apart_everywhere(
     repo: Repo, ledger: Ledger
 ) -> None:

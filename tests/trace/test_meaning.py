@@ -55,6 +55,7 @@ def test_a_branch_from_before_a_migration_has_it_from_the_default_branch(
     assert project.rows("f1") == SHOWN
 
 
+@pytest.mark.slow
 def test_a_draft_says_so_until_it_is_complete_or_gone(project: Project, ledger: Ledger) -> None:
     project.declare("3", {"f1": {**FRACTION, "how": {"average": "macro"}}})
     (path,) = project.drafts()
@@ -68,6 +69,7 @@ def test_a_draft_says_so_until_it_is_complete_or_gone(project: Project, ledger: 
     assert "warning" not in ledger.err
 
 
+@pytest.mark.slow
 def test_the_first_schema_is_no_cliff(repo: Repo, ledger: Ledger) -> None:
     """Every command that shows older values apart says what joins them, until that is done."""
     project = Project(repo, ledger)

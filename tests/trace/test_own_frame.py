@@ -72,6 +72,7 @@ def test_documents_hold_what_was_recorded_and_what_that_is_in_its_own_frame(
     assert (row["metrics.f1"], row["recorded.f1"], row["grade.f1"]) == (None, 84.2, "incomparable")
 
 
+@pytest.mark.slow
 def test_explain_tells_both(weighted: tuple[Project, str, str], ledger: Ledger) -> None:
     _, old, _ = weighted
     text = squeezed(ledger("explain", old, "f1"))
@@ -86,6 +87,7 @@ def test_explain_tells_both(weighted: tuple[Project, str, str], ledger: Ledger) 
     assert [step["op"] for step in found["breaks"]] == ["redefine"]
 
 
+@pytest.mark.slow
 def test_a_unit_that_is_not_the_column_s_stands_beside_the_value(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"speed": {"unit": "s", "how": {"what": "latency"}}})
     project.commit("latency")
@@ -120,6 +122,7 @@ def test_newer_versions_seen_from_an_older_one(weighted: tuple[Project, str, str
     assert ledger.json("show", old, "--as", "1")["metrics"]["f1"]["value"] == 84.2
 
 
+@pytest.mark.slow
 def test_a_revert_ends_where_nothing_leads_on(project: Project, ledger: Ledger) -> None:
     """Percent, a fraction, percent again: the frame has no last definition, and its values are as one of them."""
     project.declare("1", {"f1": PERCENT})

@@ -56,6 +56,7 @@ def column(project: Project, name: str, *words: str) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 def test_a_param_that_moved_into_others_is_one_column(project: Project, ledger: Ledger) -> None:
     old = declare(project, "1", {"lr": NUMBER, "batch": TEXT})
     project.commit("v1")
@@ -89,6 +90,7 @@ def test_a_param_that_moved_into_others_is_one_column(project: Project, ledger: 
     assert "0.1" in text
 
 
+@pytest.mark.slow
 def test_values_are_mapped_and_names_merged(project: Project) -> None:
     named = {"type": "string", "enum": ["adamw", "sgd"]}
     old = declare(project, "1", {"optimizer": named, "seed": WHOLE, "random_state": WHOLE})

@@ -28,6 +28,7 @@ def late(repo: Repo, ledger: Ledger) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_it_stands_under_the_new_name(late: str, ledger: Ledger) -> None:
     rows = {row["run_id"]: row for row in ledger.json("runs")}
     assert (rows[late]["grade.f1"], rows[late]["metrics.f1"], rows[late]["recorded.f1"]) == (
@@ -42,6 +43,7 @@ def test_it_stands_under_the_new_name(late: str, ledger: Ledger) -> None:
     ledger("log", "-m", "f1", "--strict", code=5)
 
 
+@pytest.mark.slow
 def test_one_run_alone_says_the_same(late: str, ledger: Ledger) -> None:
     shown = ledger.json("show", late)["metrics"]
     assert (list(shown), shown["f1"]["grade"], shown["f1"]["recorded"]) == (["f1"], "undeclared", 0.95)
@@ -57,6 +59,7 @@ def test_best_is_that_of_what_compares(ledger: Ledger) -> None:
     assert (found["best"]["f1"]["value"], found["best"]["f1"]["left_out"]) == (0.9, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("late")
 def test_the_matrix_counts_it(ledger: Ledger) -> None:
     found = ledger.json("schema", "matrix", "f1")
@@ -66,6 +69,7 @@ def test_the_matrix_counts_it(ledger: Ledger) -> None:
     assert found["grades"][0][2] == "undeclared"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("late")
 def test_a_run_with_both_names_shows_each(ledger: Ledger) -> None:
     run = ledger.json("record", "-m", "f1=0.5", "-m", "score=0.4")["id"]

@@ -150,6 +150,7 @@ def test_a_binary_file_is_told_by_its_content(repo: Repo) -> None:
     assert attachments("main") == [Attachment(picked, Level.PATCH)]
 
 
+@pytest.mark.slow
 def test_a_guess_is_made_again_when_a_branch_or_main_moved(repo: Repo) -> None:
     branch = Branch(repo)
     branch.record()

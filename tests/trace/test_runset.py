@@ -181,6 +181,7 @@ def test_sameness_is_of_what_was_recorded() -> None:
     assert same([1, "a"], [1, "a"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [False, True], ids=["read at once", "read one by one"])
 def test_one_run_recorded_twice_is_one_run(edit: Edit, apart: bool) -> None:
     one = first(f1=0.5, loss=1.0)
