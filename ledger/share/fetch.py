@@ -317,7 +317,8 @@ class _Fetch:
 
     def _move(self, tips: Mapping[str, str], boxes: Mapping[str, str], links: str | None) -> None:
         with suppress(RefMovedError):  # plain `git fetch` writes these two as well: nothing is built on them
-            self._move_loose(tips, links)  # first: one that is behind its pin tells of a remote that was set back
+            # First: one that is behind its pin tells of a remote that was set back.
+            self._move_loose(tips, links)
         updates = [RefUpdate(ref=pin(self.name, s), new=tip, old=self.pins.get(s)) for s, tip in tips.items()]
         updates += [RefUpdate(ref=ref, new=tip, old=self.boxes.get(ref)) for ref, tip in boxes.items()]
         self.session.move(updates, f"ledger: seen on {self.name}")
