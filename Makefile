@@ -58,7 +58,8 @@ docs: setup
 	$(BIN)/python docs/generate.py
 
 faults: setup
-	$(BIN)/pytest -q -s -m "faults or long"
+	$(PYTEST) -m "long and not faults"
+	$(BIN)/pytest -q -s -m faults tests/faults
 
 fuzz: setup
 	$(BIN)/python -m pip install --quiet --group fuzz

@@ -413,7 +413,7 @@ def test_a_list_can_part_a_metric(repo: Repo, ledger: Ledger) -> None:
     assert row["partition"] == {"machine": '["a", "b"]'}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_documents_fit_a_stream_that_is_not_utf8(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.5", "--note", "\u2603")
     for words in (

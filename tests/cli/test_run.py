@@ -205,7 +205,7 @@ def test_a_reader_that_goes_away_ends_the_program_as_it_would_without(repo: Repo
     assert only(ledger)["status"] == "failed"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_it_leaves_running_is_not_waited_for(repo: Repo, ledger: Ledger) -> None:
     process = started(repo, "sh", "-c", "(exec sleep 60) & echo $!; echo out")
     assert process.stdout is not None

@@ -67,7 +67,7 @@ OPERATIONS: dict[str, tuple[str, list[dict[str, Any]]]] = {
 EVERYDAY = {"a scale of zero", "a number of 400 digits", "an unknown operation"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("code", "operations"),
     [
@@ -120,7 +120,7 @@ SCHEMAS: dict[str, tuple[str, str, int]] = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("text", "code", "line"), SCHEMAS.values(), ids=SCHEMAS)
 def test_a_schema_that_can_not_be(project: Project, text: str, code: str, line: int) -> None:
     project.repo.write(MAIN, text)

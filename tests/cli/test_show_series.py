@@ -71,7 +71,7 @@ def test_text_is_aligned_by_the_decimal_point(ledger: Ledger) -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("repo")
 def test_series_that_take_turns_and_pass_the_end_of_a_chunk(ledger: Ledger) -> None:
     steps = 40_000
@@ -82,7 +82,7 @@ def test_series_that_take_turns_and_pass_the_end_of_a_chunk(ledger: Ledger) -> N
     assert f"-{steps - 1} over {steps:,} points" in ledger("show", done.id, "--history", "b")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "form", ["--csv", *(pytest.param(f, marks=pytest.mark.slow) for f in ("", "--json", "--md"))]
 )

@@ -90,7 +90,7 @@ _MALFORMED = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_named_but_is_not_there_is_not_found_and_words_that_are_off_are_usage(
     ledger: Ledger, run: str
 ) -> None:

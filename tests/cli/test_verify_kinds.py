@@ -180,7 +180,7 @@ EVERYDAY = (alias, merge, links_with_another_file)
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(kind, marks=() if kind in EVERYDAY else pytest.mark.slow) for kind in KINDS],
+    [pytest.param(kind, marks=() if kind in EVERYDAY else pytest.mark.long) for kind in KINDS],
     ids=lambda kind: kind.__name__,
 )
 def test_it_is_named_with_its_place_and_hides_nothing(

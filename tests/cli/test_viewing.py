@@ -152,7 +152,7 @@ def test_strict_passes_over_what_is_merely_missing(project: Project, ledger: Led
     ledger("diff", one, other, "--strict")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_approximate_values_count_in_every_command(project: Project, ledger: Ledger) -> None:
     parts = {"precision": F1, "recall": F1}
     project.declare("1", parts)

@@ -85,7 +85,7 @@ def installed(repo: Repo, name: str, out: Path) -> None:
     path.chmod(0o755)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "linked"),
     [
@@ -125,7 +125,7 @@ def test_runs_are_recorded_and_nothing_is_disturbed(
 SERVER = ("update", "pre-receive", "post-receive", "post-update")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", [pytest.param(one, marks=() if one == "pre-receive" else slow) for one in SERVER]
 )

@@ -70,7 +70,7 @@ _EVERYDAY = ("zeros", "elsewhere")
 
 @pytest.mark.parametrize(
     "damage",
-    [*_EVERYDAY, *(pytest.param(one, marks=pytest.mark.slow) for one in DAMAGES if one not in _EVERYDAY)],
+    [*_EVERYDAY, *(pytest.param(one, marks=pytest.mark.long) for one in DAMAGES if one not in _EVERYDAY)],
 )
 def test_damaged_caches_change_no_answer(repo: Repo, ledger: Ledger, damage: str) -> None:
     for value in (0.25, 0.5, 0.75):

@@ -42,7 +42,7 @@ def with_message(repo: Repo, message: bytes, *parents: str) -> str:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "trailer",
     [
@@ -132,7 +132,7 @@ def test_names_of_refs_shut_nobody_out(hub: Hub, ledger: Ledger, place: str) -> 
     ledger("-C", str(other.path), "verify", code=1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "setting",
     [

@@ -99,7 +99,7 @@ def test_output_is_never_an_option_of_git(
     assert ledger.json("verify")["faults"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES, ids=" ".join)
 def test_a_word_is_never_an_option_of_git(
     repo: Repo, ledger: Ledger, capsys: pytest.CaptureFixture[str], place: tuple[str, ...], tmp_path: Path

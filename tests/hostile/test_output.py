@@ -86,6 +86,7 @@ def all_told(ledger: Ledger, runs: list[str], *form: str, commands: tuple[tuple[
     return found
 
 
+@pytest.mark.long
 def test_no_control_character_reaches_a_terminal(ledger: Ledger, runs: list[str]) -> None:
     for text in all_told(ledger, runs[:2], commands=READING):
         assert not CONTROLS & set(text), text

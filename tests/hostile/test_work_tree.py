@@ -52,7 +52,7 @@ ODD: dict[str, Callable[[Path], object]] = {
 EVERYDAY = {("pipe", FILES[0]), ("to nowhere", FILES[0]), ("deep", FILES[3]), ("long number", FILES[3])}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("odd", "file"),
     [

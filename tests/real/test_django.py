@@ -45,6 +45,7 @@ def values(lines: Sequence[Line], metric: str) -> list[float]:
     return [line["metrics"][metric] for line in lines if line["metrics"].get(metric) is not None]
 
 
+@pytest.mark.long
 def test_every_value_comes_back_bit_for_bit(measured: Sequence[Line], django: Replayed) -> None:
     table = api.runs(repository=django.path)
     lines = dict(zip(django.runs, measured, strict=True))
@@ -94,6 +95,7 @@ _AGGREGATES: Mapping[str, Callable[[Sequence[Line], str], float]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("metric", "asked", "aggregate"),
     [
@@ -213,6 +215,7 @@ def test_null_is_shown_as_no_value(measured: Sequence[Line], django: Replayed, l
     assert shown["attached"] == {"commit": django.commits[measured[place]["commit"]], "level": "commit"}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("measured")
 def test_all_of_it_verifies(ledger: Ledger) -> None:
     found = ledger.json("verify")

@@ -75,6 +75,7 @@ def test_the_old_name_leads_to_the_new_one(
     assert (found["metrics"], len(found["rows"])) == ([NOW], 477)
 
 
+@pytest.mark.long
 def test_the_dice_of_the_training_is_never_mixed_in(
     evaluated: Mapping[str, Mapping[str, Any]], ledger: Ledger
 ) -> None:
@@ -135,6 +136,7 @@ def measured(redefined_django: Replayed, monkeypatch: pytest.MonkeyPatch) -> Seq
     return replay.lines(replay.DJANGO)
 
 
+@pytest.mark.long
 def test_breaks_fall_where_a_benchmark_became_another(
     measured: Sequence[Line], redefined_django: Replayed, ledger: Ledger
 ) -> None:
@@ -158,6 +160,7 @@ def test_breaks_fall_where_a_benchmark_became_another(
     )
 
 
+@pytest.mark.long
 def test_what_is_compared_is_of_the_newest_definition_and_one_machine(
     measured: Sequence[Line], redefined_django: Replayed
 ) -> None:
@@ -186,6 +189,7 @@ def versions_in_order(measured: Sequence[Line], name: str) -> list[str]:
     return list(dict.fromkeys(line["versions"][name] for line in measured if name in line["versions"]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [2, 3])
 def test_an_asserted_sameness_takes_away_exactly_its_break(
     measured: Sequence[Line], redefined_django: Replayed, tmp_path: Path, count: int

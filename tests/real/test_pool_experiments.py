@@ -63,7 +63,7 @@ def best(line: Line) -> Any:
     return line.get("metrics", {}).get("results/train/metrics.json", {}).get("dice_multi")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_requests_and_experiments_are_experiments_and_nothing_is_missing(pool: Pool, ledger: Ledger) -> None:
     expected = Counter(pool.experiments[line["commit"]] for line in pool.runs)
     found = {one["experiment"]: one for one in ledger.json("experiments", "-m", DICE)}
@@ -95,7 +95,7 @@ def test_requests_and_experiments_are_experiments_and_nothing_is_missing(pool: P
     assert sum(len(row["run_ids"]) for row in every["rows"]) == len(pool.runs)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_experiment_is_compared_with_where_it_left(pool: Pool, ledger: Ledger) -> None:
     tips = {ref.rpartition("/")[2]: tip for ref, tip in pool.refs.items() if ref.startswith("refs/exps/")}
     found = ledger.json("compare", "best-exp", *sorted(tips), "-m", DICE)

@@ -218,6 +218,7 @@ def test_of_several_equal_trees_the_oldest_commit_has_the_runs(raw: Raw, ledger:
     check(raw, ledger.json("log", *half, "--metric", DICE), raw.placed(reached), DICE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("metric", "values"), [(DICE, 475), (LOSS, 475), (MOVED[0], 395), (MOVED[1], 82), ("train/step", 479)]
 )

@@ -24,6 +24,7 @@ def _log(ledger: Ledger, folder: Path, *words: str) -> Any:
     return ledger.json("-C", str(folder), "log", *words, "--metric", DICE, "--empty")
 
 
+@pytest.mark.long
 def test_who_clones_and_pulls_sees_what_the_project_sees(pool: Pool, ledger: Ledger, tmp_path: Path) -> None:
     url = f"file://{tmp_path}/hub.git"
     _git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")

@@ -359,7 +359,7 @@ def test_one_edit_of_a_forked_run_is_one_record_made_from_every_tip(repo: Repo) 
     assert len(chain(repo)) == 6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rounds_of_edits_at_the_same_moment_leave_a_record_an_edit(repo: Repo) -> None:
     done = recorded(repo, metrics={"f1": 0.9})
     for number in range(6):

@@ -79,7 +79,7 @@ def left_behind(repo: Repo, *, kill: bool = False) -> str:
 _EARLY, _LATE = [("loss", 1, 1.0), ("loss", 1, 2.0)], [("loss", 2, 3.0), ("acc", 2, 0.5)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kill", [False, True], ids=["ended", "killed"])
 def test_what_a_rank_logs_after_the_owner_has_ended_is_added(repo: Repo, ledger: Ledger, kill: bool) -> None:
     said = left_behind(repo, kill=kill)
@@ -105,7 +105,7 @@ def test_what_a_rank_logs_after_the_owner_has_ended_is_added(repo: Repo, ledger:
     ledger("verify")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_is_left_alone_while_its_process_lives(repo: Repo, ledger: Ledger) -> None:
     with rank_1(repo) as process:
         assert program(repo, _OWNER, LEDGER_RUN=_RUN, RANK="0", WORLD_SIZE="2").returncode == 0
@@ -116,7 +116,7 @@ def test_it_is_left_alone_while_its_process_lives(repo: Repo, ledger: Ledger) ->
     assert sorted(points(ledger, _RUN)) == sorted(_EARLY + _LATE)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rank_that_comes_when_the_run_is_over_is_told_and_added(repo: Repo, ledger: Ledger) -> None:
     body = "with ledger.start() as run: run.log(loss=1.0 + int(os.environ['RANK']), step=1)"
     assert program(repo, body, RANK="0", WORLD_SIZE="2", LEDGER_RUN=_RUN).returncode == 0

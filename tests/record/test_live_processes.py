@@ -34,7 +34,7 @@ def test_a_forked_child_does_the_run_no_harm(repo: Repo, ledger: Ledger) -> None
     assert points(ledger, done.stdout.strip()) == [("loss", 1, 1.0), ("loss", 3, 3.0)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_nobody_ended_ends_with_its_program(repo: Repo, ledger: Ledger) -> None:
     assert program(repo, "ledger.start(name='good').log(f1=1.0)").returncode == 0
     assert program(repo, "ledger.start(name='bad').log(f1=1.0)\nraise ValueError('late')").returncode == 1
@@ -109,7 +109,7 @@ with ledger.start(params={"rank": rank}) as run:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ranks_that_attach_log_into_one_run(repo: Repo, ledger: Ledger) -> None:
     run = "ab" * 16
     processes = [
@@ -131,7 +131,7 @@ def test_ranks_that_attach_log_into_one_run(repo: Repo, ledger: Ledger) -> None:
     assert shown(ledger, run)["params"]["rank"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rank_that_comes_too_late_does_not_wait(repo: Repo, ledger: Ledger) -> None:
     run = "ab" * 16
     assert program(repo, _RANK, RANK="0", WORLD_SIZE="2", LEDGER_RUN=run).returncode == 0

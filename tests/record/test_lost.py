@@ -151,7 +151,7 @@ def test_a_silly_number_of_hours_is_an_error(repo: Repo, ledger: Ledger) -> None
     assert "lostAfterHours" in ledger.err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lost_attempt_goes_on_from_the_one_before(repo: Repo, ledger: Ledger) -> None:
     run, _ = died(repo)
     again = _DIES.replace("params={", f"resume={run!r}, params={{'second': 2, ").replace(

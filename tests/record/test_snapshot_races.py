@@ -15,6 +15,7 @@ def wait_for_a_new_second() -> None:
     time.sleep(1.02 - time.time() % 1)
 
 
+@pytest.mark.long
 def test_a_change_in_the_second_of_the_checkout_is_kept(repo: Repo, ledger: Ledger) -> None:
     """git compares whole seconds, and distrusts only files that are as new as the index itself."""
     wait_for_a_new_second()

@@ -31,7 +31,7 @@ from ledger.schema.outline import MAX_SOURCE_BYTES, Outline, Outliner, _cut, _ou
         ("f = a" + ".b" * 100_000, "nested too deeply"),
         ("f = " + "+".join(["1"] * 100_000), "nested too deeply"),
         pytest.param(
-            "if a:\n pass\n" + "elif a:\n pass\n" * 1500, "nested too deeply", marks=pytest.mark.slow
+            "if a:\n pass\n" + "elif a:\n pass\n" * 1500, "nested too deeply", marks=pytest.mark.long
         ),
         ("f = " + "9" * 10_000, "not Python that can be read"),
         (b"# coding: idna\nf = 1\n", "the encoding 'idna' is not one of text"),

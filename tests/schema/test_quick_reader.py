@@ -165,7 +165,7 @@ def test_no_fault_gets_through(source: st.DataObject) -> None:
         assert quick is None or quick == slow
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("path", list(places(whole())), ids=str)
 def test_a_change_in_any_one_place_is_seen_by_both(path: tuple[Any, ...]) -> None:
     reader = QuickReader(conversion)

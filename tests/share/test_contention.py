@@ -72,7 +72,7 @@ def test_who_always_loses_the_race_publishes_through_the_inbox(crowded: Hub) -> 
     assert crowded.ledger.json("-C", str(one.path), "verify")["faults"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("noted", [True, False])
 def test_its_own_next_push_takes_the_inbox_to_the_chain(crowded: Hub, *, noted: bool) -> None:
     """Also if it was killed before it had noted that the inbox has it."""
@@ -124,7 +124,7 @@ def test_a_remote_that_moves_at_every_look_is_not_waited_for_without_end(
     ("said", "tries"),
     [
         ("Permission denied (publickey).", 1),
-        pytest.param("the line is bad", 5, marks=pytest.mark.slow),
+        pytest.param("the line is bad", 5, marks=pytest.mark.long),
     ],
 )
 def test_a_remote_that_may_be_read_only_is_not_a_race(
@@ -144,7 +144,7 @@ def test_a_remote_that_may_be_read_only_is_not_a_race(
     assert hub.runs() == [run]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_guarded_remote_lets_the_inbox_in_and_reads_only_what_is_new(
     crowded: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +169,7 @@ def test_a_guarded_remote_lets_the_inbox_in_and_reads_only_what_is_new(
     assert seen == [new]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_copies_of_a_clone_do_not_write_to_one_inbox(hub: Hub) -> None:
     """Jobs from one image, or from one cached folder."""
     seed = hub.clone("seed")

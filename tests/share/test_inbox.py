@@ -36,7 +36,7 @@ def test_a_shallow_clone_sends_to_its_inbox_and_the_next_push_folds_it_in(hub: H
     assert listed(hub, one) == dict.fromkeys((first, second, third), 1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_job_that_goes_on_sends_what_is_new_only(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)

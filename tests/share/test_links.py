@@ -83,6 +83,7 @@ def test_what_is_no_log_of_links_is_told_and_left_alone(hub: Hub) -> None:
     assert len(hub.runs()) == 1, "runs are published all the same"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left_by", ["a killed push", "somebody, an hour ago"])
 def test_a_lock_that_the_dead_left_is_in_nobody_s_way(hub: Hub, left_by: str) -> None:
     one, other = hub.clone("one"), hub.clone("other")

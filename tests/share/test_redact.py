@@ -74,7 +74,7 @@ def test_a_value_is_taken_out_and_all_else_stays(hub: Hub) -> None:
     assert SECRET not in json.dumps(entry)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_remote_is_replaced_when_asked_and_a_stale_clone_follows(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     leaked = _leak(hub, one)
@@ -110,7 +110,7 @@ def test_the_remote_is_replaced_when_asked_and_a_stale_clone_follows(hub: Hub) -
     assert (again["pushes"], again["redacted"]) == (0, [])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_clones_redact_at_once_and_others_record_meanwhile(hub: Hub) -> None:
     one, two = hub.clone("one"), hub.clone("two")
     first, second = _leak(hub, one), _leak(hub, one)
@@ -130,7 +130,7 @@ def test_two_clones_redact_at_once_and_others_record_meanwhile(hub: Hub) -> None
     assert len(one.git("rev-list", "refs/ledger/redactions").split()) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_old_chain_that_is_forced_back_is_told_and_not_taken_over(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     leaked = _leak(hub, one)
@@ -147,7 +147,7 @@ def test_an_old_chain_that_is_forced_back_is_told_and_not_taken_over(hub: Hub) -
     assert tip(hub.repo) == clean
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_mirror_is_replaced_when_asked(hub: Hub) -> None:
     one = hub.clone("one")
     mirror = Repo(hub.folder / "mirror.git")
@@ -166,7 +166,7 @@ def test_a_mirror_is_replaced_when_asked(hub: Hub) -> None:
     assert SECRET.encode() not in _everything(mirror)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_chain_that_lost_a_record_besides_is_a_rewound_one(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     hub.record(stale)
@@ -180,7 +180,7 @@ def test_a_chain_that_lost_a_record_besides_is_a_rewound_one(hub: Hub) -> None:
     assert hub.pull(stale, code=4)["rewound"][0]["experiment"] == "main"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_hook_lets_in_what_was_redacted_and_nothing_banned(hub: Hub) -> None:
     _install(hub, "update")
     hub.repo.git("config", "ledger.serverCheck", str(PROGRAM))

@@ -54,7 +54,7 @@ def _boxes(repo: Repo) -> list[str]:
     return repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/inbox/").split()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_value_in_an_inbox_only(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     hub.record(one)

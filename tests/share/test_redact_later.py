@@ -31,7 +31,7 @@ def test_a_later_edit_is_no_fault_and_survives_the_next_redaction(hub: Hub) -> N
     _clean(one)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_later_edits_of_the_same_field_survive(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     leaked = _leak(hub, one, "--note", SECRET)
@@ -60,7 +60,7 @@ def test_later_edits_of_the_same_field_survive(hub: Hub) -> None:
     assert tip(one) == tip(other) == tip(hub.repo)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stale_edit_of_another_param_loses_the_value_and_one_of_the_same_param_stays(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     leaked = _leak(hub, one)
@@ -82,7 +82,7 @@ def test_a_stale_edit_of_another_param_loses_the_value_and_one_of_the_same_param
     assert SECRET.encode() not in _everything(hub.repo)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_edit_in_an_inbox_is_known_by_the_file_it_comes_to(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     leaked = _leak(hub, one)
@@ -101,7 +101,7 @@ def test_an_edit_in_an_inbox_is_known_by_the_file_it_comes_to(hub: Hub) -> None:
     assert SECRET.encode() not in _everything(one)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_place_that_holds_the_value_is_named_and_can_be_taken_out(hub: Hub) -> None:
     one = hub.clone("one")
     with api.start(params={"auth": {"pass": SECRET}, "lr": 0.1}, repository=one.path) as run:

@@ -37,7 +37,7 @@ def _poisoned(hub: Hub, said: str, count: int, bad: set[int]) -> tuple[Repo, lis
 
 
 @pytest.mark.parametrize(
-    ("said", "most"), [pytest.param("no", 9, marks=pytest.mark.slow), ("record $commit is poison", 4)]
+    ("said", "most"), [pytest.param("no", 9, marks=pytest.mark.long), ("record $commit is poison", 4)]
 )
 def test_one_refused_run_holds_up_no_other(hub: Hub, said: str, most: int) -> None:
     one, made = _poisoned(hub, said, 30, {17})

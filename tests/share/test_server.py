@@ -63,6 +63,7 @@ def _commit(clone: Repo, tree: str, *parents: str) -> str:
     return clone.git("commit-tree", tree, *(w for p in parents for w in ("-p", p)), "-m", message)
 
 
+@pytest.mark.long
 def test_sound_runs_come_in(guarded: Hub) -> None:
     one = guarded.clone("one")
     first = guarded.record(one, "-p", "lr=0.1")
@@ -77,6 +78,7 @@ def test_sound_runs_come_in(guarded: Hub) -> None:
     assert guarded.repo.git("for-each-ref", "refs/ledger/inbox") == "", "folded: it may go"
 
 
+@pytest.mark.long
 def test_chains_only_grow(guarded: Hub) -> None:
     one = guarded.clone("one")
     guarded.record(one)
@@ -92,7 +94,7 @@ def test_chains_only_grow(guarded: Hub) -> None:
     assert tip(guarded.repo) == end
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_inbox_keeps_what_no_chain_has(guarded: Hub) -> None:
     one = guarded.clone("one")
     guarded.record(one)
@@ -143,7 +145,7 @@ def test_a_symlink_and_a_merge_are_no_runs(hub: Hub) -> None:
     assert "more than one parent" in _refused(one, f"{merge}:{REF}")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_record_that_breaks_its_schema_is_set_aside_and_the_others_arrive(guarded: Hub) -> None:
     one = guarded.clone("one")
     guarded.ledger("-C", str(one.path), "init", "--starter", "classification")

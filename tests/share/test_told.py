@@ -29,7 +29,7 @@ def _problems(hub: Hub, repo: Repo, code: int) -> list[str]:
     return [one["code"] for one in found if one["severity"] == "error"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_chain_that_is_to_be_replaced_and_one_that_was(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -78,7 +78,7 @@ def test_a_push_that_fails_in_order_leaves_nothing_unfinished(hub: Hub) -> None:
     assert _problems(hub, one, 0) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("gone", [False, pytest.param(True, marks=slow)])
 def test_a_rewound_remote_is_told_until_it_is_mended(hub: Hub, gone: bool) -> None:
     one, other = hub.clone("one"), hub.clone("other")

@@ -176,7 +176,7 @@ def test_a_damaged_sealed_file_holds_nothing_else_up(repo: Repo) -> None:
 # Stale locks ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_old_lock_of_our_own_refs_is_removed(repo: Repo) -> None:
     recorded(repo)
     path = left_lock(repo, REF, age_seconds=700)
@@ -184,7 +184,7 @@ def test_an_old_lock_of_our_own_refs_is_removed(repo: Repo) -> None:
     assert not path.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_fresh_lock_is_respected_and_the_record_waits(repo: Repo) -> None:
     recorded(repo)
     path = left_lock(repo, REF)

@@ -114,6 +114,7 @@ def test_refs_that_move_in_between_are_built_upon_again_alone(
     assert chained(repo, "b") == [f"{12:032x}", f"{91:032x}", f"{2:032x}"]
 
 
+@pytest.mark.long
 def test_one_that_is_held_or_foreign_keeps_no_other_waiting(repo: Repo) -> None:
     slugs = ["a", "b", "c", "d", "e"]
     repo.git("update-ref", "refs/runs/b", blob(repo, b"x"))
@@ -130,6 +131,7 @@ def test_one_that_is_held_or_foreign_keeps_no_other_waiting(repo: Repo) -> None:
     assert [chained(repo, slug) for slug in slugs] == [[f"{n:032x}"] for n in range(1, 6)], "none twice"
 
 
+@pytest.mark.long
 def test_a_snapshot_that_git_refuses_holds_up_its_own_experiment_only(repo: Repo) -> None:
     Spool.of(repository(repo)).seal([sealed(1, "a"), sealed(3, "c")], name="1")
     Spool.of(repository(repo)).seal([sealed(2, "b", code=("1" * 40,), pack=b"PACK" + b"\0" * 60)], name="2")

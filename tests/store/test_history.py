@@ -178,7 +178,7 @@ def test_last_values_go_by_step() -> None:
     assert history.last_values(history.from_values([{"a": 2, "b": 3}, {"a": 1}])) == {"a": 1.0, "b": 3.0}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_long_history_is_cut_into_parts() -> None:
     source = random.Random(7)
     table = history.from_values({f"m{i}": [source.random() for _ in range(5000)] for i in range(20)})
@@ -208,7 +208,7 @@ def wanted(*names: str) -> history.Choose:
     return lambda _: names
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_some_series_are_read_without_the_others() -> None:
     table = long_series("a", "b", "c", "d", "e")
     whole = history.encode(table)["history.parquet"]
@@ -232,7 +232,7 @@ def test_some_series_are_read_without_the_others() -> None:
             history.decode({"history.parquet": bytes(broken)}, one)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_series_that_take_turns_and_parts_are_chosen_from_as_well() -> None:
     wide = history.from_values([{"a": step, "b": -step, "c": 0.5} for step in range(1000)])
     source = random.Random(5)
@@ -245,7 +245,7 @@ def test_series_that_take_turns_and_parts_are_chosen_from_as_well() -> None:
             assert points(found) == points(history.of_series(table, names))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_was_written_as_one_row_group_reads_as_before() -> None:
     """Until rows were grouped by series: one row group, whose dictionary has every name."""
     table = long_series("a", "b", "c")

@@ -160,7 +160,7 @@ def in_child(*words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bombs_are_refused_before_they_take_memory(tmp_path: Path) -> None:
     paths = [written(tmp_path, bomb.__name__, bomb()) for bomb in BOMBS]
     assert paths[0].stat().st_size < 1000
@@ -188,7 +188,7 @@ def test_dictionaries_are_counted_together() -> None:
         spent.add_page(1, dictionary=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_bomb_in_a_users_file_is_refused_too(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1000000 characters"):
         history.read(written(tmp_path, "h.parquet", names_bomb()))
@@ -266,7 +266,7 @@ def mutations(data: bytes, count: int) -> list[bytes]:
     return result
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_forged_bytes_are_refused_or_harmless(tmp_path: Path) -> None:
     rows = [{"metric": f"m{i % 3}", "step": i, "value": i / 7} for i in range(60)]
     plain = recorded({key: [row[key] for row in rows] for key in FINE}, compression="none")

@@ -224,7 +224,7 @@ def test_inbox_records_are_read_by_all(repo: Repo) -> None:
     assert len(load(repo)) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
@@ -311,7 +311,7 @@ def test_files_that_dead_processes_left_are_swept(repo: Repo) -> None:
     assert not [path for path in kept if not path.exists()]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_zeros_in_a_segment_after_a_power_cut_are_never_shown(repo: Repo) -> None:
     record(workspace(repo), [Draft(metrics={"f1": 0.5}) for _ in range(2_000)])
     load(repo)

@@ -95,7 +95,7 @@ def test_anything_else_is_refused(data: bytes) -> None:
         return
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_more_files_than_the_plain_format_holds() -> None:
     files = {str(number): b"" for number in range(70_000)}
     assert stored_zip.read(stored_zip.written(files)) == files

@@ -138,7 +138,7 @@ def test_a_redefinition_of_what_could_be_computed(project: Project) -> None:
     assert project.rows("f1") == [("exact", 0.5)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_break_without_a_run_on_both_sides(project: Project) -> None:
     project.declare("1", {"f1": F1})
     project.commit("v1")

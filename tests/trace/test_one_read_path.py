@@ -84,7 +84,7 @@ TARGETS = ((), ("--as", "1"), ("--as", "2"), ("--at", "exp/micro"), ("--approx",
 
 @pytest.mark.parametrize(
     "words",
-    [pytest.param(words, marks=() if words == ("--as", "2") else pytest.mark.slow) for words in TARGETS],
+    [pytest.param(words, marks=() if words == ("--as", "2") else pytest.mark.long) for words in TARGETS],
 )
 def test_every_command_says_the_same(words: tuple[str, ...], year: Project, ledger: Ledger) -> None:
     listed = ledger.json("runs", *words)

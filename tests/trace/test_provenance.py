@@ -39,6 +39,7 @@ def found(project: Project, code: str) -> list[dict[str, Any]]:
     return mine
 
 
+@pytest.mark.long
 def test_code_that_changed_between_runs_of_one_definition(project: Project, repo: Repo) -> None:
     project.declare("1", {"f1": {**F1, "source": "metrics.py:f1"}, "loss": F1})
     repo.commit("set up", metrics__py=CODE, util__py=UTIL)

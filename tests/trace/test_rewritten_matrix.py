@@ -62,7 +62,7 @@ def recorded(branch: Branch, state: str) -> None:
         branch.second = branch.repo.commit("second, committed after its run")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("way", "state"),
     [
