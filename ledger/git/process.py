@@ -357,8 +357,8 @@ def _refused(error: GitError, start: Path) -> RepositoryError:
         return RepositoryError(
             f"not a git repository: {start}", hint="run ledger inside one, or make one with `git init`"
         )
-    # Dubious ownership and the like: git says best what to do about it.
-    lines = error.stderr.strip().splitlines()
+    # Dubious ownership and the like: git says best what to do about it, unless it was killed.
+    lines = error.stderr.strip().splitlines() or [f"it ended with code {error.code}"]
     return RepositoryError(f"git refuses this repository: {lines[0]}", details=tuple(lines[1:]))
 
 

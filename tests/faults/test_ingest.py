@@ -119,7 +119,13 @@ def _children(pid: int) -> list[int]:
 
 
 def _helpers_of(pid: int) -> list[int]:
-    """Those of its children that run its own program: the others are git's."""
+    """Those of its children that run its own program: the others are git's, which are that too until they begin."""
+    before = _of_its_program(pid)
+    time.sleep(0.01)
+    return [child for child in before if child in _of_its_program(pid)]
+
+
+def _of_its_program(pid: int) -> list[int]:
     found = []
     for child in _children(pid):
         with suppress(OSError):

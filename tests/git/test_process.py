@@ -114,3 +114,12 @@ def test_hooks_of_the_repository_do_not_run(repo: Repo) -> None:
     hook.chmod(0o755)
     found(repo).git("update-ref", "refs/x/y", repo.git("rev-parse", "HEAD"))
     assert not (repo.path / "ran").exists()
+
+
+def test_a_git_that_is_killed_is_named(repo: Repo, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nkill -9 $$\n", encoding="utf-8")
+    program.chmod(0o755)
+    with pytest.raises(RepositoryError, match="git refuses this repository: it ended with code -9"):
+        discover(repo.path, {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"})
