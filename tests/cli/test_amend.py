@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import pytest
+from cli.stored import file
 from conftest import Ledger, Repo
 
 
@@ -14,10 +15,6 @@ from conftest import Ledger, Repo
 def run_id(repo: Repo, ledger: Ledger) -> str:
     repo.write("p.json", json.dumps({"opt": {"lr": 0.1}, "depth": 3}))
     return ledger("record", "-q", "--params", "p.json", "-m", "f1=0.9", "-m", "loss=1").strip()
-
-
-def file(repo: Repo, name: str, revision: str = "refs/runs/main") -> Any:
-    return json.loads(repo.git("show", f"{revision}:{name}"))
 
 
 def test_a_correction_keeps_what_was_there_and_why(repo: Repo, ledger: Ledger, run_id: str) -> None:
