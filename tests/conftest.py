@@ -9,10 +9,13 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from projects import Project
 
 # A busy machine is no fault of the code: nothing here is judged by the clock.
 settings.register_profile(
@@ -179,3 +182,10 @@ class Ledger:
 @pytest.fixture
 def ledger(capsys: pytest.CaptureFixture[str]) -> Ledger:
     return Ledger(capsys)
+
+
+@pytest.fixture
+def project(repo: Repo, ledger: Ledger) -> Project:
+    from projects import Project
+
+    return Project(repo, ledger)

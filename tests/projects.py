@@ -8,6 +8,11 @@ from typing import Any
 
 from conftest import Ledger, Repo
 
+MACRO: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
+PERCENT = {**MACRO, "unit": "%"}
+WEIGHTED = {**MACRO, "how": {"average": "weighted"}}
+LOSS: dict[str, Any] = {"unit": "nat", "direction": "lower"}
+
 BESIDE = frozenset({"type", "enum", "minimum", "maximum", "description"})
 """Keys of a property that stand beside `x-ledger`."""
 
@@ -96,3 +101,14 @@ def complete(path: Path, reason: str = "because") -> None:
         if words.get("reason") == "":
             words["reason"] = reason
     path.write_text(json.dumps(body, indent=2))
+
+
+def percent_to_fraction(project: Project, before: float, after: float) -> tuple[str, str]:
+    """f1 in percent, then as a fraction, a migration between them and a run under each; their ids."""
+    project.declare("1", {"f1": PERCENT})
+    project.commit("percent")
+    old = project.record(f1=before)
+    project.declare("2", {"f1": MACRO})
+    project.migrate()
+    project.commit("fraction")
+    return old, project.record(f1=after)

@@ -15,11 +15,6 @@ F1: dict[str, Any] = {
 WEIGHTED = {**F1, "how": {"average": "weighted"}}
 
 
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
-
-
 def test_a_careful_schema_is_clean(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"f1": F1})
     assert ledger("schema", "check") == ""

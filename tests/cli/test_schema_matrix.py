@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from conftest import Ledger, Repo
-from projects import Project
+from projects import MACRO, PERCENT, WEIGHTED, Project
 
 pytestmark = pytest.mark.slow
-
-F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
-PERCENT = {**F1, "unit": "%"}
-WEIGHTED = {**F1, "how": {"average": "weighted"}}
-
-
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
 
 
 @pytest.fixture
@@ -28,7 +17,7 @@ def year(project: Project) -> Project:
     project.commit("v1")
     project.record(score=50)
     project.record(score=60)
-    project.declare("2", {"f1": F1})
+    project.declare("2", {"f1": MACRO})
     project.migrate("--rename", "score=f1")
     project.commit("v2")
     project.record(f1=0.7)
@@ -66,7 +55,7 @@ def test_matrix_of_undeclared_values(project: Project, ledger: Ledger) -> None:
     project.record(f1=0.5)
     found = ledger.json("schema", "matrix", "f1")
     assert [one["runs"] for one in found["definitions"]] == [1]
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     assert ledger.json("schema", "matrix", "f1")["grades"] == [
         ["identical", "undeclared"],
         ["undeclared", "identical"],
@@ -104,13 +93,13 @@ def test_history_of_a_merge_that_made_a_third_definition(
 ) -> None:
     project.declare("1", {"f1": PERCENT})
     base = project.commit("base")
-    project.declare("2", {"f1": F1})
+    project.declare("2", {"f1": MACRO})
     project.commit("one")
     repo.git("checkout", "-qb", "other", base)
     project.declare("3", {"f1": {**PERCENT, "epoch": 2}})
     project.commit("two")
     repo.git("merge", "-q", "--no-commit", "-s", "ours", "main")
-    project.declare("4", {"f1": {**F1, "epoch": 2}})
+    project.declare("4", {"f1": {**MACRO, "epoch": 2}})
     repo.git("add", "-A")
     repo.git("commit", "-qm", "merged")
     subjects = [one["subject"] for one in ledger.json("schema", "history", "f1")["changes"]]
@@ -119,11 +108,15 @@ def test_history_of_a_merge_that_made_a_third_definition(
 
 
 def test_diff(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"f1": PERCENT, "loss": F1, "same": F1}, {"lr": {"type": "number"}})
+    project.declare("1", {"f1": PERCENT, "loss": MACRO, "same": MACRO}, {"lr": {"type": "number"}})
     old = project.commit("v1")
     project.declare(
         "2",
-        {"f1": F1, "train_loss": F1, "same": {**F1, "direction": "lower", "description": "x", "maximum": 1}},
+        {
+            "f1": MACRO,
+            "train_loss": MACRO,
+            "same": {**MACRO, "direction": "lower", "description": "x", "maximum": 1},
+        },
         {"lr": {"type": "string"}},
     )
     found = {one["name"]: one for one in ledger.json("schema", "diff")["changes"]}
@@ -147,9 +140,9 @@ def test_diff(project: Project, ledger: Ledger) -> None:
 
 
 def test_history_names_the_other_name_on_both_sides(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"score": F1})
+    project.declare("1", {"score": MACRO})
     project.commit("score")
-    project.declare("2", {"f1": F1})
+    project.declare("2", {"f1": MACRO})
     project.migrate("--rename", "score=f1")
     project.commit("f1")
     (new,) = ledger.json("schema", "history", "f1")["changes"]
@@ -158,5 +151,5 @@ def test_history_names_the_other_name_on_both_sides(project: Project, ledger: Le
     assert (gone["renamed"]["name"], gone["grade"]) == ("f1", "exact")
     assert "called score before" in ledger("schema", "history", "f1")
     assert "called f1 now" in ledger("schema", "history", "score")
-    project.declare("3", {"other": F1})
+    project.declare("3", {"other": MACRO})
     assert ledger.json("schema", "history", "f1")["changes"][0]["renamed"] is None

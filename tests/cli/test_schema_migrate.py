@@ -8,18 +8,9 @@ from typing import Any
 
 import pytest
 from conftest import Ledger, Repo
-from projects import Project
+from projects import LOSS, MACRO, PERCENT, Project
 
 pytestmark = pytest.mark.slow
-
-F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
-PERCENT = {**F1, "unit": "%"}
-LOSS = {"unit": "nat", "direction": "lower"}
-
-
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
 
 
 class Typed(io.StringIO):
@@ -36,7 +27,7 @@ def read(paths: list[Any]) -> list[list[dict[str, Any]]]:
 def test_a_unit_change_is_drafted_whole_and_its_file_says_so(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"f1": PERCENT})
     project.commit("v1")
-    project.declare("2", {"f1": F1})
+    project.declare("2", {"f1": MACRO})
     (path,) = project.drafts()
     assert path.parent == project.repo.path / ".ledger/migrations/main"
     assert path.name[10:14] == "-f1-"
@@ -50,9 +41,9 @@ def test_a_unit_change_is_drafted_whole_and_its_file_says_so(project: Project, l
 
 
 def test_the_same_draft_is_not_written_twice(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     project.commit("v1")
-    project.declare("2", {"f1": {**F1, "epoch": 2}})
+    project.declare("2", {"f1": {**MACRO, "epoch": 2}})
     (path,) = project.drafts()
     path.rename(path.with_name("2020-01-01" + path.name[10:]))
     project.drafts(code=1)
@@ -97,7 +88,11 @@ def test_renames_are_asked_about_at_a_terminal(
 def test_undeclared_values_get_a_draft_of_their_own(project: Project, ledger: Ledger) -> None:
     project.record(f1=91.0, other=1)
     body = json.dumps(
-        {"properties": {"metrics": {"properties": {"f1": {"type": "number", "maximum": 1, "x-ledger": F1}}}}}
+        {
+            "properties": {
+                "metrics": {"properties": {"f1": {"type": "number", "maximum": 1, "x-ledger": MACRO}}}
+            }
+        }
     )
     project.repo.write(".ledger/schemas/main.json", body)
     (path,) = project.drafts()
@@ -108,12 +103,13 @@ def test_undeclared_values_get_a_draft_of_their_own(project: Project, ledger: Le
 
 
 def test_identities_are_printed_and_never_chosen(project: Project, ledger: Ledger) -> None:
-    inputs = {"precision": F1, "recall": F1, "accuracy": F1}
-    project.declare("1", {"f1": F1, **inputs})
+    inputs = {"precision": MACRO, "recall": MACRO, "accuracy": MACRO}
+    project.declare("1", {"f1": MACRO, **inputs})
     project.commit("v1")
     project.record(f1=0.6, precision=0.5, recall=1, accuracy=0.75)
     project.declare(
-        "2", {"f1": {**F1, "how": {"average": "micro"}}, **inputs, "error": {**F1, "direction": "lower"}}
+        "2",
+        {"f1": {**MACRO, "how": {"average": "micro"}}, **inputs, "error": {**MACRO, "direction": "lower"}},
     )
     (path,) = project.drafts()
     assert [one["op"] for one in read([path])[0]] == ["redefine"]
@@ -134,9 +130,9 @@ def test_a_revision_or_one_definition_to_come_from(project: Project, ledger: Led
     project.declare("1", {"f1": PERCENT, "loss": LOSS})
     first = project.commit("v1")
     project.record(f1=50, loss=1)
-    project.declare("2", {"f1": {**F1, "epoch": 2}, "loss": LOSS})
+    project.declare("2", {"f1": {**MACRO, "epoch": 2}, "loss": LOSS})
     project.commit("v2")
-    project.declare("3", {"f1": F1, "loss": LOSS})
+    project.declare("3", {"f1": MACRO, "loss": LOSS})
     assert [
         one["op"] for one in json.loads(ledger("schema", "migrate", "--from", first, "-o", "-"))["metrics"]
     ] == ["convert"]
@@ -151,9 +147,9 @@ def test_a_revision_or_one_definition_to_come_from(project: Project, ledger: Led
 
 
 def test_the_line_of_a_todo_can_be_deleted(project: Project) -> None:
-    project.declare("1", {"f1": F1, "loss": LOSS})
+    project.declare("1", {"f1": MACRO, "loss": LOSS})
     project.commit("v1")
-    project.declare("2", {"f1": {**F1, "epoch": 2}, "train_loss": LOSS})
+    project.declare("2", {"f1": {**MACRO, "epoch": 2}, "train_loss": LOSS})
     (path,) = project.drafts()
     lines = path.read_text().splitlines()
     assert sum('"todo"' in line for line in lines) == 2
@@ -175,11 +171,11 @@ def test_a_version_to_come_from(project: Project, repo: Repo, ledger: Ledger) ->
     project.declare("1", {"f1": PERCENT}, name="other")
     base = project.commit("v1")
     project.record(f1=50)
-    project.declare("2", {"f1": {**F1, "epoch": 2}})
+    project.declare("2", {"f1": {**MACRO, "epoch": 2}})
     project.commit("v2, which no run used")
     (now,) = ledger.json("schema", "show", "main")
     two = now["id"]
-    project.declare("3", {"f1": F1})
+    project.declare("3", {"f1": MACRO})
     assert ops("main@1") == ["convert"]
     assert ops("main@2") == ops(f"main@2@{two[3:9]}") == ops(f"main@{two[3:9]}") == ["redefine"]
     ledger("schema", "migrate", "--from", "2", "-o", "-", code=1)
@@ -191,7 +187,7 @@ def test_a_version_to_come_from(project: Project, repo: Repo, ledger: Ledger) ->
     project.declare("2", {"f1": {**PERCENT, "epoch": 9}})
     project.commit("another version 2")
     repo.git("checkout", "-q", "main")
-    project.declare("3", {"f1": F1})
+    project.declare("3", {"f1": MACRO})
     ledger("schema", "migrate", "--name", "main", "--from", "2", code=1)
     assert "2 schemas are called 2\nhint: name one of them: 2@" in ledger.err
     assert f"2@{two[3:15]}" in ledger.err
@@ -203,7 +199,7 @@ def test_a_version_to_come_from(project: Project, repo: Repo, ledger: Ledger) ->
 def test_what_runs_used_and_no_revision_shows(project: Project, ledger: Ledger) -> None:
     """Two older definitions of one name: a draft each, since a migration has one of a name on each side."""
     for epoch in (1, 2, 3):
-        project.declare(str(epoch), {"f1": {**F1, "epoch": epoch}})
+        project.declare(str(epoch), {"f1": {**MACRO, "epoch": epoch}})
         project.commit(f"v{epoch}")
         project.record(f1=0.5)
     project.commit("later")
@@ -220,7 +216,7 @@ def test_params_and_several_schemas(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"acc": PERCENT}, name="other")
     project.commit("v1")
     project.declare("2", {"f1": PERCENT}, {"depth": {"type": "integer"}})
-    project.declare("2", {"acc": F1}, name="other")
+    project.declare("2", {"acc": MACRO}, name="other")
     body = json.loads(ledger("schema", "migrate", "--name", "main", "-o", "-"))
     assert body["params"] == [{"op": "cast", "from": "depth", "to": "depth"}]
     paths = project.drafts()
@@ -236,7 +232,7 @@ def test_what_is_missing_is_said(ledger: Ledger) -> None:
 
 
 def test_merge_needs_a_merge(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     project.commit("v1")
     ledger("schema", "migrate", "--merge", code=1)
     assert "no merge" in ledger.err
@@ -251,7 +247,7 @@ def test_both_sides_of_an_older_merge(project: Project, repo: Repo, ledger: Ledg
     project.declare("3", {"f1": {**PERCENT, "epoch": 3}})
     project.commit("other side")
     repo.git("merge", "-q", "-s", "ours", "--no-edit", "main")
-    project.declare("4", {"f1": {**F1, "epoch": 3}})
+    project.declare("4", {"f1": {**MACRO, "epoch": 3}})
     project.commit("after the merge")
     project.commit("and on")
     assert len(project.drafts("--merge", "-o", "-")) > 1
@@ -261,7 +257,7 @@ def test_both_sides_of_an_older_merge(project: Project, repo: Repo, ledger: Ledg
 
 
 def test_names_that_nothing_has_are_refused(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     project.commit("v1")
     for words, said in (
         (("--take", "nosuch"), "no schema declares nosuch"),
@@ -276,11 +272,11 @@ def test_names_that_nothing_has_are_refused(project: Project, ledger: Ledger) ->
 def test_what_is_taken_needs_no_redefinition_where_every_run_has_its_inputs(
     project: Project, ledger: Ledger
 ) -> None:
-    parts = {"precision": F1, "recall": F1}
-    project.declare("1", {**parts, "f1": F1})
+    parts = {"precision": MACRO, "recall": MACRO}
+    project.declare("1", {**parts, "f1": MACRO})
     project.commit("v1")
     project.record(f1=0.5, precision=0.5, recall=1)
-    project.declare("2", {**parts, "f1": {**F1, "how": {"average": "micro"}}})
+    project.declare("2", {**parts, "f1": {**MACRO, "how": {"average": "micro"}}})
     (path,) = project.drafts("--take", "f1")
     assert [one["op"] for one in read([path])[0]] == ["derive"]
     assert "derive precision and recall → f1" in ledger.err
@@ -289,12 +285,12 @@ def test_what_is_taken_needs_no_redefinition_where_every_run_has_its_inputs(
 
 
 def test_a_redefinition_stays_for_runs_that_lack_the_inputs(project: Project, ledger: Ledger) -> None:
-    parts = {"precision": F1, "recall": F1}
-    project.declare("1", {**parts, "f1": F1})
+    parts = {"precision": MACRO, "recall": MACRO}
+    project.declare("1", {**parts, "f1": MACRO})
     project.commit("v1")
     project.record(f1=0.5, precision=0.5, recall=1)
     project.record(f1=0.6)
-    project.declare("2", {**parts, "f1": {**F1, "how": {"average": "micro"}}})
+    project.declare("2", {**parts, "f1": {**MACRO, "how": {"average": "micro"}}})
     redefined, derived = read(project.drafts("--take", "f1"))
     assert (redefined[0]["op"], derived[0]["op"]) == ("redefine", "derive")
     assert redefined[0]["todo"].startswith("for 1 run without precision and recall")

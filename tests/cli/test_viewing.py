@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pyarrow as pa
 import pytest
 from conftest import Ledger, Repo
-from projects import Project
+from projects import LOSS, MACRO, PERCENT, WEIGHTED, Project
 
 import ledger as api
-
-F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
-PERCENT = {**F1, "unit": "%"}
-WEIGHTED = {**F1, "how": {"average": "weighted"}}
-LOSS: dict[str, Any] = {"unit": "nat", "direction": "lower"}
-
-
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
 
 
 @pytest.fixture
 def year(project: Project) -> tuple[Project, str, str]:
-    """F1 in percent and a loss; then a fraction, and the loss renamed; then another F1 in the work tree."""
+    """MACRO in percent and a loss; then a fraction, and the loss renamed; then another MACRO in the work tree."""
     project.declare("1", {"f1": PERCENT, "loss": LOSS})
     project.commit("percent")
     old = project.record(f1=84.2, loss=0.5)
-    project.declare("2", {"f1": F1, "train_loss": LOSS})
+    project.declare("2", {"f1": MACRO, "train_loss": LOSS})
     project.migrate("--rename", "loss=train_loss")
     project.commit("fraction")
     new = project.record(f1=0.9, train_loss=0.4)
@@ -92,7 +81,7 @@ def test_metrics_without_that_version_are_shown_as_now_and_named(project: Projec
     project.declare("1", {"f1": PERCENT})
     project.commit("percent")
     project.record(f1=84.2)
-    project.declare("2", {"f1": F1, "loss": LOSS})
+    project.declare("2", {"f1": MACRO, "loss": LOSS})
     project.migrate()
     project.commit("fraction")
     run = project.record(f1=0.9, loss=0.5)
@@ -144,7 +133,7 @@ def test_strict_names_what_was_left_out(year: tuple[Project, str, str], ledger: 
 
 
 def test_strict_passes_over_what_is_merely_missing(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"f1": F1, "loss": LOSS})
+    project.declare("1", {"f1": MACRO, "loss": LOSS})
     project.commit("v1")
     one, other = project.record(f1=0.5), project.record(loss=0.5)
     ledger("runs", "--where", "f1 > 0.1", "--strict")
@@ -154,11 +143,11 @@ def test_strict_passes_over_what_is_merely_missing(project: Project, ledger: Led
 
 @pytest.mark.long
 def test_approximate_values_count_in_every_command(project: Project, ledger: Ledger) -> None:
-    parts = {"precision": F1, "recall": F1}
+    parts = {"precision": MACRO, "recall": MACRO}
     project.declare("1", parts)
     project.commit("parts")
     old = project.record(precision=0.5, recall=1)
-    project.declare("2", {**parts, "f1": F1})
+    project.declare("2", {**parts, "f1": MACRO})
     (path,) = project.migrate("--take", "f1")
     body = json.loads(path.read_text())
     body.pop("id", None)
@@ -216,7 +205,7 @@ def test_runs_show_what_a_metric_compares_within(project: Project, ledger: Ledge
 @pytest.mark.slow
 def test_strict_is_about_what_compares_and_not_about_nan(project: Project, ledger: Ledger) -> None:
     """NaN is a value of its definition: it compares, and is never best."""
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     project.commit("v1")
     project.record(f1=0.5)
     project.commit("v2")
@@ -233,10 +222,10 @@ def test_strict_is_about_what_compares_and_not_about_nan(project: Project, ledge
 
 
 def test_one_metric_apart_is_refused_beside_another_that_compares(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"f1": F1, "loss": LOSS})
+    project.declare("1", {"f1": MACRO, "loss": LOSS})
     project.commit("v1")
     project.record(f1=0.5, loss=0.5)
-    project.declare("2", {"f1": F1, "loss": {**LOSS, "epoch": 2}})
+    project.declare("2", {"f1": MACRO, "loss": {**LOSS, "epoch": 2}})
     for words in (
         ("log", "-m", "f1", "-m", "loss"),
         ("runs", "-c", "f1,loss"),

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Ledger, Repo
 from projects import Project
 
 pytestmark = pytest.mark.slow
@@ -17,11 +16,6 @@ F1: dict[str, Any] = {
 }  # fmt: skip
 PERCENT = {**F1, "unit": "%"}
 NEW = {**F1, "epoch": 2}
-
-
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
 
 
 def found(project: Project, code: str, *, exit_code: int = 0) -> list[dict[str, Any]]:

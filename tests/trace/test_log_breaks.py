@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from conftest import Ledger, Repo
-from projects import Project
+from conftest import Ledger
+from projects import MACRO, Project
 
 pytestmark = pytest.mark.slow
-
-F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
-
-
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
 
 
 def test_each_break_says_what_parts_its_own_neighbours(project: Project, ledger: Ledger) -> None:
     project.commit("no schema")
     project.record(f1=0.7)
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     project.commit("macro")
     project.record(f1=0.71)
-    project.declare("2", {"f1": {**F1, "how": {"average": "weighted"}}})
+    project.declare("2", {"f1": {**MACRO, "how": {"average": "weighted"}}})
     for path in project.migrate(reason="other average"):
         if '"op": "same"' in path.read_text():
             path.unlink()
@@ -39,10 +30,10 @@ def test_each_break_says_what_parts_its_own_neighbours(project: Project, ledger:
 
 def test_what_a_conversion_rounds_is_no_change(project: Project, ledger: Ledger) -> None:
     assert 82.4 / 100 != 0.824
-    project.declare("1", {"f1": {**F1, "unit": "%"}})
+    project.declare("1", {"f1": {**MACRO, "unit": "%"}})
     project.commit("percent")
     old = project.record(f1=82.4)
-    project.declare("2", {"f1": F1})
+    project.declare("2", {"f1": MACRO})
     project.migrate()
     project.commit("fraction")
     new = project.record(f1=0.824)
@@ -55,7 +46,7 @@ def test_what_a_conversion_rounds_is_no_change(project: Project, ledger: Ledger)
 
 
 def test_what_no_run_has_tells_nothing_apart(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"f1": {**F1, "on": {"dataset": "param:dataset"}}})
+    project.declare("1", {"f1": {**MACRO, "on": {"dataset": "param:dataset"}}})
     for f1 in (0.5, 0.6):
         project.commit("next")
         project.record(f1=f1)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from conftest import Ledger, Repo
-from projects import Project
+from projects import LOSS, MACRO, PERCENT, WEIGHTED, Project, percent_to_fraction
 
 import ledger as api
 from ledger.config import open_workspace
@@ -20,27 +20,11 @@ from ledger.trace.view import open_view
 
 pytestmark = pytest.mark.slow
 
-F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
-PERCENT = {**F1, "unit": "%"}
-WEIGHTED = {**F1, "how": {"average": "weighted"}}
-LOSS = {"unit": "nat", "direction": "lower"}
-
-
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
-
 
 @pytest.fixture
 def converted(project: Project) -> tuple[Project, str, str]:
     """Percent, then a fraction: a run under each."""
-    project.declare("1", {"f1": PERCENT})
-    project.commit("percent")
-    old = project.record(f1=87.3)
-    project.declare("2", {"f1": F1})
-    project.migrate()
-    project.commit("fraction")
-    return project, old, project.record(f1=0.5)
+    return project, *percent_to_fraction(project, 87.3, 0.5)
 
 
 def test_percent_to_fraction_is_exact_everywhere(converted: tuple[Project, str, str], ledger: Ledger) -> None:
@@ -119,7 +103,7 @@ def test_a_rename_with_another_unit_keeps_one_trace(project: Project, ledger: Le
 
 
 def test_a_break_line_carries_reason_migration_author_and_date(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     project.commit("macro")
     best = project.record(f1=0.95)
     project.declare("2", {"f1": WEIGHTED})
@@ -145,7 +129,7 @@ def test_a_break_line_carries_reason_migration_author_and_date(project: Project,
 
 @pytest.mark.slow
 def test_the_same_edit_twice_and_a_revert(project: Project, repo: Repo, ledger: Ledger) -> None:
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     base = project.commit("macro")
     project.record(f1=0.1)
     project.declare("2", {"f1": WEIGHTED})
@@ -161,7 +145,7 @@ def test_the_same_edit_twice_and_a_revert(project: Project, repo: Repo, ledger: 
     rows = ledger.json("log", "--metric", "f1", "--all")["rows"]
     assert {row["metrics"]["f1"]["grade"] for row in rows} == {"identical", "incomparable"}
     assert ledger.json("show", run)["metrics"]["f1"]["grade"] == "identical"
-    project.declare("3", {"f1": F1})
+    project.declare("3", {"f1": MACRO})
     project.commit("back to macro")
     project.record(f1=0.4)
     assert project.rows("f1") == [("identical", 0.4), ("incomparable", 0.2), ("identical", 0.1)]
@@ -188,7 +172,7 @@ def test_two_branches_change_one_metric_to_other_units(project: Project, repo: R
 def test_undeclared_runs_are_joined_by_a_reviewed_same(project: Project, ledger: Ledger) -> None:
     project.record(f1=0.7)
     project.commit("adopt")
-    project.declare("1", {"f1": F1})
+    project.declare("1", {"f1": MACRO})
     project.commit("schema")
     project.record(f1=0.8)
     assert project.rows("f1") == [("identical", 0.8), ("undeclared", 0.7)]
@@ -200,11 +184,11 @@ def test_undeclared_runs_are_joined_by_a_reviewed_same(project: Project, ledger:
 
 
 def test_approximate_values_count_when_asked(project: Project, ledger: Ledger) -> None:
-    parts = {"precision": F1, "recall": F1}
+    parts = {"precision": MACRO, "recall": MACRO}
     project.declare("1", parts)
     project.commit("parts")
     project.record(precision=0.5, recall=1)
-    project.declare("2", {**parts, "f1": F1})
+    project.declare("2", {**parts, "f1": MACRO})
     (path,) = project.migrate("--take", "f1")
     body = json.loads(path.read_text())
     del body["id"]
@@ -284,7 +268,7 @@ def test_a_migration_that_can_not_be_leaves_a_visible_break(project: Project, le
     project.declare("1", {"f1": PERCENT})
     project.commit("v1")
     project.record(f1=50)
-    project.declare("2", {"f1": F1})
+    project.declare("2", {"f1": MACRO})
     (path,) = project.drafts()
     body = json.loads(path.read_text())
     del body["id"]
@@ -306,7 +290,7 @@ def test_a_huge_file_is_refused_unread(converted: tuple[Project, str, str], ledg
 
 
 def test_migrations_that_contradict_each_other_fail_closed(project: Project) -> None:
-    project.declare("1", {"f1": F1, "loss": LOSS})
+    project.declare("1", {"f1": MACRO, "loss": LOSS})
     project.commit("v1")
     project.record(f1=50, loss=1)
     project.declare("2", {"f1": WEIGHTED, "loss": LOSS})
@@ -322,11 +306,13 @@ def test_migrations_that_contradict_each_other_fail_closed(project: Project) -> 
 
 
 def test_series_go_through_the_same_conversions(project: Project, ledger: Ledger) -> None:
-    project.declare("1", {"val_loss": {**LOSS, "series": "loss"}, "acc": PERCENT, "f1": F1})
+    project.declare("1", {"val_loss": {**LOSS, "series": "loss"}, "acc": PERCENT, "f1": MACRO})
     project.commit("v1")
     history = {"loss": [2.0, 1.0], "acc": [50.0, None], "f1": [0.5], "other": [7.0]}
     run = api.record(metrics={"val_loss": 1.0, "acc": 60.0, "f1": 0.5}, history=history).id
-    project.declare("2", {"eval_loss": {**LOSS, "unit": "bit", "series": "eval"}, "acc": F1, "f1": WEIGHTED})
+    project.declare(
+        "2", {"eval_loss": {**LOSS, "unit": "bit", "series": "eval"}, "acc": MACRO, "f1": WEIGHTED}
+    )
     project.migrate("--rename", "val_loss=eval_loss")
     project.commit("v2")
     points = ledger.json("show", run, "--history")

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow.parquet as pq
 import pytest
 from conftest import Ledger, Repo
-from projects import Project
+from projects import PERCENT, WEIGHTED, Project, percent_to_fraction
 
 import ledger as api
-
-MACRO: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
-PERCENT = {**MACRO, "unit": "%"}
-WEIGHTED = {**MACRO, "how": {"average": "weighted"}}
-
-
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
 
 
 @pytest.fixture
 def weighted(project: Project) -> tuple[Project, str, str]:
     """Percent, then a fraction, then another average: the first run, and the last."""
-    project.declare("1", {"f1": PERCENT})
-    project.commit("percent")
-    old = project.record(f1=84.2)
-    project.declare("2", {"f1": MACRO})
-    project.migrate()
-    project.commit("fraction")
-    project.record(f1=0.86)
+    old, _ = percent_to_fraction(project, 84.2, 0.86)
     project.declare("3", {"f1": WEIGHTED})
     project.migrate(reason="classes differ in size")
     project.commit("weighted")
@@ -125,13 +108,7 @@ def test_newer_versions_seen_from_an_older_one(weighted: tuple[Project, str, str
 @pytest.mark.slow
 def test_a_revert_ends_where_nothing_leads_on(project: Project, ledger: Ledger) -> None:
     """Percent, a fraction, percent again: the frame has no last definition, and its values are as one of them."""
-    project.declare("1", {"f1": PERCENT})
-    project.commit("percent")
-    old = project.record(f1=84.2)
-    project.declare("2", {"f1": MACRO})
-    project.migrate()
-    project.commit("fraction")
-    project.record(f1=0.86)
+    old, _ = percent_to_fraction(project, 84.2, 0.86)
     project.declare("3", {"f1": PERCENT})
     project.commit("percent again")
     project.declare("4", {"f1": WEIGHTED})

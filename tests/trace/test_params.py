@@ -13,11 +13,6 @@ F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"fn": "f1"}, "
 NUMBER, TEXT, WHOLE = {"type": "number"}, {"type": "string"}, {"type": "integer"}
 
 
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
-
-
 def declare(project: Project, version: str, params: dict[str, Any]) -> dict[str, str]:
     """Write a schema with these params, nested ones too; the ids of all of them."""
     project.declare(version, {"f1": F1})

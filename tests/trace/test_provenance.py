@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ledger, Repo
+from conftest import Repo
 from projects import Project
 
 pytestmark = pytest.mark.slow
@@ -19,11 +19,6 @@ F1: dict[str, Any] = {
 }  # fmt: skip
 CODE = "from util import clip\n\n\ndef f1(y):\n    return clip(y) / 2\n"
 UTIL = "LIMIT = 1\n\n\ndef clip(y):\n    return min(y, LIMIT)\n"
-
-
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
 
 
 def found(project: Project, code: str) -> list[dict[str, Any]]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from conftest import Ledger, Repo
-from projects import Project
-
-F1: dict[str, Any] = {"unit": "1", "direction": "higher", "how": {"average": "macro"}}
+from projects import MACRO, Project
 
 
 @pytest.fixture
 def late(repo: Repo, ledger: Ledger) -> str:
     """A run that recorded `score` after it was renamed to f1; its id."""
     project = Project(repo, ledger)
-    project.declare("1", {"score": F1, "other": F1})
+    project.declare("1", {"score": MACRO, "other": MACRO})
     project.commit("score")
     project.record(score=0.8)
-    project.declare("2", {"f1": F1, "other": F1})
+    project.declare("2", {"f1": MACRO, "other": MACRO})
     project.migrate("--rename", "score=f1")
     project.commit("f1")
     project.record(f1=0.9)
@@ -81,9 +77,9 @@ def test_a_run_with_both_names_shows_each(ledger: Ledger) -> None:
 def test_what_was_recorded_before_any_schema(repo: Repo, ledger: Ledger) -> None:
     project = Project(repo, ledger)
     run = project.record(score=0.7)
-    project.declare("1", {"score": F1})
+    project.declare("1", {"score": MACRO})
     project.commit("score")
-    project.declare("2", {"f1": F1})
+    project.declare("2", {"f1": MACRO})
     (path,) = project.drafts("--from", "HEAD", "--rename", "score=f1")
     assert "todo" not in path.read_text()
     found = ledger.json("explain", run, "f1")
