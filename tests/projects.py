@@ -13,6 +13,10 @@ PERCENT = {**MACRO, "unit": "%"}
 WEIGHTED = {**MACRO, "how": {"average": "weighted"}}
 LOSS: dict[str, Any] = {"unit": "nat", "direction": "lower"}
 
+HIGHER: dict[str, Any] = {"unit": "1", "direction": "higher"}
+LOWER: dict[str, Any] = {"direction": "lower"}
+BY_MACHINE: dict[str, Any] = {**LOWER, "on": {"machine": "param:machine"}}
+
 BESIDE = frozenset({"type", "enum", "minimum", "maximum", "description"})
 """Keys of a property that stand beside `x-ledger`."""
 

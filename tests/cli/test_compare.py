@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from typing import Any
 
 import pytest
 from conftest import Ledger, Repo
+from projects import BY_MACHINE, HIGHER, LOWER, MACRO, Project
 
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "metrics": {
-            "type": "object",
-            "properties": {
-                "f1": {"type": "number", "x-ledger": {"unit": "1", "direction": "higher"}},
-                "loss": {"type": "number", "x-ledger": {"direction": "lower"}},
-                "time": {
-                    "type": "number",
-                    "x-ledger": {"direction": "lower", "on": {"machine": "param:machine"}},
-                },
-            },
-        }
-    },
-}
+METRICS = {"f1": HIGHER, "loss": LOWER, "time": BY_MACHINE}
 
 
 @pytest.fixture
-def base(repo: Repo, ledger: Ledger) -> str:
+def base(project: Project, repo: Repo, ledger: Ledger) -> str:
     """main with a run of 0.5, and an experiment that left it there; main went on to 0.6."""
-    repo.write(".ledger/schemas/main.json", json.dumps(SCHEMA))
+    project.declare("1", METRICS)
     base = repo.commit("schema")
     ledger("record", "-m", "f1=0.5", "-m", "loss=0.4", "-p", "lr=0.1", "-p", "seed=1")
     repo.git("checkout", "-q", "-b", "exp/lr")
@@ -116,10 +100,10 @@ def test_a_base_without_runs_takes_the_nearest_below(repo: Repo, ledger: Ledger,
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("base")
-def test_values_of_another_definition_are_left_out_and_counted(repo: Repo, ledger: Ledger) -> None:
-    changed = json.loads(json.dumps(SCHEMA))
-    changed["properties"]["metrics"]["properties"]["f1"]["x-ledger"]["how"] = {"average": "macro"}
-    repo.write(".ledger/schemas/main.json", json.dumps(changed))
+def test_values_of_another_definition_are_left_out_and_counted(
+    project: Project, repo: Repo, ledger: Ledger
+) -> None:
+    project.declare("2", {**METRICS, "f1": MACRO})
     repo.commit("other f1")
     ledger("record", "-m", "f1=0.2")
     main, exp = ledger.json("compare", "main", "exp/lr", "-m", "f1")["metrics"][0]["values"]

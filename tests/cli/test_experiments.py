@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 from conftest import Ledger, Repo
+from projects import BY_MACHINE, HIGHER, MACRO, Project
 from rewriting import Branch
-
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "metrics": {
-            "type": "object",
-            "properties": {
-                "f1": {"type": "number", "x-ledger": {"unit": "1", "direction": "higher"}},
-                "time": {
-                    "type": "number",
-                    "x-ledger": {"direction": "lower", "on": {"machine": "param:machine"}},
-                },
-            },
-        }
-    },
-}
 
 
 @pytest.fixture
-def schema(repo: Repo) -> None:
-    repo.write(".ledger/schemas/main.json", json.dumps(SCHEMA))
-    repo.commit("schema")
+def schema(project: Project) -> None:
+    project.declare("1", {"f1": HIGHER, "time": BY_MACHINE})
+    project.repo.commit("schema")
 
 
 def states(ledger: Ledger) -> dict[str, str]:
@@ -86,11 +68,9 @@ def test_best_follows_the_direction_and_stays_within_a_partition(repo: Repo, led
 
 
 @pytest.mark.usefixtures("schema")
-def test_another_definition_is_left_out_and_counted(repo: Repo, ledger: Ledger) -> None:
+def test_another_definition_is_left_out_and_counted(project: Project, repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.9")
-    changed = json.loads(json.dumps(SCHEMA))
-    changed["properties"]["metrics"]["properties"]["f1"]["x-ledger"]["how"] = {"average": "macro"}
-    repo.write(".ledger/schemas/main.json", json.dumps(changed))
+    project.declare("2", {"f1": MACRO, "time": BY_MACHINE})
     repo.commit("other f1")
     ledger("record", "-m", "f1=0.4")
     (found,) = ledger.json("experiments", "-m", "f1")
