@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Ledger, Repo
+from record.lived import events
 
 import ledger as package
 
@@ -48,9 +49,8 @@ def test_events_with_fields_and_levels(live: package.Run, ledger: Ledger, repo: 
     ledger("log-event", "data read", "rows=1000", "part=a")
     ledger("log-event", "small", "--level", "warning")
     live.finish()
-    lines = repo.git("show", "refs/runs/main:events.jsonl").splitlines()
-    events = [{name: value for name, value in json.loads(line).items() if name != "time"} for line in lines]
-    assert events == [
+    found = [{name: value for name, value in event.items() if name != "time"} for event in events(repo)]
+    assert found == [
         {"level": "info", "message": "data read", "fields": {"rows": 1000, "part": "a"}},
         {"level": "warning", "message": "small"},
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import Ledger, Repo
+from record.lived import events
 
 PROGRAM = [sys.executable, "-m", "ledger", "run"]
 
@@ -42,10 +42,6 @@ def only(ledger: Ledger) -> dict[str, Any]:
 
 def shown(ledger: Ledger, row: dict[str, Any]) -> dict[str, Any]:
     return dict(ledger.json("show", row["run_id"]))
-
-
-def events(repo: Repo) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in repo.git("show", "refs/runs/main:events.jsonl").splitlines()]
 
 
 def test_what_the_configuration_names_is_read_at_the_start_and_at_the_end(repo: Repo, ledger: Ledger) -> None:
