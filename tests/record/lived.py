@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from typing import Any
 
 from conftest import Ledger, Repo
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {
+        "metrics": {
+            "type": "object",
+            "required": ["f1"],
+            "properties": {
+                "f1": {
+                    "type": "number",
+                    "maximum": 1,
+                    "x-ledger": {"direction": "higher", "summary": "best"},
+                },
+                "loss": {"type": "number", "x-ledger": {"direction": "lower", "summary": "best"}},
+                "speed": {"type": "number", "x-ledger": {"summary": "mean"}},
+            },
+        }
+    },
+}
+"""Of the fixture `schema`: f1 is required and at most 1."""
 
 Points = list[tuple[str, int | None, float | None]]
 
@@ -23,6 +45,12 @@ def points(ledger: Ledger, run: str) -> Points:
 
 def metrics(ledger: Ledger, run: str) -> dict[str, Any]:
     return {name: one["value"] for name, one in shown(ledger, run)["metrics"].items()}
+
+
+def events(repo: Repo) -> list[dict[str, Any]]:
+    """Of the last record of main."""
+    text = repo.git("show", "refs/runs/main:events.jsonl")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def journals(repo: Repo) -> list[str]:
