@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from schema.doubles import bits
 
 from ledger.schema.expression import FUNCTIONS, MAX_LENGTH, ExpressionError, parse
 from ledger.schema.outcome import DIVISION_BY_ZERO, DOMAIN, OVERFLOW, PRECISION, Undefined
@@ -16,10 +16,6 @@ from ledger.schema.outcome import DIVISION_BY_ZERO, DOMAIN, OVERFLOW, PRECISION,
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "expressions.json").read_bytes())
 ACCEPTED = [(text, case) for text, cases in VECTORS["accepted"].items() for case in cases]
 INPUTS = ("p", "r")
-
-
-def bits(value: float) -> bytes:
-    return b"NaN" if math.isnan(value) else struct.pack("<d", value)
 
 
 def at(text: str, *, on_div0: float | None = None, **values: float) -> float | Undefined:

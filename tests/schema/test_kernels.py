@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from schema.doubles import bits
 
 from ledger.schema.expression import Expression, parse
 from ledger.schema.kernels import Evaluated, apply_affine, evaluate
@@ -64,14 +65,12 @@ EXPRESSIONS = (
 Cell = float | None
 
 
-def bits(value: float | None) -> bytes | None:
-    if value is None:
-        return None
-    return b"NaN" if math.isnan(value) else struct.pack("<d", value)
+def cell_bits(value: Cell) -> bytes | None:
+    return None if value is None else bits(value)
 
 
 def rows(result: Evaluated) -> list[tuple[bytes | None, str | None]]:
-    values = map(bits, result.values.to_pylist())
+    values = map(cell_bits, result.values.to_pylist())
     reasons = [None] * len(result.values) if result.reasons is None else result.reasons.to_pylist()
     return list(zip(values, reasons, strict=True))
 
@@ -210,7 +209,7 @@ def check_map(step: Affine, values: Sequence[Cell]) -> None:
     expected = []
     for value in values:
         result = None if value is None else step.apply(value)
-        expected.append((None, result.reason) if isinstance(result, Undefined) else (bits(result), None))
+        expected.append((None, result.reason) if isinstance(result, Undefined) else (cell_bits(result), None))
     assert rows(apply_affine(step, pa.array(values, pa.float64()))) == expected
 
 
@@ -237,8 +236,8 @@ def test_infinities_and_nan_are_values() -> None:
     column = pa.array([87.3, None, math.nan, math.inf, -math.inf, 0.0])
     result = apply_affine(affine("1/100"), column)
     assert result.reasons is None
-    assert [bits(value) for value in result.values.to_pylist()] == [
-        bits(value) for value in (0.873, None, math.nan, math.inf, -math.inf, 0.0)
+    assert [cell_bits(value) for value in result.values.to_pylist()] == [
+        cell_bits(value) for value in (0.873, None, math.nan, math.inf, -math.inf, 0.0)
     ]
 
 
@@ -251,7 +250,7 @@ def test_what_overflows_is_told() -> None:
 
 def test_whole_numbers_that_would_be_rounded_are_told() -> None:
     result = apply_affine(affine("1/2"), pa.array([2**53 + 1, 4]))
-    assert rows(result) == [(None, "precision"), (bits(2.0), None)]
+    assert rows(result) == [(None, "precision"), (cell_bits(2.0), None)]
 
 
 def best_of_five(work: Callable[[], object]) -> float:
