@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 from conftest import Ledger, Repo
 
 REF = "refs/runs/main"
-_RECORD = "%(trailers:key=Ledger-Record,valueonly)"
+_HOOKS = Path(__file__).resolve().parents[2] / "hooks"
+_PROGRAM = Path(sys.executable).with_name("ledger")
 _RUN = "%(trailers:key=Ledger-Run,valueonly)"
 
 
@@ -62,6 +64,17 @@ class Hub:
         path.parent.mkdir(exist_ok=True)
         path.write_text("#!/bin/sh\n" + text, encoding="utf-8")
         path.chmod(0o755)
+
+    def install(self, name: str) -> None:
+        """One of the hooks that ship."""
+        folder = self.repo.path / "hooks"
+        folder.mkdir(exist_ok=True)
+        shutil.copy(_HOOKS / name, folder / name)
+
+    def guard(self, name: str) -> None:
+        """One of the hooks that ship, and ledger on the server."""
+        self.install(name)
+        self.repo.git("config", "ledger.serverCheck", str(_PROGRAM))
 
 
 def bare(template: Path) -> Path:

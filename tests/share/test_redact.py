@@ -3,61 +3,25 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Repo
 from share.clones import REF, Hub, exists, runs, tip
-from share.test_server import PROGRAM, _install
-
-SECRET = "hunter2-correct-horse"
-PLACE = "params.json:/auth/pass"
-
-
-def _leak(hub: Hub, repo: Repo, *words: str) -> str:
-    repo.write("p.json", json.dumps({"auth": {"pass": SECRET, "user": "ada"}, "lr": 0.1}))
-    return hub.record(repo, "--params", str(repo.path / "p.json"), *words)
-
-
-def _redact(hub: Hub, repo: Repo, run: str, *words: str) -> Any:
-    return hub.ledger.json(
-        "-C", str(repo.path), "redact", run[:8], "--path", PLACE, "--reason", "it leaked", *words
-    )
-
-
-def _everything(repo: Repo) -> bytes:
-    """Every object that git still has, after it was told to forget."""
-    repo.git("reflog", "expire", "--expire=now", "--expire-unreachable=now", "--all")
-    repo.git("gc", "-q", "--prune=now")
-    words = ["git", "cat-file", "--batch", "--batch-all-objects"]
-    return subprocess.run(words, cwd=repo.path, capture_output=True, check=True).stdout
-
-
-def _beside(repo: Repo) -> bytes:
-    """Every byte that ledger keeps beside git."""
-    folder = Path(repo.git("rev-parse", "--path-format=absolute", "--git-common-dir")) / "ledger"
-    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-
-
-def _clean(repo: Repo) -> None:
-    assert SECRET.encode() not in _everything(repo)
-    assert SECRET.encode() not in _beside(repo)
+from share.leaks import PLACE, SECRET, assert_forgotten, everything, leak, leaked_into_two, redact
 
 
 def test_a_value_is_taken_out_and_all_else_stays(hub: Hub) -> None:
     one = hub.clone("one")
     before = hub.record(one, f1=0.1)
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     hub.ledger("-C", str(one.path), "note", leaked[:8], "an edit carries the params along")
     after = hub.record(one, f1=0.9)
     first = tip(one, f"{REF}~3")
     trees = one.git("log", "--format=%T", REF).split()
     hub.ledger("-C", str(one.path), "runs")  # an index that holds the value
-    assert SECRET.encode() in _everything(one)
+    assert SECRET.encode() in everything(one)
 
-    done = _redact(hub, one, leaked)
+    done = redact(hub, one, leaked)
     assert (done["records"], done["rebuilt"], done["on_remote"], done["elsewhere"]) == (2, 3, [], [])
     assert runs(one) == [before, leaked, leaked, after]
     assert tip(one, f"{REF}~3") == first
@@ -66,7 +30,7 @@ def test_a_value_is_taken_out_and_all_else_stays(hub: Hub) -> None:
     shown = hub.ledger.json("-C", str(one.path), "show", leaked[:8])
     mark = done["redactions"][0]["id"][:12]
     assert shown["params"] == {"auth": {"pass": f"[redacted {mark}]", "user": "ada"}, "lr": 0.1}
-    _clean(one)
+    assert_forgotten(one)
     hub.ledger("-C", str(one.path), "verify")
 
     entry = json.loads(one.git("show", "refs/ledger/redactions:redaction.json"))
@@ -77,14 +41,14 @@ def test_a_value_is_taken_out_and_all_else_stays(hub: Hub) -> None:
 @pytest.mark.long
 def test_the_remote_is_replaced_when_asked_and_a_stale_clone_follows(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     published = hub.record(one)
     hub.push(one)
     hub.pull(stale)
     hub.ledger("-C", str(stale.path), "tag", leaked[:8], "stage=x")  # unpublished, and it carries the value
     own = hub.record(stale, f1=0.3)
 
-    assert _redact(hub, one, leaked)["on_remote"] == ["main"]
+    assert redact(hub, one, leaked)["on_remote"] == ["main"]
     later = hub.record(one, f1=0.8)
     held = hub.push(one, code=4)
     assert "ledger push --redacted" in held["experiments"][0]["problem"]
@@ -103,9 +67,9 @@ def test_the_remote_is_replaced_when_asked_and_a_stale_clone_follows(hub: Hub) -
     hub.pull(one)
     assert tip(one) == tip(stale)
     for clone in (one, stale, hub.repo, hub.clone("fresh", "--mirror")):
-        assert SECRET.encode() not in _everything(clone)
-    _clean(one)
-    _clean(stale)
+        assert SECRET.encode() not in everything(clone)
+    assert_forgotten(one)
+    assert_forgotten(stale)
     again = hub.push(stale)
     assert (again["pushes"], again["redacted"]) == (0, [])
 
@@ -113,18 +77,18 @@ def test_the_remote_is_replaced_when_asked_and_a_stale_clone_follows(hub: Hub) -
 @pytest.mark.long
 def test_two_clones_redact_at_once_and_others_record_meanwhile(hub: Hub) -> None:
     one, two = hub.clone("one"), hub.clone("two")
-    first, second = _leak(hub, one), _leak(hub, one)
+    first, second = leak(hub, one), leak(hub, one)
     hub.push(one)
     hub.pull(two)
-    _redact(hub, one, first)
-    _redact(hub, two, second)
+    redact(hub, one, first)
+    redact(hub, two, second)
     mine, theirs = hub.record(one, f1=0.6), hub.record(two, f1=0.7)
     hub.push(one, "--redacted")
     hub.push(two, "--redacted")
     assert hub.runs() == [first, second, mine, theirs]
     hub.pull(one)
     for clone in (one, two, hub.repo):
-        assert SECRET.encode() not in _everything(clone)
+        assert SECRET.encode() not in everything(clone)
     assert tip(one) == tip(two) == tip(hub.repo)
     assert tip(one, "refs/ledger/redactions") == tip(two, "refs/ledger/redactions")
     assert len(one.git("rev-list", "refs/ledger/redactions").split()) == 2
@@ -132,11 +96,8 @@ def test_two_clones_redact_at_once_and_others_record_meanwhile(hub: Hub) -> None
 
 @pytest.mark.long
 def test_an_old_chain_that_is_forced_back_is_told_and_not_taken_over(hub: Hub) -> None:
-    one, stale = hub.clone("one"), hub.clone("stale")
-    leaked = _leak(hub, one)
-    hub.push(one)
-    hub.pull(stale)
-    _redact(hub, one, leaked)
+    one, stale, leaked = leaked_into_two(hub)
+    redact(hub, one, leaked)
     hub.push(one, "--redacted")
     clean = tip(one)
     stale.git("push", "-q", "--force", "origin", REF)
@@ -153,9 +114,9 @@ def test_a_mirror_is_replaced_when_asked(hub: Hub) -> None:
     mirror = Repo(hub.folder / "mirror.git")
     one.git("init", "-q", "--bare", str(mirror.path))
     one.git("remote", "add", "mirror", f"file://{mirror.path}")
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     hub.ledger("-C", str(one.path), "push", "origin", "mirror")
-    _redact(hub, one, leaked)
+    redact(hub, one, leaked)
     hub.push(one, "--redacted")
     held = hub.push(one, "mirror", code=4)
     assert "still on the remote" in held["experiments"][0]["problem"]
@@ -163,17 +124,17 @@ def test_a_mirror_is_replaced_when_asked(hub: Hub) -> None:
     assert hub.push(one, "mirror", "--redacted")["experiments"][0]["replaced"] is True
     assert tip(mirror) == tip(one)
     assert tip(mirror, "refs/ledger/redactions") == tip(one, "refs/ledger/redactions")
-    assert SECRET.encode() not in _everything(mirror)
+    assert SECRET.encode() not in everything(mirror)
 
 
 @pytest.mark.long
 def test_a_chain_that_lost_a_record_besides_is_a_rewound_one(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
     hub.record(stale)
-    leaked = _leak(hub, stale)
+    leaked = leak(hub, stale)
     hub.push(stale)
     hub.pull(one)
-    _redact(hub, one, leaked)
+    redact(hub, one, leaked)
     hub.push(one, "--redacted")
     alone = one.git("commit-tree", f"{REF}^{{tree}}", "-m", one.git("log", "-1", "--format=%B", REF))
     one.git("push", "-q", "--force", "origin", f"{alone}:{REF}")
@@ -182,13 +143,9 @@ def test_a_chain_that_lost_a_record_besides_is_a_rewound_one(hub: Hub) -> None:
 
 @pytest.mark.long
 def test_the_hook_lets_in_what_was_redacted_and_nothing_banned(hub: Hub) -> None:
-    _install(hub, "update")
-    hub.repo.git("config", "ledger.serverCheck", str(PROGRAM))
-    one, stale = hub.clone("one"), hub.clone("stale")
-    leaked = _leak(hub, one)
-    hub.push(one)
-    hub.pull(stale)
-    _redact(hub, one, leaked)
+    hub.guard("update")
+    one, stale, leaked = leaked_into_two(hub)
+    redact(hub, one, leaked)
     hub.ledger("-C", str(one.path), "push", "--redacted", code=1)
     assert "ledger.allowRedaction" in hub.ledger.err
     hub.repo.git("config", "ledger.allowRedaction", "true")
@@ -205,7 +162,7 @@ def test_killed_between_the_note_and_the_chain(hub: Hub, monkeypatch: pytest.Mon
     from ledger.share import redact
 
     one = hub.clone("one")
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     hub.push(one)
 
     def killed(*_: object) -> None:
@@ -217,8 +174,8 @@ def test_killed_between_the_note_and_the_chain(hub: Hub, monkeypatch: pytest.Mon
         hub.ledger("-C", str(one.path), *words, code=130)
     assert exists(one, "refs/ledger/redactions")
     hub.push(one, "--redacted")
-    assert SECRET.encode() not in _everything(hub.repo)
-    _clean(one)
+    assert SECRET.encode() not in everything(hub.repo)
+    assert_forgotten(one)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +191,7 @@ def test_killed_between_the_note_and_the_chain(hub: Hub, monkeypatch: pytest.Mon
 )
 def test_what_is_no_value_is_refused(hub: Hub, words: list[str], code: int) -> None:
     one = hub.clone("one")
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     before = tip(one)
     hub.ledger("-C", str(one.path), "redact", leaked[:8], "--reason", "x", *words, code=code)
     assert tip(one) == before
@@ -244,11 +201,10 @@ def test_what_is_no_value_is_refused(hub: Hub, words: list[str], code: int) -> N
 @pytest.mark.slow
 def test_a_note_and_the_same_text_elsewhere(hub: Hub) -> None:
     one = hub.clone("one")
-    leaked = _leak(hub, one, "--note", f"used {SECRET}")
-    done = _redact(hub, one, leaked)
+    leaked = leak(hub, one, "--note", f"used {SECRET}")
+    done = redact(hub, one, leaked)
     assert done["elsewhere"] == [f"{REF} {tip(one)[:12]} run.json:/note"]
     assert "stands elsewhere" in hub.ledger.err
-    words = ("redact", leaked[:8], "--path", "run.json:/note", "--reason", "it leaked")
-    hub.ledger("-C", str(one.path), *words)
-    _clean(one)
+    redact(hub, one, leaked, "run.json:/note")
+    assert_forgotten(one)
     assert hub.ledger.json("-C", str(one.path), "show", leaked[:8])["run"]["note"].startswith("[redacted ")

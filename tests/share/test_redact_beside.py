@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,23 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import Repo
 from share.clones import Hub, exists, listed, runs
-from share.test_redact import PLACE, SECRET
+from share.leaks import SECRET, leak, redact
 
 import ledger as api
 from ledger.store import journal
-
-slow = pytest.mark.slow
-
-
-def _leak(hub: Hub, repo: Repo) -> str:
-    repo.write("p.json", json.dumps({"auth": {"pass": SECRET}}))
-    return hub.record(repo, "--params", str(repo.path / "p.json"), "--note", "what stays")
-
-
-def _redact(hub: Hub, repo: Repo, run: str) -> dict[str, list[str]]:
-    words = ("redact", run[:8], "--path", PLACE, "--reason", "it leaked")
-    done: dict[str, list[str]] = hub.ledger.json("-C", str(repo.path), *words)
-    return done
 
 
 def reachable(repo: Repo) -> bytes:
@@ -60,14 +46,14 @@ def test_a_value_in_an_inbox_only(hub: Hub) -> None:
     hub.record(one)
     hub.push(one)
     job = hub.clone("job", "--depth=1")
-    leaked = _leak(hub, job)
+    leaked = leak(hub, job, "--note", "what stays")
     hub.push(job)
     for clone in (one, stale):
         hub.fetch(clone)
         assert SECRET.encode() in reachable(clone)
         assert leaked in listed(hub, clone), "an index that holds it"
 
-    done = _redact(hub, one, leaked)
+    done = redact(hub, one, leaked)
     assert done["on_remote"] == ["main"]
     assert_clean(one)
     assert SECRET.encode() in reachable(hub.repo)
@@ -90,15 +76,15 @@ def test_a_value_in_an_inbox_only(hub: Hub) -> None:
     assert "what stays" in hub.repo.git("log", "-p", "refs/runs/main")
 
 
-@slow
+@pytest.mark.slow
 def test_a_shallow_clone_takes_a_value_out_of_its_own_inbox(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
     hub.push(one)
     job = hub.clone("job", "--depth=1")
-    leaked = _leak(hub, job)
+    leaked = leak(hub, job)
     hub.push(job)
-    assert _redact(hub, job, leaked)["on_remote"] == ["main"]
+    assert redact(hub, job, leaked)["on_remote"] == ["main"]
     assert_clean(job)
     held = hub.push(job, code=4)
     assert "ledger push --redacted" in held["experiments"][0]["problem"]
@@ -112,18 +98,18 @@ def test_a_shallow_clone_takes_a_value_out_of_its_own_inbox(hub: Hub) -> None:
     assert_clean(hub.repo)
 
 
-@slow
+@pytest.mark.slow
 def test_an_inbox_of_a_clone_that_lost_every_race(hub: Hub) -> None:
     """It stands on the chain, and so do later ones: the value may lie deep in it."""
     one = hub.clone("one")
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     hub.push(one)
     mine = hub.record(one)
     hub.push(one, "--inbox")
     other = hub.clone("other")
     hub.fetch(other)
     hub.pull(other)
-    _redact(hub, other, leaked)
+    redact(hub, other, leaked)
     assert [ref for ref in _boxes(other) if SECRET in other.git("log", "-p", ref)] == []
     hub.push(other, "--redacted")
     assert_clean(hub.repo)
@@ -146,9 +132,8 @@ def test_journals_that_were_set_aside(hub: Hub) -> None:
         aside.parent.mkdir()
         shutil.copy(path, aside)
     before = [bytes(block.payload) for block in journal.read(aside) if block.kind == journal.POINTS]
-    _redact(hub, one, run.id)
-    words = ("redact", run.id[:8], "--path", "events.jsonl:", "--reason", "it leaked")
-    hub.ledger("-C", str(one.path), *words)
+    redact(hub, one, run.id)
+    redact(hub, one, run.id, "events.jsonl:")
     assert_clean(one)
     blocks = list(journal.read(aside))
     assert before == [bytes(block.payload) for block in blocks if block.kind == journal.POINTS]
@@ -157,15 +142,15 @@ def test_journals_that_were_set_aside(hub: Hub) -> None:
     assert head["params"]["auth"]["pass"].startswith("[redacted ")
 
 
-@slow
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_named_and_what_it_brings_is_taken_out(hub: Hub) -> None:
     one = hub.clone("one")
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     hub.push(one)
     with api.start(resume=leaked, params={"auth": {"pass": SECRET}}, repository=one.path) as run:
         run.log({"loss": 0.25}, step=1)
         run.flush()
-        (place,) = _redact(hub, one, leaked)["elsewhere"]
+        (place,) = redact(hub, one, leaked)["elsewhere"]
         assert ".journal (the run goes on)" in place
         hub.push(one, "--redacted")
         assert_clean(hub.repo)
@@ -176,7 +161,7 @@ def test_a_run_that_goes_on_is_named_and_what_it_brings_is_taken_out(hub: Hub) -
     assert len(hub.runs()) == 2
 
 
-@slow
+@pytest.mark.slow
 def test_quarantine_refused_files_and_those_that_wait(hub: Hub) -> None:
     one = hub.clone("one")
     hub.hook(
@@ -184,12 +169,12 @@ def test_quarantine_refused_files_and_those_that_wait(hub: Hub) -> None:
         "while read old new ref; do git show $new:params.json | grep -q pass && exit 1; done; exit 0\n",
     )
     hub.record(one)
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     hub.push(one, code=1)
     assert exists(one, "refs/ledger/quarantine/main")
     sealed = next((one.path / ".git/ledger/chained").glob("*/*.zip"))
     shutil.copy(sealed, one.path / ".git/ledger/spool" / f"again-{sealed.name}")
     (one.path / ".git/ledger/spool/refused").mkdir(exist_ok=True)
     shutil.copy(sealed, one.path / ".git/ledger/spool/refused" / sealed.name)
-    _redact(hub, one, leaked)
+    redact(hub, one, leaked)
     assert_clean(one)

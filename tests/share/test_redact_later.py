@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Repo
 from share.clones import REF, Hub, tip
-from share.test_redact import PLACE, SECRET, _clean, _everything, _leak, _redact
+from share.leaks import PLACE, SECRET, assert_forgotten, everything, leak, leaked_into_two, redact
 
 import ledger as api
 
@@ -21,26 +21,26 @@ def _show(hub: Hub, repo: Repo, run: str) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_later_edit_is_no_fault_and_survives_the_next_redaction(hub: Hub) -> None:
     one = hub.clone("one")
-    leaked = _leak(hub, one, "--note", SECRET)
-    _redact(hub, one, leaked)
+    leaked = leak(hub, one, "--note", SECRET)
+    redact(hub, one, leaked)
     at = ("-C", str(one.path))
     hub.ledger(*at, "amend", leaked[:8], "-p", "auth.pass=none", "--reason", "revoked")
     hub.ledger(*at, "verify")
-    hub.ledger(*at, "redact", leaked[:8], "--path", "run.json:/note", "--reason", "it leaked")
+    redact(hub, one, leaked, "run.json:/note")
     assert _show(hub, one, leaked)["params"]["auth"]["pass"] == "none"
-    _clean(one)
+    assert_forgotten(one)
 
 
 @pytest.mark.long
 def test_later_edits_of_the_same_field_survive(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
-    leaked = _leak(hub, one, "--note", SECRET)
+    leaked = leak(hub, one, "--note", SECRET)
     hub.ledger("-C", str(one.path), "tag", leaked[:8], f"t={SECRET}")
     hub.push(one)
     hub.pull(other)
-    _redact(hub, one, leaked)
+    redact(hub, one, leaked)
     for place in ("run.json:/note", "run.json:/tags/t"):
-        hub.ledger("-C", str(one.path), "redact", leaked[:8], "--path", place, "--reason", "it leaked")
+        redact(hub, one, leaked, place)
     at = ("-C", str(one.path))
     hub.ledger(*at, "amend", leaked[:8], "-p", "auth.pass=none", "--reason", "revoked")
     hub.ledger(*at, "note", leaked[:8], "harmless")
@@ -54,19 +54,16 @@ def test_later_edits_of_the_same_field_survive(hub: Hub) -> None:
         assert shown["params"]["auth"]["pass"] == "none"
         assert (shown["run"]["note"], shown["run"]["tags"]["t"]) == ("harmless", "fine")
         hub.ledger("-C", str(clone.path), "verify")
-    assert SECRET.encode() not in _everything(hub.repo)
-    _clean(one)
-    _clean(other)
+    assert SECRET.encode() not in everything(hub.repo)
+    assert_forgotten(one)
+    assert_forgotten(other)
     assert tip(one) == tip(other) == tip(hub.repo)
 
 
 @pytest.mark.long
 def test_a_stale_edit_of_another_param_loses_the_value_and_one_of_the_same_param_stays(hub: Hub) -> None:
-    one, stale = hub.clone("one"), hub.clone("stale")
-    leaked = _leak(hub, one)
-    hub.push(one)
-    hub.pull(stale)
-    _redact(hub, one, leaked)
+    one, stale, leaked = leaked_into_two(hub)
+    redact(hub, one, leaked)
     hub.push(one, "--redacted")
     at = ("-C", str(stale.path))
     hub.ledger(*at, "amend", leaked[:8], "-p", "lr=0.2", "--reason", "typo")
@@ -78,19 +75,16 @@ def test_a_stale_edit_of_another_param_loses_the_value_and_one_of_the_same_param
     hub.push(stale)
     hub.pull(one)
     assert _show(hub, one, leaked)["params"]["auth"]["pass"] == "other"
-    _clean(stale)
-    assert SECRET.encode() not in _everything(hub.repo)
+    assert_forgotten(stale)
+    assert SECRET.encode() not in everything(hub.repo)
 
 
 @pytest.mark.long
 def test_an_edit_in_an_inbox_is_known_by_the_file_it_comes_to(hub: Hub) -> None:
-    one, stale = hub.clone("one"), hub.clone("stale")
-    leaked = _leak(hub, one)
-    hub.push(one)
-    hub.pull(stale)
+    one, stale, leaked = leaked_into_two(hub)
     hub.ledger("-C", str(stale.path), "amend", leaked[:8], "-p", "lr=0.2", "--reason", "typo")
     late = stale.git("commit-tree", f"{REF}^{{tree}}", "-m", stale.git("log", "-1", "--format=%B", REF))
-    _redact(hub, one, leaked)
+    redact(hub, one, leaked)
     hub.push(one, "--redacted")
     one.git("reflog", "expire", "--expire=now", "--expire-unreachable=now", "--all")
     one.git("gc", "-q", "--prune=now")
@@ -98,7 +92,7 @@ def test_an_edit_in_an_inbox_is_known_by_the_file_it_comes_to(hub: Hub) -> None:
     hub.push(one)
     shown = _show(hub, one, leaked)["params"]
     assert (shown["auth"]["pass"][:10], shown["lr"]) == ("[redacted ", 0.2)
-    assert SECRET.encode() not in _everything(one)
+    assert SECRET.encode() not in everything(one)
 
 
 @pytest.mark.long
@@ -111,23 +105,23 @@ def test_every_place_that_holds_the_value_is_named_and_can_be_taken_out(hub: Hub
     leaked = run.id
     hub.ledger("-C", str(one.path), "tag", leaked[:8], f"t={SECRET}")
     sibling = hub.record(one, "-p", f"token={SECRET}")
-    places = {place.split(" ")[2] for place in _redact(hub, one, leaked)["elsewhere"]}
+    places = {place.split(" ")[2] for place in redact(hub, one, leaked)["elsewhere"]}
     assert places == {"events.jsonl:/1/message", "run.json:/tags/t", "params.json:/token"}
     at = ("-C", str(one.path))
     for place in ("events.jsonl:/1/message", "run.json:/tags/t"):
-        hub.ledger(*at, "redact", leaked[:8], "--path", place, "--reason", "it leaked")
-    hub.ledger(*at, "redact", sibling[:8], "--path", "params.json:/token", "--reason", "it leaked")
+        redact(hub, one, leaked, place)
+    redact(hub, one, sibling, "params.json:/token")
     messages = [json.loads(line)["message"] for line in one.git("show", f"{REF}~1:events.jsonl").splitlines()]
     assert (messages[0], messages[1][:10], messages[2]) == ("start", "[redacted ", "end")
     hub.ledger(*at, "verify")
-    _clean(one)
+    assert_forgotten(one)
     hub.ledger(*at, "redact", leaked[:8], "--path", "events.jsonl:", "--reason", "all of it")
     assert len(one.git("show", f"{REF}~1:events.jsonl").splitlines()) == 1
 
 
 def test_a_reason_that_says_the_value_is_refused(hub: Hub) -> None:
     one = hub.clone("one")
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     before = tip(one)
     words = ("redact", leaked[:8], "--path", PLACE, "--reason", f"{SECRET} leaked")
     hub.ledger("-C", str(one.path), *words, code=1)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from conftest import Repo
@@ -13,22 +10,12 @@ from share.clones import REF, Hub, tip
 
 pytestmark = pytest.mark.slow
 
-HOOKS = Path(__file__).resolve().parents[2] / "hooks"
-PROGRAM = Path(sys.executable).with_name("ledger")
-
 
 @pytest.fixture(params=["update", pytest.param("pre-receive", marks=pytest.mark.slow)])
 def guarded(hub: Hub, request: pytest.FixtureRequest) -> Hub:
     """With one of the hooks, and ledger on the server."""
-    _install(hub, request.param)
-    hub.repo.git("config", "ledger.serverCheck", str(PROGRAM))
+    hub.guard(request.param)
     return hub
-
-
-def _install(hub: Hub, name: str) -> None:
-    folder = hub.repo.path / "hooks"
-    folder.mkdir(exist_ok=True)
-    shutil.copy(HOOKS / name, folder / name)
 
 
 def _refused(clone: Repo, *words: str) -> str:
@@ -121,8 +108,7 @@ DAMAGED: dict[str, tuple[dict[str, str | None], str]] = {
     ],
 )
 def test_records_are_whole_and_small(hub: Hub, changes: dict[str, str | None], said: str) -> None:
-    _install(hub, "pre-receive")
-    hub.repo.git("config", "ledger.serverCheck", str(PROGRAM))
+    hub.guard("pre-receive")
     one = hub.clone("one")
     hub.record(one)
     bad = _commit(one, _tree(one, changes))
@@ -135,8 +121,7 @@ def test_records_are_whole_and_small(hub: Hub, changes: dict[str, str | None], s
 
 @pytest.mark.slow
 def test_a_symlink_and_a_merge_are_no_runs(hub: Hub) -> None:
-    _install(hub, "pre-receive")
-    hub.repo.git("config", "ledger.serverCheck", str(PROGRAM))
+    hub.guard("pre-receive")
     one = hub.clone("one")
     hub.record(one)
     link = _commit(one, _tree(one, {"events.jsonl": "/etc/passwd"}, mode="120000"))
@@ -162,7 +147,7 @@ def test_a_record_that_breaks_its_schema_is_set_aside_and_the_others_arrive(guar
 def test_without_ledger_the_server_still_keeps_chains_append_only(
     hub: Hub, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _install(hub, name)
+    hub.install(name)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     one = hub.clone("one")
     hub.record(one)
@@ -176,7 +161,7 @@ def test_without_ledger_the_server_still_keeps_chains_append_only(
 
 
 def test_a_program_that_is_configured_and_absent_lets_nothing_in(hub: Hub) -> None:
-    _install(hub, "update")
+    hub.install("update")
     hub.repo.git("config", "ledger.serverCheck", "/nowhere/ledger")
     one = hub.clone("one")
     hub.record(one)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from typing import Any
 
 import pytest
 from conftest import Repo
 from share.clones import REF, Hub, tip
-from share.test_redact import _leak, _redact
-from share.test_server import PROGRAM, _install
-
-slow = pytest.mark.slow
+from share.leaks import leak, redact
 
 
 def _status(hub: Hub, repo: Repo) -> str:
@@ -33,9 +31,9 @@ def _problems(hub: Hub, repo: Repo, code: int) -> list[str]:
 def test_a_chain_that_is_to_be_replaced_and_one_that_was(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     hub.push(one)
-    _redact(hub, one, leaked)
+    redact(hub, one, leaked)
     hub.record(one)
     text = _status(hub, one)
     assert "origin: 1 not published (ledger push), what was taken out of main is still there" in text
@@ -64,22 +62,20 @@ def test_a_ref_that_is_no_chain_is_told_with_what_to_do(hub: Hub) -> None:
     assert tip(one) == tip(hub.repo)
 
 
-@slow
+@pytest.mark.slow
 def test_a_push_that_fails_in_order_leaves_nothing_unfinished(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
     one.git("remote", "set-url", "origin", f"file://{hub.folder}/nowhere.git")
     hub.ledger("-C", str(one.path), "push", code=4)
     words = ("import os, sys; from ledger.cli.main import run; sys.exit(run(sys.argv[1:]))", "push")
-    failed = subprocess.run(
-        [PROGRAM.parent / "python", "-c", *words], cwd=one.path, capture_output=True, check=False
-    )
+    failed = subprocess.run([sys.executable, "-c", *words], cwd=one.path, capture_output=True, check=False)
     assert failed.returncode == 4
     assert _problems(hub, one, 0) == []
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("gone", [False, pytest.param(True, marks=slow)])
+@pytest.mark.parametrize("gone", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_rewound_remote_is_told_until_it_is_mended(hub: Hub, gone: bool) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -105,7 +101,7 @@ def test_a_rewound_remote_is_told_until_it_is_mended(hub: Hub, gone: bool) -> No
     assert _problems(hub, one, 0) == []
 
 
-@slow
+@pytest.mark.slow
 def test_plain_fetches_are_no_rewinding(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)
@@ -137,7 +133,7 @@ def test_before_the_first_push(hub: Hub) -> None:
     assert hub.ledger.json("-C", str(one.path), "status")["remote"]["shared"] is False
 
 
-@slow
+@pytest.mark.slow
 def test_a_quarantine_does_not_spoil_a_pull_and_links_are_counted(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.hook(
@@ -157,14 +153,13 @@ def test_a_quarantine_does_not_spoil_a_pull_and_links_are_counted(hub: Hub) -> N
     assert hub.ledger("-C", str(one.path), "pull").startswith("origin: 1 link of commits new here\n")
 
 
-@slow
+@pytest.mark.slow
 def test_an_owner_who_has_to_allow_it_is_not_asked_again(hub: Hub) -> None:
-    _install(hub, "update")
-    hub.repo.git("config", "ledger.serverCheck", str(PROGRAM))
+    hub.guard("update")
     one = hub.clone("one")
-    leaked = _leak(hub, one)
+    leaked = leak(hub, one)
     hub.push(one)
-    _redact(hub, one, leaked)
+    redact(hub, one, leaked)
     hub.ledger("-C", str(one.path), "push", "--redacted", code=1)
     assert "ledger.allowRedaction" in hub.ledger.err
     assert "its owner has to allow it" in hub.ledger.err
