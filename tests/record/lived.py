@@ -67,3 +67,23 @@ def program(repo: Repo, text: str, **env: str) -> subprocess.CompletedProcess[st
         check=False,
         env={**os.environ, **env},
     )
+
+
+_FORKED = """
+with ledger.start() as run:
+    {parent}
+    child = os.fork()
+    if not child:
+        {child}
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    {parent}
+print(code, run.id)
+"""
+
+
+def forked(repo: Repo, *, parent: str, child: str) -> tuple[int, str]:
+    """A run whose process forks, and says `parent` before and after that: the child's exit code, the run's id."""
+    done = program(repo, _FORKED.format(parent=parent, child=child))
+    assert done.returncode == 0, done.stderr
+    code, run = done.stdout.split()
+    return int(code), run

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Ledger, Repo
-from record.lived import points, program
+from record.lived import forked, points
 
 from ledger import Run, start
 from ledger.errors import GateError, InputError
@@ -184,16 +184,10 @@ def test_a_finished_run_keeps_nothing_of_what_it_is_told(run: Run, ledger: Ledge
 
 @pytest.mark.slow
 def test_a_forked_child_logs_nowhere_on_the_short_way_too(repo: Repo, ledger: Ledger) -> None:
-    done = program(
+    code, run = forked(
         repo,
-        "with ledger.start() as run:\n"
-        "    for step in range(3): run.log({'loss': 0.5}, step=step)\n"
-        "    child = os.fork()\n"
-        "    if not child:\n"
-        "        for step in range(20_000): run.log({'loss': 1.0}, step=step)\n"
-        "        os._exit(run.inert)\n"
-        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), run.id)\n",
+        parent="for step in range(3): run.log({'loss': 0.5}, step=step)",
+        child="for step in range(20_000): run.log({'loss': 1.0}, step=step)\n        os._exit(run.inert)",
     )
-    inert, name = done.stdout.split()
-    assert inert == "1", done.stderr
-    assert points(ledger, name) == [("loss", step, 0.5) for step in range(3)]
+    assert code == 1
+    assert points(ledger, run) == [("loss", step, 0.5) for step in range(3)]
