@@ -13,8 +13,6 @@ import pytest
 from conftest import Ledger, Repo
 from share.clones import Hub
 
-slow = pytest.mark.slow
-
 RECORD = """#!/bin/sh
 env | grep '^GIT_' | sort >> {out}.env
 {python} -m ledger record -q -m f1=0.5 --experiment hook >> {out} 2>> {out}.err </dev/null || echo failed >> {out}.err
@@ -89,7 +87,7 @@ def installed(repo: Repo, name: str, out: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "linked"),
     [
-        pytest.param(name, linked, marks=() if (name, linked) in EVERYDAY else slow)
+        pytest.param(name, linked, marks=() if (name, linked) in EVERYDAY else pytest.mark.slow)
         for name in HOOKS
         for linked in (False, True)
     ],
@@ -127,7 +125,7 @@ SERVER = ("update", "pre-receive", "post-receive", "post-update")
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "name", [pytest.param(one, marks=() if one == "pre-receive" else slow) for one in SERVER]
+    "name", [pytest.param(one, marks=() if one == "pre-receive" else pytest.mark.slow) for one in SERVER]
 )
 def test_a_server_that_records_what_is_pushed(hub: Hub, tmp_path: Path, name: str) -> None:
     """Inside git's quarantine objects of others are not written, and refs may not move: the run waits, and is kept."""

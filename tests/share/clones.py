@@ -65,6 +65,11 @@ class Hub:
         path.write_text("#!/bin/sh\n" + text, encoding="utf-8")
         path.chmod(0o755)
 
+    def refuse(self, word: str, file: str = "run.json") -> None:
+        """Let in no push whose last record has this word in a file."""
+        look = f"git show $new:{file} 2>&1 | grep -q {word}"
+        self.hook("pre-receive", f"while read old new ref; do {look} && exit 1; done; exit 0\n")
+
     def install(self, name: str) -> None:
         """One of the hooks that ship."""
         folder = self.repo.path / "hooks"
@@ -98,6 +103,11 @@ def exists(repo: Repo, ref: str) -> bool:
 
 def tip(repo: Repo, ref: str = REF) -> str:
     return repo.git("rev-parse", ref)
+
+
+def boxes(repo: Repo) -> list[str]:
+    """Inboxes that stand there."""
+    return repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/inbox/").split()
 
 
 def listed(hub: Hub, repo: Repo) -> Counter[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Repo
-from share.clones import REF, Hub, listed, runs
+from share.clones import REF, Hub, boxes, listed, runs
 
 import ledger as api
 from ledger.store.verify.records import records
@@ -22,10 +22,6 @@ next=$(git rev-list --reverse $(git rev-parse {REF})..{RIVAL} | head -n 1)
 git update-ref {REF} $next
 """
 """The rival's next run comes in between, each time that anybody pushes to the chain."""
-
-
-def boxes(repo: Repo) -> list[str]:
-    return repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/inbox/").split()
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from ledger import resources
 from ledger.share import git_releases
 from ledger.share.git_releases import FIXES, lacking, parsed
 
-slow = pytest.mark.slow
-
 
 def _found(hub: Hub, repo: Repo, code: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(hub.ledger("-C", str(repo.path), "doctor", "--json", code=code))[
@@ -37,21 +35,22 @@ def sound_git(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git_releases, "FIXES", ())
 
 
+DANGERS = [
+    ("remote.origin.fetch", "+refs/*:refs/*", "fetch-overwrites-runs"),
+    ("remote.origin.fetch", "+refs/runs/main:refs/runs/main", "fetch-overwrites-runs"),
+    ("remote.origin.fetch", "refs/runs/*:refs/runs/*", "fetch-overwrites-runs"),
+    ("remote.origin.push", "+refs/runs/*:refs/runs/*", "push-overwrites-runs"),
+    ("remote.origin.push", ":refs/runs/main", "push-overwrites-runs"),
+    ("remote.origin.mirror", "true", "push-mirrors"),
+    ("gc.pruneExpire", "now", "prunes-at-once"),
+    ("ledger.pushCode", "perhaps", "push-code"),
+]
+
+
 @pytest.mark.usefixtures("sound_git")
 @pytest.mark.parametrize(
     ("key", "value", "code"),
-    [
-        ("remote.origin.fetch", "+refs/*:refs/*", "fetch-overwrites-runs"),
-        pytest.param(
-            "remote.origin.fetch", "+refs/runs/main:refs/runs/main", "fetch-overwrites-runs", marks=slow
-        ),
-        pytest.param("remote.origin.fetch", "refs/runs/*:refs/runs/*", "fetch-overwrites-runs", marks=slow),
-        pytest.param("remote.origin.push", "+refs/runs/*:refs/runs/*", "push-overwrites-runs", marks=slow),
-        pytest.param("remote.origin.push", ":refs/runs/main", "push-overwrites-runs", marks=slow),
-        pytest.param("remote.origin.mirror", "true", "push-mirrors", marks=slow),
-        pytest.param("gc.pruneExpire", "now", "prunes-at-once", marks=slow),
-        pytest.param("ledger.pushCode", "perhaps", "push-code", marks=slow),
-    ],
+    [DANGERS[0], *(pytest.param(*danger, marks=pytest.mark.slow) for danger in DANGERS[1:])],
 )
 def test_settings_that_endanger_runs(hub: Hub, key: str, value: str, code: str) -> None:
     one = hub.clone("one")
@@ -62,7 +61,7 @@ def test_settings_that_endanger_runs(hub: Hub, key: str, value: str, code: str) 
     assert code in hub.ledger("-C", str(one.path), "doctor", code=1)
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.usefixtures("sound_git")
 def test_settings_that_are_meant_to_be_are_no_danger(hub: Hub) -> None:
     one = hub.clone("one")
@@ -73,7 +72,7 @@ def test_settings_that_are_meant_to_be_are_no_danger(hub: Hub) -> None:
     assert _codes(hub, one, 0) == []
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.usefixtures("sound_git")
 def test_the_hint_for_a_dangerous_refspec_mends_it(hub: Hub) -> None:
     one = hub.clone("one")
@@ -86,7 +85,7 @@ def test_the_hint_for_a_dangerous_refspec_mends_it(hub: Hub) -> None:
     assert "+refs/heads/*:refs/remotes/origin/*" in one.git("config", "--get-all", "remote.origin.fetch")
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.usefixtures("sound_git")
 def test_what_dead_processes_left(hub: Hub) -> None:
     one = hub.clone("one")
@@ -106,7 +105,7 @@ def test_what_dead_processes_left(hub: Hub) -> None:
     assert _codes(hub, one, 1) == ["no-chain"]
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.usefixtures("sound_git")
 def test_more_loose_objects_than_git_likes(hub: Hub) -> None:
     one = hub.clone("one")
@@ -121,16 +120,13 @@ def test_more_loose_objects_than_git_likes(hub: Hub) -> None:
     assert _codes(hub, one, 0) == []
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.usefixtures("sound_git")
 def test_sealed_files_and_refused_records_that_wait(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
     hub.ledger("-C", str(one.path), "hooks", "install")
-    hub.hook(
-        "pre-receive",
-        "while read old new ref; do git show $new:run.json | grep -q poison && exit 1; done; exit 0\n",
-    )
+    hub.refuse("poison")
     hub.record(one, "--name", "poison")
     hub.push(one, code=1)
     assert _codes(hub, one, 1) == ["quarantine"]
@@ -165,7 +161,7 @@ def test_a_clone_whose_rewritten_commits_nobody_notes(hub: Hub) -> None:
     assert _codes(hub, one, 1) == ["hook-not-called"]
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.usefixtures("sound_git")
 def test_hooks_are_looked_for_where_git_looks(hub: Hub) -> None:
     one = hub.clone("one")
@@ -184,7 +180,7 @@ def test_hooks_are_looked_for_where_git_looks(hub: Hub) -> None:
     assert _codes(hub, one, 0) == []
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.usefixtures("sound_git")
 def test_a_bare_repository_that_lets_anybody_rewrite_runs(hub: Hub) -> None:
     one = hub.clone("one")
@@ -234,7 +230,7 @@ def test_what_a_distribution_mended_is_not_held_against_its_git() -> None:
     assert parsed("git version unknown") is None
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("version", "codes", "code"),
     [

@@ -1,12 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Repo
-from share.clones import REF, Hub, listed, runs
-
-
-def _boxes(repo: Repo) -> list[str]:
-    return repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/inbox/").split()
+from share.clones import REF, Hub, boxes, listed, runs
 
 
 def test_a_shallow_clone_sends_to_its_inbox_and_the_next_push_folds_it_in(hub: Hub) -> None:
@@ -18,7 +13,7 @@ def test_a_shallow_clone_sends_to_its_inbox_and_the_next_push_folds_it_in(hub: H
 
     done = hub.push(job)["experiments"][0]
     assert (done["sent"], done["inbox"], done["waiting"]) == (1, True, 0)
-    (ref,) = _boxes(hub.repo)
+    (ref,) = boxes(hub.repo)
     assert ref.endswith(".main")
     assert hub.runs(ref) == [second]
     assert hub.runs() == [first]
@@ -30,9 +25,9 @@ def test_a_shallow_clone_sends_to_its_inbox_and_the_next_push_folds_it_in(hub: H
     third = hub.record(one)
     assert hub.push(one)["experiments"][0]["folded"] == 1
     assert sorted(hub.runs()) == sorted([first, second, third])
-    assert _boxes(hub.repo) == []
+    assert boxes(hub.repo) == []
     hub.fetch(one)
-    assert _boxes(one) == []
+    assert boxes(one) == []
     assert listed(hub, one) == dict.fromkeys((first, second, third), 1)
 
 
@@ -62,7 +57,7 @@ def test_the_first_runs_of_all_need_no_inbox(hub: Hub) -> None:
     second = hub.record(job)
     hub.push(job)
     assert hub.runs() == [run, second]
-    assert _boxes(hub.repo) == []
+    assert boxes(hub.repo) == []
 
 
 @pytest.mark.slow
@@ -75,7 +70,7 @@ def test_a_full_clone_may_ask_for_its_inbox(hub: Hub) -> None:
     hub.push(other)
     assert sorted(hub.runs()) == sorted([first, second])
     hub.pull(one)
-    assert _boxes(hub.repo) == []
+    assert boxes(hub.repo) == []
     assert runs(one) == runs(other) == hub.runs(REF)
 
 
@@ -86,5 +81,5 @@ def test_names_that_no_ledger_made_are_left_alone(hub: Hub) -> None:
     hub.push(one)
     hub.repo.git("update-ref", "refs/ledger/inbox/strange", REF)
     hub.push(one)
-    assert _boxes(one) == []
-    assert _boxes(hub.repo) == ["refs/ledger/inbox/strange"]
+    assert boxes(one) == []
+    assert boxes(hub.repo) == ["refs/ledger/inbox/strange"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Repo
-from share.clones import Hub, exists, listed, runs
+from share.clones import Hub, boxes, exists, listed, runs
 from share.leaks import SECRET, leak, redact
 
 import ledger as api
@@ -36,10 +36,6 @@ def assert_clean(repo: Repo) -> None:
     assert files(repo) == []
 
 
-def _boxes(repo: Repo) -> list[str]:
-    return repo.git("for-each-ref", "--format=%(refname)", "refs/ledger/inbox/").split()
-
-
 @pytest.mark.long
 def test_a_value_in_an_inbox_only(hub: Hub) -> None:
     one, stale = hub.clone("one"), hub.clone("stale")
@@ -64,7 +60,7 @@ def test_a_value_in_an_inbox_only(hub: Hub) -> None:
 
     hub.push(one, "--redacted")
     assert_clean(hub.repo)
-    assert _boxes(hub.repo) == _boxes(one) == []
+    assert boxes(hub.repo) == boxes(one) == []
     assert leaked in hub.runs()
     for clone in (stale, job):
         hub.push(clone)
@@ -110,7 +106,7 @@ def test_an_inbox_of_a_clone_that_lost_every_race(hub: Hub) -> None:
     hub.fetch(other)
     hub.pull(other)
     redact(hub, other, leaked)
-    assert [ref for ref in _boxes(other) if SECRET in other.git("log", "-p", ref)] == []
+    assert [ref for ref in boxes(other) if SECRET in other.git("log", "-p", ref)] == []
     hub.push(other, "--redacted")
     assert_clean(hub.repo)
     assert_clean(other)
@@ -164,10 +160,7 @@ def test_a_run_that_goes_on_is_named_and_what_it_brings_is_taken_out(hub: Hub) -
 @pytest.mark.slow
 def test_quarantine_refused_files_and_those_that_wait(hub: Hub) -> None:
     one = hub.clone("one")
-    hub.hook(
-        "pre-receive",
-        "while read old new ref; do git show $new:params.json | grep -q pass && exit 1; done; exit 0\n",
-    )
+    hub.refuse("pass", "params.json")
     hub.record(one)
     leaked = leak(hub, one)
     hub.push(one, code=1)

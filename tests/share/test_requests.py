@@ -8,8 +8,6 @@ import pytest
 from conftest import Repo
 from share.clones import Hub, tip
 
-slow = pytest.mark.slow
-
 
 def _change(repo: Repo, *numbers: int) -> str:
     """A file of 20 lines, with some of them changed."""
@@ -51,7 +49,7 @@ def requests_of(repo: Repo) -> list[str]:
     ("ref", "subject"),
     [
         ("refs/pull/7/head", "Better model (#7)"),
-        pytest.param("refs/merge-requests/7/head", "Better model (!7)", marks=slow),
+        pytest.param("refs/merge-requests/7/head", "Better model (!7)", marks=pytest.mark.slow),
     ],
 )
 def test_a_pull_brings_the_head_of_what_was_squashed(hub: Hub, ref: str, subject: str) -> None:
@@ -68,7 +66,7 @@ def test_a_pull_brings_the_head_of_what_was_squashed(hub: Hub, ref: str, subject
     assert hub.ledger.json("-C", str(reader.path), "verify")["faults"] == []
 
 
-@slow
+@pytest.mark.slow
 def test_nothing_is_fetched_where_nobody_needs_it(hub: Hub) -> None:
     merged(hub)
     off = hub.clone("off")
@@ -92,7 +90,7 @@ def test_nothing_is_fetched_where_nobody_needs_it(hub: Hub) -> None:
     assert hub.pull(branched)["requests"] == 0, "all runs are on branches"
 
 
-@slow
+@pytest.mark.slow
 def test_a_remote_without_any_is_asked_once_until_a_ref_moves(hub: Hub, tmp_path: Path) -> None:
     merged(hub)
     hub.repo.git("update-ref", "-d", "refs/pull/7/head")
@@ -110,7 +108,7 @@ def test_a_remote_without_any_is_asked_once_until_a_ref_moves(hub: Hub, tmp_path
     assert len(count.read_text().split()) == 4
 
 
-@slow
+@pytest.mark.slow
 def test_so_many_at_once_and_only_those_that_were_merged(hub: Hub) -> None:
     merged(hub)
     one = Repo(hub.folder / "one")
@@ -126,7 +124,7 @@ def test_so_many_at_once_and_only_those_that_were_merged(hub: Hub) -> None:
     assert not any(ref.endswith("/1125") for ref in requests_of(reader))
 
 
-@slow
+@pytest.mark.slow
 def test_a_remote_of_runs_alone_has_no_requests(hub: Hub) -> None:
     made = merged(hub)
     runs = Repo(hub.folder / "runs.git")
