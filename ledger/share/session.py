@@ -51,16 +51,19 @@ class Session:
         return (self.held.descriptor,)
 
     def move(self, updates: Sequence[RefUpdate], reason: str) -> None:
-        """All or none, by compare-and-swap. A lock file that a killed sync left is removed first."""
+        """All or none, by compare-and-swap, durable on return. A lock file that a killed sync left is removed first.
+
+        What is lost of them in a power cut before that is what was not moved: the remote still shows it.
+        """
         if not updates:
             return None
         for _ in updates:
             try:
-                return refs.update(self.repository, updates, reason=reason, keep=self.keep)
+                return refs.update_together(self.repository, updates, reason=reason, keep=self.keep)
             except LockedError as error:
                 if not self.unlocked(error):
                     raise
-        return refs.update(self.repository, updates, reason=reason, keep=self.keep)
+        return refs.update_together(self.repository, updates, reason=reason, keep=self.keep)
 
     def unlocked(self, error: LockedError) -> bool:
         """Remove a lock file that a killed sync left; whether it was one."""

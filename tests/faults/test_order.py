@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,15 +54,16 @@ def _calls(trace: str) -> Iterator[Call]:
             yield Call(name, whole)
 
 
-def _traced(repo: Repo, tmp_path: Path) -> tuple[list[Call], str]:
+def _traced(repo: Repo, tmp_path: Path, *argv: str) -> tuple[list[Call], str]:
     if subprocess.run(
         ["strace", "-qq", "-o", os.devnull, "true"], check=False, capture_output=True
     ).returncode:
         pytest.skip("strace may not trace here")
     trace, output = tmp_path / "trace", tmp_path / "output"
-    words = ["strace", "-f", "-y", "-s", "200", "-e", f"trace={_CALLS}", "-o", str(trace), *LEDGER]
+    words = ["strace", "-f", "-y", "-s", "200", "-e", f"trace={_CALLS}", "-o", str(trace)]
+    recording = (*LEDGER, "record", "-q", "-m", "f1=0.5")
     with output.open("wb") as stdout:
-        subprocess.run([*words, "record", "-q", "-m", "f1=0.5"], cwd=repo.path, stdout=stdout, check=True)
+        subprocess.run([*words, *(argv or recording)], cwd=repo.path, stdout=stdout, check=True)
     return list(_calls(trace.read_text(errors="replace"))), output.read_text().strip()
 
 
@@ -154,3 +157,40 @@ def test_an_amount_of_writes_that_is_known(repo: Repo, tmp_path: Path) -> None:
     }
     assert sum(map(len, kinds.values())) == len(synced), synced
     say(f"{len(synced)} fsyncs for one record")
+
+
+_TOGETHER = """
+import os, pathlib, sys
+from ledger.git import refs
+from ledger.git.process import discover
+tip = sys.argv[1]
+found = discover(pathlib.Path.cwd(), os.environ)
+updates = [refs.RefUpdate(ref=f"refs/ledger/pins/origin/x{n}", new=tip, old=None) for n in range(40)]
+refs.update_together(found, updates, reason="test")
+print("durable")
+"""
+
+
+def test_many_refs_are_written_out_before_they_are_named_and_flushed_before_they_are_relied_on(
+    repo: Repo, tmp_path: Path
+) -> None:
+    tip = repo.git("rev-parse", "HEAD")
+    calls, said = _traced(repo, tmp_path, sys.executable, "-c", _TOGETHER, tip)
+    assert said == "durable"
+    folder = str(repo.path / ".git/refs/ledger/pins/origin")
+    named = 0
+    for number in range(40):
+        lock = f"{folder}/x{number}.lock"
+        out = _first(calls, "writing out", partial(_touches, "sync_file_range", lock))
+        name = _first(calls, "name", partial(_touches, "rename", lock))
+        assert out < name
+        named = max(named, name)
+    flushed = _first(calls, "fsync of the folder", lambda call: _is_sync(call, folder))
+    told = _first(calls, "word", lambda call: call.name == "write" and '"durable' in call.text)
+    assert named < flushed < told
+    synced = sum(call.name in {"fsync", "fdatasync"} for call in calls)
+    say(f"40 refs, {synced} fsyncs")
+
+
+def _touches(name: str, path: str, call: Call) -> bool:
+    return call.name == name and call.paths()[0] == path

@@ -49,6 +49,20 @@ def test_one_that_moved_stops_all(repo: Repo) -> None:
     assert repo.git("for-each-ref", "refs/ledger") == ""
 
 
+def test_many_that_are_flushed_together_are_all_or_none_too(repo: Repo) -> None:
+    head = repo.git("rev-parse", "HEAD")
+    updates = [RefUpdate(ref=f"refs/ledger/pins/origin/x{n}", new=head, old=None) for n in range(40)]
+    refs.update_together(repository(repo), updates, reason="test")
+    assert len(repo.git("for-each-ref", "refs/ledger/pins").splitlines()) == 40
+    assert repo.git("reflog", "--format=%H %gs", "refs/ledger/pins/origin/x39") == f"{head} test"
+    gone = [RefUpdate(ref=item.ref, new="0" * 40, old=head) for item in updates]
+    with pytest.raises(RefMovedError):
+        refs.update_together(repository(repo), [*gone[1:], updates[0]], reason="test")
+    assert len(repo.git("for-each-ref", "refs/ledger/pins").splitlines()) == 40
+    refs.update_together(repository(repo), gone, reason="test")
+    assert repo.git("for-each-ref", "refs/ledger/pins") == ""
+
+
 def test_packed_refs_count_too(repo: Repo) -> None:
     head = repo.git("rev-parse", "HEAD")
     set_ref(repo, "refs/runs/x", head, None)
