@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from json.encoder import encode_basestring
 from typing import Any
@@ -172,26 +173,65 @@ def loads(
 
 
 def exact(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
-    """The value whose canonical bytes these are: what `loads` reads and `dumps` writes again, in half the time.
+    """The value whose canonical bytes these are: what `loads` reads and `dumps` writes again, in a quarter of the time.
 
     A key that stands twice, or a number that overflows, would be written otherwise, so nobody looks for them.
     Raises ValueError or RecursionError for all other bytes; `loads` says what is wrong with them.
     """
     if len(data) > max_bytes:
         raise ValueError("too large")
+    if not (_EXPONENT.search(data) or _ZEROS.search(data)):
+        with suppress(ValueError):
+            return _again(data, max_depth, sort=True)
     text = data.decode("utf-8")
     value, _ = _EXACT.raw_decode(text)
-    if text.count("{") + text.count("[") > max_depth and deeper(value, max_depth):
+    if _is_deep(value, text.count("{") + text.count("["), max_depth):
         raise ValueError("too deep")
     if _pretty(value, "\n") + "\n" != text:
         raise ValueError("not canonical")
     return value
 
 
+_EXPONENT = re.compile(rb"e-?\d+,?\n")
+_ZEROS = re.compile(rb"\.0(?:000|(?<=\d{17}\.0))")
+"""In numbers that orjson writes in another form than Python, which writes 1e-05 and 1e+16."""
+
+
+def plain(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
+    """What `loads` reads, of a document that is laid out as `dumps` does, its keys in any order; for many of them.
+
+    Raises ValueError for all others, with which nothing need be wrong.
+    """
+    if len(data) > max_bytes:
+        raise ValueError("too large")
+    return _again(data, max_depth, sort=False)
+
+
+def _again(data: bytes, max_depth: int, *, sort: bool) -> Any:
+    """A value that is written as the same bytes again: so no key stands twice, and no number has lost anything."""
+    import orjson
+
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | (orjson.OPT_SORT_KEYS if sort else 0)
+    value = orjson.loads(data)
+    if len(data) > 2 * max_depth and _is_deep(value, data.count(b"{") + data.count(b"["), max_depth):
+        raise ValueError("too deep")
+    try:
+        same = orjson.dumps(value, option=options) == data
+    except orjson.JSONEncodeError as error:  # nested deeper than it writes
+        raise ValueError(str(error)) from error
+    if not same:
+        raise ValueError("another layout")
+    return value
+
+
+def _is_deep(value: object, brackets: int, limit: int) -> bool:
+    return brackets > limit and deeper(value, limit)
+
+
 def _quickly(text: str, bare_non_finite: bool, max_depth: int) -> Any:  # noqa: FBT001 - a key of the cache
     """The same document; ValueError or RecursionError where anything is wrong with it, without words for it."""
     value = _quick_decoder(bare_non_finite).decode(text)
-    if text.count("{") + text.count("[") > max_depth and deeper(value, max_depth):
+    if _is_deep(value, text.count("{") + text.count("["), max_depth):
         raise ValueError("too deep")
     return value
 

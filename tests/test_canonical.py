@@ -143,6 +143,46 @@ def test_exact_bytes_are_those_that_are_read_strictly_and_written_again(
     _same_verdict(data[:at] + put + data[at + len(put) :])
 
 
+@given(
+    st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["{:r}", "{:.17g}", "{:e}", "{:.25f}"])
+)
+def test_exact_numbers_are_those_that_python_writes(number: float, form: str) -> None:
+    said = repr(number) if form == "{:r}" else form.format(number)
+    for text in {said, said.rstrip("0"), said.replace("e-0", "e-").replace("e+", "e"), f"{said}.0"}:
+        _same_verdict(f'{{\n  "a": {text}\n}}\n'.encode())
+        _same_verdict(f"[\n  {text},\n  {text}\n]\n".encode())
+
+
+@pytest.mark.parametrize("text", _TEXTS, ids=range(len(_TEXTS)))
+def test_a_plain_document_is_read_as_any_other(text: str) -> None:
+    _plain_or_not(text.encode())
+
+
+@given(st.dictionaries(_keys, _values, max_size=6), st.integers(0), st.binary(max_size=2))
+def test_plain_documents_have_their_keys_in_any_order(value: dict[str, Any], at: int, put: bytes) -> None:
+    data = f"{json.dumps(value, indent=2, ensure_ascii=False)}\n".encode()
+    _plain_or_not(data)
+    at %= len(data)
+    _plain_or_not(data[:at] + put + data[at:])
+    names = {f"{key}{i}": i for i, key in enumerate(sorted(value, reverse=True))}
+    assert canonical.plain(f"{json.dumps(names, indent=2, ensure_ascii=False)}\n".encode()) == names
+
+
+def test_a_plain_document_has_limits() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        canonical.plain(b"[]\n", max_bytes=2)
+    with pytest.raises(ValueError, match="too deep"):
+        canonical.plain(b'{\n  "a": {\n    "b": []\n  }\n}\n', max_depth=2)
+
+
+def _plain_or_not(data: bytes) -> None:
+    try:
+        found = canonical.plain(data)
+    except ValueError:
+        return
+    assert repr(found) == repr(canonical.loads(data, what="x"))
+
+
 def _same_verdict(data: bytes) -> None:
     try:
         value = canonical.loads(data, what="x")

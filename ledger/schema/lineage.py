@@ -18,6 +18,7 @@ from ledger.schema.differences import differences
 from ledger.schema.document import Schema
 from ledger.schema.native import Recorded, native
 from ledger.schema.plan import Plan
+from ledger.uncollected import uncollected
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
@@ -57,7 +58,8 @@ class Lineage:
         """All edges. What works on them is imported here: a project without migrations starts without it."""
         from ledger.schema.graph import Graph, in_order
 
-        return Graph(in_order(self._given))
+        with uncollected():
+            return Graph(in_order(self._given))
 
     @property
     def migrations(self) -> tuple[Migration, ...]:

@@ -21,6 +21,7 @@ from ledger.schema.migration_id import FORMAT, MAX_BYTES
 from ledger.schema.operations import Conversion
 from ledger.schema.quick_reader import QuickReader
 from ledger.schema.units import Unit
+from ledger.uncollected import uncollected
 
 __all__ = ["MAX_BYTES", "Loaded", "Migration", "MigrationError", "draft", "load", "parse"]
 
@@ -32,11 +33,12 @@ def load(files: Mapping[str, bytes], *, custom_units: Mapping[str, Unit] = _NO_U
     reader = QuickReader(_conversions(custom_units))
     migrations: list[Migration] = []
     faults: list[Finding] = []
-    for what, data in sorted(files.items()):
-        try:
-            migrations.append(_read(data, what, reader))
-        except MigrationError as error:
-            faults.extend(error.findings)
+    with uncollected():
+        for what, data in sorted(files.items()):
+            try:
+                migrations.append(_read(data, what, reader))
+            except MigrationError as error:
+                faults.extend(error.findings)
     return Loaded(migrations=tuple(migrations), faults=tuple(faults))
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple, cast
 
@@ -85,7 +87,7 @@ class QuickReader:
     def __init__(self, conversion: Conversion) -> None:
         self.conversion = conversion
         self._known: dict[str, _Known] = {}
-        self._shapes: dict[str, _Shape] = {}
+        self._shapes: dict[bytes, _Shape] = {}
         self._patterns: dict[tuple[object, ...], _Pattern] = {}
 
     def read(self, data: bytes, what: str) -> Migration | None:
@@ -93,7 +95,7 @@ class QuickReader:
         if len(data) > MAX_BYTES or b"\\u" in data:  # half a character can be written as an escape
             return None
         try:
-            return self._migration(canonical.loads(data, what=what, max_depth=len(data)), what)
+            return self._migration(_body(data, what), what)
         except (*_SURPRISES, RecursionError):
             return None
 
@@ -133,7 +135,7 @@ class QuickReader:
     def _proven(self, did: str, fields: Mapping[str, Any]) -> _Known:
         rest = dict(fields)
         name = rest.pop("name")
-        key = repr(rest)
+        key = marshal.dumps(rest, 2)  # which tells 1 from 1.0 and from true
         shape = self._shapes.get(key)
         if shape is None:
             shape = self._shapes[key] = _shape(rest, len(self._shapes))
@@ -188,6 +190,12 @@ class QuickReader:
         edge = OPERATIONS[words["op"]].lower(Operation(words, before, after, self.conversion))
         said = lowered(words, edge)
         return edge, by_target(said), _encode(said)
+
+
+def _body(data: bytes, what: str) -> Any:
+    with suppress(ValueError):
+        return canonical.plain(data, max_depth=len(data))
+    return canonical.loads(data, what=what, max_depth=len(data))
 
 
 def _sure(holds: object) -> None:

@@ -6,7 +6,6 @@ do they. Tasks see what memory held when the helpers were made, and answer in by
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -18,8 +17,8 @@ Work = Callable[[int], bytes]
 
 _MOST = 4
 """Helpers: whoever takes the answers has its own work, and five would wait for it."""
-_AHEAD = 4
-"""Tasks that a helper has at a time."""
+_AHEAD = 32
+"""Tasks that a helper has at a time: enough for as long as whoever takes the answers is at something else."""
 _AHEAD_BYTES = 64 << 20
 _WIDTH = 8
 
@@ -67,7 +66,6 @@ def _serve(work: Work, asked: int, answering: int, others: Sequence[int]) -> Non
     """Never returns. Whatever fails here is done again, and told, by the process that asked."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        gc.disable()
         for descriptor in others:
             os.close(descriptor)
         while head := os.read(asked, _WIDTH):

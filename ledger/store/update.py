@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +20,7 @@ from ledger.store.newer import newer
 from ledger.store.reading import Chunk, Tree, read_ahead
 from ledger.store.rows import Builder
 from ledger.store.segment import Segment
+from ledger.uncollected import uncollected
 
 if TYPE_CHECKING:
     from ledger.store.index import Told
@@ -98,24 +97,12 @@ class _Update:
     def _written(self, commits: Sequence[Commit], existing: Sequence[Segment], gone: set[str]) -> list[str]:
         """Stems of the segments that hold the records of commits."""
         stems = []
-        with _uncollected():
+        with uncollected():
             for builder in _built(self.repository, commits, existing, gone, self.told):
                 stem = new_id()
                 segment.write(builder, self.folder, stem)
                 stems.append(stem)
         return stems
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without looking for cycles: rows make none, and walking them again and again costs a fifth of an update."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _left(segments: Sequence[Segment], went: Sequence[str], gone: Collection[str]) -> dict[str, str]:
