@@ -174,9 +174,10 @@ class Ledger:
         assert "Traceback" not in self.err
         return out
 
-    def json(self, *words: str) -> Any:
+    def json(self, *words: str, code: int = 0) -> Any:
+        """The document that one command prints."""
         end = words.index("--") if "--" in words else len(words)
-        return json.loads(self(*words[:end], "--json", *words[end:]))
+        return json.loads(self(*words[:end], "--json", *words[end:], code=code))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Ledger, Repo
@@ -41,6 +42,16 @@ class Expected:
     path: str = ""
 
 
+def _metrics(repo: Repo) -> str:
+    """An object that is no commit."""
+    return repo.git("rev-parse", f"{REF}:metrics.json")
+
+
+def _log_entry(repo: Repo, ref: str, name: str, data: bytes) -> None:
+    made = repo.git("commit-tree", tree(repo, entries_of(repo, {name: data})), "-m", "x")
+    repo.git("update-ref", ref, made)
+
+
 def alias(repo: Repo) -> Expected:
     repo.git("symbolic-ref", "refs/runs/alias", REF)
     return Expected("another name for refs/runs/main", ref="refs/runs/alias", commit=False)
@@ -52,7 +63,7 @@ def hole(repo: Repo) -> Expected:
 
 
 def parent_of_another_kind(repo: Repo) -> Expected:
-    parent = repo.git("rev-parse", f"{REF}:metrics.json")
+    parent = _metrics(repo)
     body = repo.git("cat-file", "commit", REF).replace(repo.git("rev-parse", f"{REF}~1"), parent) + "\n"
     made = piped(repo, body.encode(), "hash-object", "-t", "commit", "-w", "--literally", "--stdin")
     # Not through git: it would not move a ref onto such a chain.
@@ -101,13 +112,12 @@ def edit_of_another_run(repo: Repo) -> Expected:
 
 
 def links_of_another_kind(repo: Repo) -> Expected:
-    repo.git("update-ref", LINKS, repo.git("rev-parse", f"{REF}:metrics.json"))
+    repo.git("update-ref", LINKS, _metrics(repo))
     return Expected("not a log of links: a blob", ref=LINKS)
 
 
 def links_with_another_file(repo: Repo) -> Expected:
-    made = repo.git("commit-tree", tree(repo, [("100644", "notes.txt", blob(repo, b"x"))]), "-m", "x")
-    repo.git("update-ref", LINKS, made)
+    _log_entry(repo, LINKS, "notes.txt", b"x")
     return Expected("'notes.txt' is no file of a link", ref=LINKS)
 
 
@@ -120,19 +130,18 @@ def links_with_a_hole(repo: Repo) -> Expected:
 
 
 def redactions_of_another_kind(repo: Repo) -> Expected:
-    repo.git("update-ref", REDACTIONS, repo.git("rev-parse", f"{REF}:metrics.json"))
+    repo.git("update-ref", REDACTIONS, _metrics(repo))
     return Expected("not a log of redactions: a blob", ref=REDACTIONS)
 
 
 def redaction_of_another_shape(repo: Repo) -> Expected:
-    made = repo.git("commit-tree", tree(repo, [("100644", "redaction.json", blob(repo, b"{}"))]), "-m", "x")
-    repo.git("update-ref", REDACTIONS, made)
+    _log_entry(repo, REDACTIONS, "redaction.json", b"{}")
     return Expected("not a redaction", ref=REDACTIONS, path="redaction.json")
 
 
 def pin_of_another_kind(repo: Repo) -> Expected:
     ref = "refs/ledger/pins/origin/main"
-    repo.git("update-ref", ref, repo.git("rev-parse", f"{REF}:metrics.json"))
+    repo.git("update-ref", ref, _metrics(repo))
     return Expected("not a chain of runs: a blob", ref=ref)
 
 
@@ -170,6 +179,11 @@ def changed_bytes(repo: Repo) -> Expected:
     return Expected("does not have its checksum", ref="", commit=False, path=".zip")
 
 
+def _faults(ledger: Ledger) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ledger.json("verify", code=1)["faults"]
+    return found
+
+
 KINDS: tuple[Callable[[Repo], Expected], ...] = (
     alias, hole, parent_of_another_kind, crowd, twins, torn_events, odd_events, merge, schema_without_its_trailer,
     edit_of_another_run, links_of_another_kind, links_with_another_file, links_with_a_hole, redactions_of_another_kind,
@@ -190,21 +204,15 @@ def test_it_is_named_with_its_place_and_hides_nothing(
         recorded(repo, metrics={"f1": value})
     recorded(repo, experiment="beside")
     expected = kind(repo)
-    code = ledger("verify", "--json", code=1)
-    told = json.loads(code)["faults"]
+    told = _faults(ledger)
     found = [one for one in told if expected.what in one["what"]]
     assert found, told
     assert found[0]["ref"] == expected.ref
     assert bool(found[0]["commit"]) is expected.commit
     assert found[0]["path"].endswith(expected.path)
     put(repo, tree(repo, entries_of(repo, {"x": b""})), ref="refs/runs/beside")
-    beside = [
-        one
-        for one in json.loads(ledger("verify", "--json", code=1))["faults"]
-        if one["ref"] == "refs/runs/beside"
-    ]
+    beside = [one for one in _faults(ledger) if one["ref"] == "refs/runs/beside"]
     assert beside, "one fault hides no other"
-    repo.git("update-ref", "-d", "refs/runs/beside")
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from conftest import Repo
 from store.plumbing import REF, workspace
@@ -21,16 +22,17 @@ def repository(repo: Repo) -> Repository:
     return workspace(repo).repository
 
 
-def sealed(number: int, *, slug: str = "main", code: tuple[str, ...] = ()) -> Sealed:
+def sealed(number: int, slug: str = "main", **given: Any) -> Sealed:
+    """A record of its own content; `given` are other fields."""
     return Sealed(
         record=f"{number:032x}",
         run=f"{number:032x}",
         slug=slug,
         author=Author(),
         seconds=1_700_000_000,
-        message=f"main: (finished)\n\nLedger-Run: {number:032x}\nLedger-Record: {number:032x}\n",
-        code=code,
-        files={"run.json": b"{}\n", "params.json": b"{}\n", "metrics.json": b"{}\n"},
+        message=f"{slug}: (finished)\n\nLedger-Run: {number:032x}\nLedger-Record: {number:032x}\n",
+        files={"run.json": b"{}\n", "params.json": b"{}\n", "metrics.json": b'{"n": %d}\n' % number},
+        **{"code": (), **given},
     )
 
 

@@ -8,33 +8,15 @@ from typing import Any
 
 import pytest
 from conftest import Repo
-from store.plumbing import blob, put, workspace
+from store.chains import chained, repository, sealed
+from store.plumbing import blob, put
 
 from ledger.git import refs
 from ledger.git.process import Repository
-from ledger.model import Author
 from ledger.store import chain
-from ledger.store.sealed import Sealed
 from ledger.store.spool import Spool
 
 pytestmark = pytest.mark.slow
-
-
-def repository(repo: Repo) -> Repository:
-    return workspace(repo).repository
-
-
-def sealed(number: int, slug: str, **given: Any) -> Sealed:
-    return Sealed(
-        record=f"{number:032x}",
-        run=f"{number:032x}",
-        slug=slug,
-        author=Author(),
-        seconds=1_700_000_000,
-        message=f"{slug}: (finished)\n\nLedger-Run: {number:032x}\nLedger-Record: {number:032x}\n",
-        files={"run.json": b"{}\n", "params.json": b"{}\n", "metrics.json": b"%d\n" % number},
-        **{"code": (), **given},
-    )
 
 
 def seal(repo: Repo, slugs: list[str], *, start: int = 1, **given: Any) -> None:
@@ -45,11 +27,6 @@ def seal(repo: Repo, slugs: list[str], *, start: int = 1, **given: Any) -> None:
 def tips(repo: Repo, prefix: str = "refs/runs/") -> dict[str, str]:
     found = repo.git("for-each-ref", "--format=%(refname:lstrip=-1) %(objectname)", prefix)
     return dict(line.split() for line in found.splitlines())
-
-
-def chained(repo: Repo, slug: str) -> list[str]:
-    form = "--format=%(trailers:key=Ledger-Record,valueonly,separator=%x20)"
-    return repo.git("log", form, f"refs/runs/{slug}").split()
 
 
 def git_processes(repo: Repo, traces: Path) -> int:
@@ -75,7 +52,7 @@ def test_as_many_git_processes_for_fifty_experiments_as_for_two(repo: Repo, tmp_
     seal(repo, slugs, start=200, code=later)
     assert git_processes(repo, tmp_path / "old") <= two + 2
     for number, slug in enumerate(slugs):
-        assert chained(repo, slug) == [f"{200 + number:032x}", f"{100 + number:032x}"]
+        assert chained(repo, f"refs/runs/{slug}") == [f"{200 + number:032x}", f"{100 + number:032x}"]
         assert repo.git("rev-parse", f"refs/ledger/code/{slug}^2") == later[0]
         assert (
             repo.git("reflog", "--format=%gs", f"refs/runs/{slug}").splitlines()
@@ -110,8 +87,8 @@ def test_refs_that_move_in_between_are_built_upon_again_alone(
     done = chain.drain(repository(repo))
     assert (done.records, done.faults) == (4, [])
     assert asked == [4, 2]
-    assert [len(chained(repo, slug)) for slug in slugs] == [2, 3, 2, 3]
-    assert chained(repo, "b") == [f"{12:032x}", f"{91:032x}", f"{2:032x}"]
+    assert [len(chained(repo, f"refs/runs/{slug}")) for slug in slugs] == [2, 3, 2, 3]
+    assert chained(repo, "refs/runs/b") == [f"{12:032x}", f"{91:032x}", f"{2:032x}"]
 
 
 @pytest.mark.long
@@ -128,7 +105,9 @@ def test_one_that_is_held_or_foreign_keeps_no_other_waiting(repo: Repo) -> None:
     repo.git("update-ref", "-d", "refs/runs/b")
     lock.unlink()
     assert chain.drain(repository(repo)).faults == []
-    assert [chained(repo, slug) for slug in slugs] == [[f"{n:032x}"] for n in range(1, 6)], "none twice"
+    assert [chained(repo, f"refs/runs/{slug}") for slug in slugs] == [[f"{n:032x}"] for n in range(1, 6)], (
+        "none twice"
+    )
 
 
 @pytest.mark.long
@@ -138,7 +117,7 @@ def test_a_snapshot_that_git_refuses_holds_up_its_own_experiment_only(repo: Repo
     done = chain.drain(repository(repo))
     assert {fault.ref for fault in done.faults} == {"refs/runs/b"}
     assert [path.name for path in Spool.of(repository(repo)).pending()] == ["2.zip"], "the others are done"
-    assert [chained(repo, slug) for slug in "abc"] == [[f"{n:032x}"] for n in (1, 2, 3)]
+    assert [chained(repo, f"refs/runs/{slug}") for slug in "abc"] == [[f"{n:032x}"] for n in (1, 2, 3)]
 
 
 def test_code_that_some_experiments_keep_already(repo: Repo) -> None:
