@@ -70,12 +70,8 @@ class Project:
         """(code, metric) of the errors that `schema check` reports."""
         code = 5 if words and words[-1] == "fails" else 0
         words = tuple(word for word in words if word != "fails")
-        found = self.ledger("schema", "check", "--json", *words, code=code)
-        return [
-            (one["code"], one["metric"])
-            for one in json.loads(found)["findings"]
-            if one["severity"] == "error"
-        ]
+        found = self.ledger.json("schema", "check", *words, code=code)["findings"]
+        return [(one["code"], one["metric"]) for one in found if one["severity"] == "error"]
 
     def rows(self, metric: str, *words: str) -> list[tuple[str, Any]]:
         """(grade, value, or what was recorded where it does not compare) along the history, newest first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pytest
@@ -113,7 +112,7 @@ def test_ascii_where_nothing_else_is_shown(
 
 
 def test_other_formats_are_as_they_were(sweep: dict[str, str], ledger: Ledger) -> None:
-    rows = {row["name"]: row for row in json.loads(ledger("runs", "--json"))}
+    rows = {row["name"]: row for row in ledger.json("runs")}
     assert rows["b1"]["parent"] == sweep["b"]
     assert rows["alone"]["parent"] is None
     ledger("runs", "--tree", "--json", code=2)

@@ -82,7 +82,7 @@ def test_show_of_one_broken_file_shows_the_others(repo: Repo, ledger: Ledger) ->
     assert ledger("schema", "show", code=1) == whole
     assert "error: .ledger/schemas/broken.json is not a schema" in ledger.err
     assert ".ledger/schemas/broken.json:2: LS306 SCHEMA_INVALID: $.properties.metrics" in ledger.err
-    assert json.loads(ledger("schema", "show", "--json", code=1)) == [schema]
+    assert ledger.json("schema", "show", code=1) == [schema]
     assert ledger("schema", "show", "classification") == whole
     assert ledger("schema", "show", "broken", code=1) == ""
     repo.commit("both")

@@ -43,7 +43,7 @@ def others_go_on(project: Project) -> None:
 
 def named(project: Project, code: str, file: str) -> dict[str, Any]:
     """The first finding of a code, with its place as GitHub marks it."""
-    findings = json.loads(project.ledger("schema", "check", "--json", code=5))["findings"]
+    findings = project.ledger.json("schema", "check", code=5)["findings"]
     mine = next(one for one in findings if (one["code"], one["file"]) == (code, file))
     github = project.ledger("schema", "check", "--github", code=5)
     assert f"::error file={file},line={mine['line']},title={code} {mine['name']}::" in github
@@ -98,7 +98,7 @@ def test_a_cycle_that_contradicts_itself(project: Project) -> None:
     back = {"from": body["to"], "to": body["from"], "metrics": [{"op": "affine", "from": "f1", "to": "f1"}]}
     project.repo.write(MOVED, json.dumps({**body, **back}, indent=1))
     names = [drafted.relative_to(project.repo.path).as_posix(), MOVED]
-    found = json.loads(project.ledger("schema", "check", "--json", code=5))["findings"]
+    found = project.ledger.json("schema", "check", code=5)["findings"]
     assert [(one["code"], one["file"]) for one in found if one["severity"] == "error"] == [("LS202", MOVED)]
     body["metrics"] = [{"op": "affine", "from": "f1", "to": "f1", "scale": "1/100", "offset": "1"}]
     project.repo.write(MOVED, json.dumps(body, indent=1))
@@ -187,11 +187,7 @@ def test_an_edit_of_a_migration_that_was_used(project: Project) -> None:
     others_go_on(project)
     old = body.pop("id")
     path.write_text(json.dumps(body, indent=1))
-    (warning,) = [
-        one
-        for one in json.loads(project.ledger("schema", "check", "--json"))["findings"]
-        if one["code"] == "LS407"
-    ]
+    (warning,) = [one for one in project.ledger.json("schema", "check")["findings"] if one["code"] == "LS407"]
     assert (warning["file"], warning["severity"]) == (file, "warning")
     assert old in warning["hint"]
     assert warning["line"]

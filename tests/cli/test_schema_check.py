@@ -43,7 +43,7 @@ def test_a_change_without_a_migration_fails_and_says_where(project: Project, led
     ]
     assert "2 errors" in ledger.err
     assert "Traceback" not in ledger.err
-    (first, second) = json.loads(ledger("schema", "check", "--json", code=5))["findings"]
+    (first, second) = ledger.json("schema", "check", code=5)["findings"]
     assert second == {
         "code": "LS101", "severity": "error", "metric": "f1", "file": file, "name": "DEF_CHANGED_NO_MIGRATION",
         "message": "f1: how.average macro → weighted", "hint": "`ledger schema migrate` drafts a migration", "line": line,

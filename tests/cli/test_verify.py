@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -32,8 +31,7 @@ def test_faults_are_listed_and_the_exit_code_says_so(repo: Repo, ledger: Ledger)
 def test_the_document_names_ref_commit_and_path(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.9")
     commit = change(repo, {"params.json": b"[]\n"})
-    ledger("verify", "--json", code=1)
-    found = json.loads(ledger("verify", "--json", code=1))
+    found = ledger.json("verify", code=1)
     assert found["faults"] == [
         {"ref": REF, "commit": commit, "path": "params.json", "what": "not a JSON object"}
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,11 @@ def test_who_clones_and_pulls_sees_what_the_project_sees(pool: Pool, ledger: Led
     _git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     _git(pool.path, "push", "-q", url, "refs/heads/*:refs/heads/*", "refs/pull/*:refs/pull/*")
     _git(pool.path, "remote", "add", "origin", url)
-    sent = json.loads(ledger("-C", str(pool.path), "push", "--json"))["remotes"][0]
+    sent = ledger.json("-C", str(pool.path), "push")["remotes"][0]
     assert sum(one["sent"] for one in sent["experiments"]) == len(pool.runs)
     _git(tmp_path, "clone", "-q", url, "reader")
     reader = tmp_path / "reader"
-    came = json.loads(ledger("-C", str(reader), "pull", "--json"))["remotes"][0]
+    came = ledger.json("-C", str(reader), "pull")["remotes"][0]
     assert sum(one["came"] for one in came["experiments"]) == len(pool.runs)
     assert len(ledger.json("-C", str(reader), "runs")) == len(pool.runs)
     here, there = _log(ledger, pool.path, "main"), _log(ledger, reader, "main")

@@ -48,10 +48,8 @@ class Hub:
         return self._shared(repo, "fetch", *words, code=code)
 
     def _shared(self, repo: Repo, command: str, *words: str, code: int) -> dict[str, Any]:
-        import json
-
-        text = self.ledger("-C", str(repo.path), command, *words, "--json", code=code)
-        found: dict[str, Any] = json.loads(text)["remotes"][0]
+        told = self.ledger.json("-C", str(repo.path), command, *words, code=code)
+        found: dict[str, Any] = told["remotes"][0]
         return found
 
     def runs(self, ref: str = REF) -> list[str]:

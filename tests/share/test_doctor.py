@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -17,9 +16,7 @@ from ledger.share.git_releases import FIXES, lacking, parsed
 
 
 def _found(hub: Hub, repo: Repo, code: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(hub.ledger("-C", str(repo.path), "doctor", "--json", code=code))[
-        "problems"
-    ]
+    found: list[dict[str, Any]] = hub.ledger.json("-C", str(repo.path), "doctor", code=code)["problems"]
     assert all(one["hint"] for one in found)
     assert code == any(one["severity"] == "error" for one in found)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from typing import Any
@@ -23,7 +22,7 @@ def _standing(hub: Hub, repo: Repo) -> dict[str, Any]:
 
 
 def _problems(hub: Hub, repo: Repo, code: int) -> list[str]:
-    found = json.loads(hub.ledger("-C", str(repo.path), "doctor", "--json", code=code))["problems"]
+    found = hub.ledger.json("-C", str(repo.path), "doctor", code=code)["problems"]
     return [one["code"] for one in found if one["severity"] == "error"]
 
 

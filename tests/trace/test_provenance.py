@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ UTIL = "LIMIT = 1\n\n\ndef clip(y):\n    return min(y, LIMIT)\n"
 
 def found(project: Project, code: str) -> list[dict[str, Any]]:
     """Warnings of one code, on the line of their metric."""
-    listed = json.loads(project.ledger("schema", "check", "--json"))["findings"]
+    listed = project.ledger.json("schema", "check")["findings"]
     mine = [one for one in listed if one["code"] == code]
     github = project.ledger("schema", "check", "--github") if mine else ""
     for one in mine:
