@@ -10,6 +10,7 @@ import click
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, view_options
 from ledger.errors import UsageError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.model import Json
@@ -148,10 +149,10 @@ def _lines(app: App, found: Contrasted) -> Iterator[str]:
     for one in found.metrics:
         apart = sum(gain.spread.apart for gain in one.gains)
         if apart:
-            what = "run whose value does" if apart == 1 else "runs whose values do"
-            yield f"left out: {apart:,} {what} not compare as {escape(one.name)}"
+            who = counted(apart, "run whose value does", "runs whose values do")
+            yield f"left out: {who} not compare as {escape(one.name)}"
         if left := sum(gain.spread.left_out for gain in one.gains) - apart:
-            yield f"left out: {left:,} {'run' if left == 1 else 'runs'} whose {escape(one.name)} is not finite"
+            yield f"left out: {counted(left, 'run')} whose {escape(one.name)} is not finite"
 
 
 def _rows(app: App, one: Contrast) -> Iterator[list[Cell | str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import click
 
 from ledger.cli.app import App, json_option, md_option, one_output
 from ledger.cli.viewing import Viewing, view_options
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell
@@ -206,10 +207,10 @@ class _Printer:
         if code.only_a is None or code.only_b is None:
             return "one of the commits is not here"
         if not code.only_a:
-            return f"{_commits(code.only_b)} ahead"
+            return f"{counted(code.only_b, 'commit')} ahead"
         if not code.only_b:
-            return f"{_commits(code.only_a)} behind"
-        return f"{_commits(code.only_a)} and {_commits(code.only_b)} apart"
+            return f"{counted(code.only_a, 'commit')} behind"
+        return f"{counted(code.only_a, 'commit')} and {counted(code.only_b, 'commit')} apart"
 
     def _git_diff(self) -> str | None:
         """The command that shows what the code changed."""
@@ -222,11 +223,9 @@ class _Printer:
         """How much is not shown because it is equal."""
         if self.everything:
             return
-        counted = (("params", self.found.params), ("metrics", self.found.metrics))
-        equal = [(name, sum(not pair.differs for pair in pairs)) for name, pairs in counted]
-        said = " and ".join(
-            f"{count:,} {name if count != 1 else name[:-1]}" for name, count in equal if count
-        )
+        looked_at = (("param", self.found.params), ("metric", self.found.metrics))
+        equal = [(name, sum(not pair.differs for pair in pairs)) for name, pairs in looked_at]
+        said = " and ".join(counted(count, name) for name, count in equal if count)
         if said:
             yield f"equal: {said} (--all shows them)"
 
@@ -239,10 +238,6 @@ class _Printer:
             yield "\n"
         for line in self._code_lines():
             yield f"    {line}\n"
-
-
-def _commits(count: int) -> str:
-    return f"{count:,} {'commit' if count == 1 else 'commits'}"
 
 
 def _pair_document(pair: Pair) -> dict[str, Any]:
@@ -273,6 +268,3 @@ def _said(value: Any) -> str:
 
 def _text(cell: Cell | str) -> str:
     return cell if isinstance(cell, str) else f"{cell.text} {cell.mark}".strip()
-
-
-__all__: Sequence[str] = ["diff"]

@@ -9,6 +9,7 @@ import click
 
 from ledger.cli.app import App, json_option
 from ledger.errors import ConfigError, NotFoundError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.trace.drift import Change, Drift
@@ -115,7 +116,7 @@ def _lines(app: App, view: View, metric: str, found: Drift) -> Iterator[str]:
         yield ""
     yield _summary(found)
     for reason, commits in found.unknown.items():
-        yield f"not known at {_counted(len(commits), 'commit')} (newest {commits[0][:9]}): {escape(reason)}"
+        yield f"not known at {counted(len(commits), 'commit')} (newest {commits[0][:9]}): {escape(reason)}"
     yield from _run_lines(view, found.uncommitted, "measured with uncommitted changes of this code")
     yield from _run_lines(view, found.unread, "measured with code that is not known")
 
@@ -162,16 +163,12 @@ def _summary(found: Drift) -> str:
     if not found.commits:
         return "no commits in this range"
     count = len(found.changes)
-    said = f"the code changed {_counted(count, 'time')}" if count else "the code did not change"
-    return f"{said} in {_counted(found.commits, 'commit')}"
+    said = f"the code changed {counted(count, 'time')}" if count else "the code did not change"
+    return f"{said} in {counted(found.commits, 'commit')}"
 
 
 def _run_lines(view: View, rows: tuple[int, ...], what: str) -> Iterator[str]:
     if rows:
         ids = [view.run_ids[row][:8] for row in rows[:_SHOWN]]
         more = f" and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
-        yield f"{_counted(len(rows), 'run')} {what}: {', '.join(ids)}{more}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+        yield f"{counted(len(rows), 'run')} {what}: {', '.join(ids)}{more}"

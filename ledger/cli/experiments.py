@@ -10,6 +10,7 @@ import click
 from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, current, view_options
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.trace.experiments import Experiment
@@ -156,7 +157,7 @@ def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[st
         apart, left_out = sum(one.apart for one in spreads), sum(one.left_out for one in spreads)
         for count, why in ((apart, "does not compare"), (left_out - apart, "is not finite")):
             if count:
-                yield f"{count:,} {'run' if count == 1 else 'runs'} left out: {name} {why} there"
+                yield f"{counted(count, 'run')} left out: {name} {why} there"
         if any(one.best[name] is None for one in found):
             yield f"* {name}: {parted_reason(view, name)}"
 

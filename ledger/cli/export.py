@@ -12,6 +12,7 @@ import click
 from ledger.cli.app import App
 from ledger.cli.viewing import Viewing, undecided, view_options
 from ledger.errors import UsageError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.trace.export import Export, Write
@@ -90,7 +91,7 @@ def export(
         app.talk(f"wrote {path}")
     if found.left_out:
         app.talk(undecided(found))
-    app.talk(f"{found.passed:,} {'run' if found.passed == 1 else 'runs'}")
+    app.talk(f"{counted(found.passed, 'run')}")
     app.warn_of_faults([*view.runs.index.faults, *whole.faults])
     viewing.require(lambda: {*apart.of_listing(found, found.columns.names), *whole.series_apart})
 

@@ -9,6 +9,7 @@ import click
 
 from ledger.cli import sharing
 from ledger.cli.app import App, json_option
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.share.ingest import Ingested
@@ -41,7 +42,7 @@ def ingest(app: App, /, *, sources: tuple[str, ...], delete: bool, as_json: bool
     places = [depot(source, within=app.directory, environ=environ) for source in sources]
     with sharing.told() as told:
         done = take_in(app.workspace, places, delete=delete, told=told)
-    with app.telling(f"ingested {done.records:,} records"):
+    with app.telling(f"ingested {counted(done.records, 'record')}"):
         if as_json:
             app.json(_document(done))
         else:
@@ -62,22 +63,23 @@ def _document(done: Ingested) -> dict[str, Any]:
 
 
 def _lines(done: Ingested) -> Iterator[str]:
-    parts = [f"{done.records:,} new records"]
+    parts = [f"{counted(done.records, 'new record')}"]
     for count, what in (
         (done.known, "there already"),
         (done.waiting, "sealed here, not on a chain yet"),
-        (len(done.refused), "files refused"),
-        (done.deleted, "files deleted"),
     ):
         if count:
             parts.append(f"{count:,} {what}")
-    yield f"{done.files:,} {'file' if done.files == 1 else 'files'}: {', '.join(parts)}"
+    for count, what in ((len(done.refused), "refused"), (done.deleted, "deleted")):
+        if count:
+            parts.append(f"{counted(count, 'file')} {what}")
+    yield f"{counted(done.files, 'file')}: {', '.join(parts)}"
 
 
 def _warnings(done: Ingested) -> Iterator[str]:
     for one in done.refused[:_SHOWN]:
         yield f"{one.place}: {'; '.join(one.what)}"
     if len(done.refused) > _SHOWN:
-        yield f"and {len(done.refused) - _SHOWN:,} more files were refused"
+        yield f"and {counted(len(done.refused) - _SHOWN, 'more file was', 'more files were')} refused"
     for fault in done.faults[:_SHOWN]:
         yield f"{fault.ref or fault.path}: {fault.what}"

@@ -9,6 +9,7 @@ import click
 
 from ledger.cli.app import App, json_option
 from ledger.errors import InputError, UsageError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.store.links import Manual
@@ -103,8 +104,7 @@ def _from_map(app: App, path: Path, *, as_json: bool) -> None:
     if as_json:
         app.json({"pairs": len(pairs)})
     else:
-        count = f"{len(pairs):,} {'commit' if len(pairs) == 1 else 'commits'}"
-        app.lines([f"linked {count}"])
+        app.lines([f"linked {counted(len(pairs), 'commit')}"])
 
 
 def _text(path: Path) -> str:

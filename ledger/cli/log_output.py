@@ -11,7 +11,7 @@ from ledger.cli.app import App
 from ledger.cli.aside import ADOPT, own_document, parenthesised
 from ledger.frozen import frozen
 from ledger.model import Grade, Level
-from ledger.render.format import date, day, delta, number
+from ledger.render.format import counted, date, day, delta, number
 from ledger.render.grades import DISPUTED, GRADES
 from ledger.render.spark import sparkline
 from ledger.render.table import Align, Cell, Column, Table, render
@@ -304,10 +304,10 @@ class Printer:
             (left.not_finite, "whose value is not finite"),
             (left.inexact, "not of exactly this code (--runs shows them)"),
         ]
-        said = [f"{count:,} {'run' if count == 1 else 'runs'} {what}" for count, what in parts if count]
+        said = [f"{counted(count, 'run')} {what}" for count, what in parts if count]
         hidden = len(self.found.rows) - len(self.rows)
         if hidden:
-            said.insert(0, f"{hidden:,} more {'commit' if hidden == 1 else 'commits'}")
+            said.insert(0, f"{counted(hidden, 'more commit')}")
         if said:
             yield ""
             yield f"left out: {', '.join(said)}"
@@ -332,7 +332,7 @@ class Printer:
         shown = [row for line in self.rows if name in line.cells for row in line.rows if row in runs]
         if shown:
             first = self.view.run_ids[shown[0]][:8]
-            what = "1 run was" if len(shown) == 1 else f"{len(shown):,} runs were"
+            what = counted(len(shown), "run was", "runs were")
             yield f"{escape(name)} of {what} changed later: ledger explain {first} {escape(name)}"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, json_option
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.model import StoreFault
@@ -92,16 +93,14 @@ def _lines(done: Recovered, indexed: int | None, taken: int, recorded: tuple[int
     said = list(_said(done))
     lost, late = recorded
     if late:
-        said.insert(
-            0,
-            f"recorded what {late:,} {'process' if late == 1 else 'processes'} logged after the end of a run",
-        )
+        who = counted(late, "process", "processes")
+        said.insert(0, f"recorded what {who} logged after the end of a run")
     if lost:
-        said.insert(0, f"recorded {lost:,} {'run' if lost == 1 else 'runs'} whose process had died")
+        said.insert(0, f"recorded {counted(lost, 'run')} whose process had died")
     if taken:
-        said.insert(0, f"took in {taken:,} sealed {'file' if taken == 1 else 'files'}")
+        said.insert(0, f"took in {counted(taken, 'sealed file')}")
     if indexed is not None:
-        said.append(f"made the index anew: {indexed:,} {'record' if indexed == 1 else 'records'}")
+        said.append(f"made the index anew: {counted(indexed, 'record')}")
     yield from map(escape, said or ["nothing to recover"])
     for one in done.faults:
         where = " ".join(part for part in (one.ref, one.path) if part)
@@ -112,8 +111,6 @@ def _said(done: Recovered) -> Iterator[str]:
     if done.predecessor is not None:
         yield f"mended what process {done.predecessor.pid} left when it ended"
     if done.restored:
-        files = "file" if done.restored == 1 else "files"
-        yield f"put back {done.restored:,} sealed {files}, whose records had vanished from their refs"
+        yield f"put back {counted(done.restored, 'sealed file')}, whose records had vanished from their refs"
     if done.chained:
-        records = "record" if done.chained == 1 else "records"
-        yield f"put {done.chained:,} sealed {records} on their refs"
+        yield f"put {counted(done.chained, 'sealed record')} on their refs"

@@ -9,6 +9,7 @@ import click
 from ledger.cli import sharing
 from ledger.cli.app import App, json_option
 from ledger.errors import InputError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.share.redact import Done
@@ -74,11 +75,10 @@ def _document(done: Done, run: str) -> dict[str, Any]:
 
 
 def _lines(done: Done, run: str) -> list[str]:
-    records = f"{done.records:,} {'record' if done.records == 1 else 'records'}"
+    records = counted(done.records, "record")
+    rebuilt = counted(done.rebuilt, "commit is new", "commits are new")
     one = done.redactions[0]
-    lines = [
-        f"taken out of {records} of run {run[:8]}: {one.place}; {one.mark} stands there, {done.rebuilt:,} commits are new"
-    ]
+    lines = [f"taken out of {records} of run {run[:8]}: {one.place}; {one.mark} stands there, {rebuilt}"]
     if done.forced:
         lines.append("the remote still has it: ledger push --redacted")
     lines += [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.cli.app import App
 from ledger.config import Workspace
 from ledger.errors import LedgerError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.model import Metric
@@ -84,7 +85,7 @@ def tell(app: App, experiments: Sequence[str] = ()) -> None:
     _tell_of_live(app, experiments)
     refused = len(Spool.of(app.workspace.repository).refused_files())
     if refused:
-        app.talk(f"hint: {refused:,} refused {'run waits' if refused == 1 else 'runs wait'}: ledger status")
+        app.talk(f"hint: {counted(refused, 'refused run waits', 'refused runs wait')}: ledger status")
 
 
 def _tell_of_live(app: App, experiments: Sequence[str]) -> None:
@@ -99,7 +100,7 @@ def _tell_of_live(app: App, experiments: Sequence[str]) -> None:
     if found:
         names = list(dict.fromkeys(one.experiment for one in found))
         where = f" ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})"
-        count = "1 run goes" if len(found) == 1 else f"{len(found):,} runs go"
+        count = counted(len(found), "run goes", "runs go")
         app.talk(f"hint: {count} on{where}: ledger runs --running")
 
 

@@ -14,6 +14,7 @@ from ledger.cli.app import App, one_output, table_options
 from ledger.cli.aside import ADOPT
 from ledger.cli.viewing import Viewing, listed, undecided, view_options
 from ledger.errors import NotFoundError, UsageError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell, Column
@@ -343,8 +344,7 @@ class _Printer:
         if self.found.disputed(self._every_name()):
             self.app.talk("hint: >< edits disagree, the latest counts: ledger show RUN says who said what")
         if self.left_out:
-            count = len(self.left_out)
-            self.app.talk(f"+{count:,} {'column' if count == 1 else 'columns'} (--columns)")
+            self.app.talk(f"+{counted(len(self.left_out), 'column')} (--columns)")
         shown, passed, left_out = len(self.found.rows), self.found.passed, self.found.left_out
         if shown < passed:
             self.app.talk(f"{shown:,} of {passed:,} runs shown (-n {shown})")

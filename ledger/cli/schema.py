@@ -14,6 +14,7 @@ import click
 
 from ledger.cli.app import App, json_option
 from ledger.errors import ConfigError, InputError, NotFoundError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
@@ -93,11 +94,7 @@ def infer(app: App, /, *, experiment: str | None, name: str, output: str | None)
             f"{path} is there already",
             hint="-o FILE writes elsewhere, -o - prints it; ledger never overwrites",
         )
-    of = (
-        f"{len(places):,} of {total:,} runs, the newest"
-        if len(places) < total
-        else f"{total:,} {'run' if total == 1 else 'runs'}"
-    )
+    of = f"{len(places):,} of {total:,} runs, the newest" if len(places) < total else counted(total, "run")
     required = _REQUIRED if b'"required": [' in data else ""
     app.talk(_NEXT.format(path=_relative(path), of=of, required=required))
 

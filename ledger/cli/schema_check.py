@@ -11,6 +11,7 @@ import click
 
 from ledger.cli.app import App, json_option, one_output
 from ledger.errors import GateError, NotFoundError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
@@ -90,25 +91,24 @@ def check(
     _FORMS[form](app, report)
     app.warn_of_faults(view.runs.index.faults)
     counts: Counter[str] = Counter(one.severity for one in report.findings)
-    said = f"{_subject(report)}: {_counted(counts) or 'nothing to mend'}"
+    said = f"{_subject(report)}: {_tally(counts) or 'nothing to mend'}"
     sys.stdout.flush()
     if counts["error"] or (fail_on == "warn" and counts["warning"]):
         raise GateError(said, hint="docs/meaning.md explains each code")
     app.talk(said)
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def _tally(counts: Mapping[str, int]) -> str:
     words = {"error": "error", "warning": "warning", "info": "note"}
     listed = ((counts.get(severity, 0), word) for severity, word in words.items())
-    return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in listed if count)
+    return ", ".join(counted(count, word) for count, word in listed if count)
 
 
 def _subject(report: Report) -> str:
     names = ", ".join(report.schemas) or "no schema"
     bases = " and ".join(base[:9] for base in report.bases)
     against = f" against {bases}" if bases else ""
-    plural = "" if report.used == 1 else "s"
-    return f"checked {names}{against}, and {report.used:,} definition{plural} that runs carry"
+    return f"checked {names}{against}, and {counted(report.used, 'definition')} that runs carry"
 
 
 def _json(app: App, report: Report) -> None:

@@ -9,6 +9,7 @@ import click
 
 from ledger.cli.app import App, json_option
 from ledger.errors import NotFoundError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.schema.definition import Definition
@@ -174,7 +175,7 @@ def _facts(one: Moment) -> Iterator[str]:
     else:
         declared = f"called {one.renamed.name} before" if one.renamed else "declared"
         yield f"{_did(one.old)} → {_did(one.new)}" if one.old else f"{_did(one.new)} {declared}"
-        yield f"{one.runs:,} run{'' if one.runs == 1 else 's'}"
+        yield counted(one.runs, "run")
 
 
 def _moment_lines(app: App, one: Moment) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, Command
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.share.fetch import Rewound
@@ -129,7 +130,7 @@ def lines(report: Report) -> Iterator[str]:
     for one in touched[:_SHOWN]:
         yield escape(f"  {one.slug}  {', '.join(_parts(one, report))}")
     if len(touched) > _SHOWN:
-        yield f"  and {len(touched) - _SHOWN} more experiments"
+        yield f"  and {counted(len(touched) - _SHOWN, 'more experiment')}"
 
 
 def _total(report: Report, touched: Sequence[Experiment]) -> str:
@@ -137,20 +138,20 @@ def _total(report: Report, touched: Sequence[Experiment]) -> str:
     if report.dry_run:
         words["waiting"] = "to send"
     counts = [
-        f"{report.total(what):,} {'record' if report.total(what) == 1 else 'records'} {said}"
+        f"{counted(report.total(what), 'record')} {said}"
         for what, said in words.items()
         if report.total(what)
     ]
     replaced = sum(one.replaced for one in touched)
     if replaced:
-        counts.append(f"{replaced:,} {'chain' if replaced == 1 else 'chains'} replaced")
+        counts.append(f"{counted(replaced, 'chain')} replaced")
     for links, said in ((report.links_sent, "sent"), (report.links_came, "new here")):
         if links:
-            counts.append(f"{links:,} {'link' if links == 1 else 'links'} of commits {said}")
+            counts.append(f"{counted(links, 'link')} of commits {said}")
     if report.code:
-        counts.append(f"{report.code:,} code commits")
+        counts.append(f"{counted(report.code, 'code commit')}")
     if report.requests:
-        counts.append(f"{report.requests:,} merged pull requests")
+        counts.append(f"{counted(report.requests, 'merged pull request')}")
     return ", ".join(counts) or ("nothing moved" if touched else "up to date")
 
 
@@ -175,7 +176,8 @@ def _parts(one: Experiment, report: Report) -> Iterator[str]:
 
 def _warnings(report: Report) -> Iterator[str]:
     if report.restored:
-        yield f"{report.restored} records had gone from their refs, and were put back from their sealed files"
+        many = counted(report.restored, "record")
+        yield f"{many} had gone from their refs, put back from their sealed files"
     for one in report.redacted:
         yield f"{report.remote}: {one}"
     if report.trouble:
@@ -195,12 +197,12 @@ def _warnings(report: Report) -> Iterator[str]:
         where = " ".join(part for part in (fault.ref, fault.commit[:12], fault.path) if part)
         yield f"{report.remote}: {where}: {fault.what}"
     if len(faults) > _SHOWN:
-        yield f"and {len(faults) - _SHOWN} more faults"
+        yield f"and {counted(len(faults) - _SHOWN, 'more fault')}"
 
 
 def _overtaken(remote: str, one: Experiment) -> str:
     return (
-        f"{remote}: others were first {one.overtaken} times, so runs of {one.slug} are in this clone's inbox there: "
+        f"{remote}: others were first {counted(one.overtaken, 'time')}, so runs of {one.slug} are in this clone's inbox there: "
         "`ledger fetch` shows them to everybody, and the next push takes them to the chain"
     )
 
@@ -208,7 +210,7 @@ def _overtaken(remote: str, one: Experiment) -> str:
 def _rewound(remote: str, one: Rewound, *, accepted: bool) -> str:
     was = one.pin[:12]
     what = f"was set back from {was} to {one.tip[:12]}" if one.tip else f"is gone (it was at {was})"
-    count = "" if one.lost is None else f", {one.lost} records are no longer there"
+    count = "" if one.lost is None else f", {counted(one.lost, 'record is', 'records are')} no longer there"
     advice = "ask who did it; `ledger pull --accept-rewind`, then `ledger push`, brings them back"
     taken = "taken over: the next `ledger push` brings them back"
     return f"refs/runs/{one.slug} of {remote} {what}{count}; nothing is lost here; {taken if accepted else advice}"

@@ -95,7 +95,7 @@ def _series_lines(app: App, found: SeriesTable, *, all_attempts: bool) -> Iterat
 
 def _summary(app: App, found: SeriesTable) -> Iterator[str]:
     from ledger.model import Grade
-    from ledger.render.format import number
+    from ledger.render.format import counted, number
     from ledger.render.grades import GRADES
     from ledger.render.spark import sparkline
 
@@ -112,7 +112,7 @@ def _summary(app: App, found: SeriesTable) -> Iterator[str]:
     for (name, grade), values in series.items():
         drawn = sparkline(values, unicode=app.terminal.unicode)
         said = "" if grade == _IDENTICAL else f"  {_sign(app, grade)} {GRADES[Grade(grade)].words}"
-        ends = f"{number(values[0])} .. {number(values[-1])} over {len(values):,} points"
+        ends = f"{number(values[0])} .. {number(values[-1])} over {counted(len(values), 'point')}"
         yield f"{escaped(name)}  {drawn}  {ends}{said}"
 
 

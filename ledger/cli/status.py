@@ -10,6 +10,7 @@ import click
 
 from ledger.cli.app import App, json_option
 from ledger.errors import ConfigError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.cli.running import Running
@@ -275,7 +276,7 @@ def _experiments(app: App, found: _Found) -> Iterator[str]:
     ]
     yield from render(Table(columns=columns, rows=rows), app.terminal)
     if len(known) > _SHOWN:
-        yield f"and {len(known) - _SHOWN} more experiments"
+        yield f"and {counted(len(known) - _SHOWN, 'more experiment')}"
 
 
 def _troubles(found: _Found) -> Iterator[str]:
@@ -283,7 +284,7 @@ def _troubles(found: _Found) -> Iterator[str]:
     if state.waiting:
         count = sum(one.records for one in state.waiting)
         yield ""
-        yield f"waiting: {count} sealed {'record' if count == 1 else 'records'}, safe on disk, not on a ref yet"
+        yield f"waiting: {counted(count, 'sealed record')}, safe on disk, not on a ref yet"
         yield from _capped([f"  {one.path.name}: {one.why}" for one in state.waiting])
     if state.refused:
         yield ""
@@ -300,7 +301,7 @@ def _troubles(found: _Found) -> Iterator[str]:
         yield ""
         yield "sealed files of repositories that are gone or elsewhere now (in the right one: ledger recover --from FOLDER):"
         yield from _capped(
-            [f"  {one.folder}: {_files(one.files)} of {one.repository}" for one in found.orphans]
+            [f"  {one.folder}: {counted(one.files, 'file')} of {one.repository}" for one in found.orphans]
         )
     if state.holder is not None:
         yield ""
@@ -313,10 +314,6 @@ _HOLDERS = {
     False: "{who} ended while it was writing; the next command that writes finishes its work (ledger recover)",
     None: "{who} is writing, or was when it ended",
 }
-
-
-def _files(count: int) -> str:
-    return f"{count:,} {'file' if count == 1 else 'files'}"
 
 
 def _capped(lines: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ import click
 
 from ledger.cli.app import App, json_option
 from ledger.errors import InputError
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.store.verify import Report
@@ -115,8 +116,8 @@ def _lines(report: Report, signed: Signatures | None, done: list[str] | None) ->
 
     yield from done or ()
     yield (
-        f"{_count(report.experiments, 'experiment')}, {_count(report.runs, 'run')}, "
-        f"{_count(report.records, 'record')}: {_count(len(report.faults), 'fault') if report.faults else 'all is well'}"
+        f"{counted(report.experiments, 'experiment')}, {counted(report.runs, 'run')}, "
+        f"{counted(report.records, 'record')}: {counted(len(report.faults), 'fault') if report.faults else 'all is well'}"
     )
     if signed is not None:
         yield "signatures: " + ", ".join(f"{count:,} {what}" for what, count in _counts(signed).items())
@@ -126,7 +127,3 @@ def _lines(report: Report, signed: Signatures | None, done: list[str] | None) ->
         for one in found:
             where = " ".join(part for part in (one.ref, one.commit[:12], one.path) if part)
             yield escape(f"{label}: {where}: {one.what}" if where else f"{label}: {one.what}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

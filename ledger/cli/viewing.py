@@ -11,6 +11,7 @@ import click
 
 from ledger.errors import GateError
 from ledger.frozen import frozen
+from ledger.render.format import counted
 
 if TYPE_CHECKING:
     from ledger.cli.app import App, Command
@@ -88,7 +89,7 @@ def undecided(found: Found) -> str:
             *([f"no {' or '.join(others)}, or one of another kind"] if others else []),
         )
     )
-    return f"{found.left_out:,} {'run' if found.left_out == 1 else 'runs'} left out: {why}"
+    return f"{counted(found.left_out, 'run')} left out: {why}"
 
 
 def _names() -> list[str]:

@@ -137,8 +137,13 @@ def ago(moment: str | None, now: datetime) -> str:
     for span, unit in _SPANS:
         count = int(seconds // span)
         if count:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+            return f"{counted(count, unit)} ago"
     return "just now"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`1 run`, `2,000 runs`; `plural` where an `s` at the end does not make it."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def size(count: int | None) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.render.format import ago, date, delta, duration, minute, number, size
+from ledger.render.format import ago, counted, date, delta, duration, minute, number, size
 
 
 @pytest.mark.parametrize(
@@ -123,3 +123,17 @@ def test_ago(moment: str | None, text: str) -> None:
 )
 def test_size(count: int | None, text: str) -> None:
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "plural", "text"),
+    [
+        (0, "", "0 runs"),
+        (1, "", "1 run"),
+        (2_000, "", "2,000 runs"),
+        (1, "runs were", "1 run"),
+        (3, "runs were", "3 runs were"),
+    ],
+)
+def test_counted(count: int, plural: str, text: str) -> None:
+    assert counted(count, "run", plural) == text
