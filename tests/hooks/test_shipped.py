@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import Ledger, Repo
+from hooks.forge import Forge, serving
 
 from ledger import resources
 
@@ -46,6 +48,12 @@ def shell(
         text=True,
         check=False,
     )
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Iterator[Forge]:
+    with serving(tmp_path) as found:
+        yield found
 
 
 def only(ledger: Ledger, *words: str) -> dict[str, Any]:
@@ -128,27 +136,46 @@ def published(project: Repo) -> list[str]:
     ],
 )
 def test_the_github_job(
-    project: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, code: str, outcome: str, status: str
+    project: Repo,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    forge: Forge,
+    code: str,
+    outcome: str,
+    status: str,
 ) -> None:
     project.write("code", code)
     job = yaml.safe_load((HOOKS / "github-actions.yml").read_text())["jobs"]["train"]
     folder = clone(project, monkeypatch)
+    subprocess.run(["git", "remote", "set-url", "origin", f"{forge.url}/remote.git"], cwd=folder, check=True)
+    before = (folder / ".git" / "config").read_bytes()
     environ = {"GITHUB_REF_NAME": "main", "GITHUB_RUN_ID": "77"}
+    context = {
+        "${{ steps.train.outcome }}": outcome,
+        "${{ github.token }}": forge.token,
+        "${{ github.server_url }}": forge.url,
+    }
     for step in job["steps"]:
         if "run" not in step or step["name"] == "Install":
             continue
-        own = {
-            name: value.replace("${{ steps.train.outcome }}", outcome)
-            for name, value in step.get("env", {}).items()
-        }
+        own = {name: _filled(value, context) for name, value in step.get("env", {}).items()}
         assert "${{" not in step["run"] + "".join(own.values()), "expressions in a script are injections"
         done = shell(step["run"], folder, shell="bash", **environ, **own)
         assert done.returncode == (int(code) if step["name"] == "Train" else 0), done.stderr
         assert step["name"] == "Train" or step["if"].startswith("always()")
+    assert (folder / ".git" / "config").read_bytes() == before
+    assert job["steps"][0]["with"] == {"persist-credentials": False}
     row = only(ledger)
     assert (row["status"], row["experiment"], row["tags.ci_run"]) == (status, "main", "77")
     assert (row["params.lr"], row["metrics.f1"]) == (0.1, 0.9)
     assert [ref for ref in published(project) if "/runs/" in ref or "/inbox/" in ref]
+    assert {user for user, _ in forge.logins} == {"x-access-token"}
+
+
+def _filled(text: str, context: dict[str, str]) -> str:
+    for expression, value in context.items():
+        text = text.replace(expression, value)
+    return text
 
 
 @pytest.mark.slow
@@ -159,16 +186,36 @@ def test_the_github_job(
 def test_the_gitlab_job(
     project: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, code: str, outcome: str, status: str
 ) -> None:
-    project.write("code", code)
-    job = yaml.safe_load((HOOKS / "gitlab-ci.yml").read_text())["train"]
     folder = clone(project, monkeypatch)
-    environ = {"CI_COMMIT_REF_NAME": "main", "CI_JOB_ID": "78", "CI_JOB_STATUS": outcome}
-    assert shell("\n".join(job["script"]), folder, **environ).returncode == int(code)
-    done = shell("\n".join(job["after_script"]), folder, **environ)
-    assert done.returncode == 0, done.stderr
+    _gitlab(folder, code, outcome)
     row = only(ledger)
     assert (row["status"], row["experiment"], row["tags.ci_run"]) == (status, "main", "78")
     assert [ref for ref in published(project) if "/runs/" in ref or "/inbox/" in ref]
+
+
+@pytest.mark.slow
+def test_the_gitlab_job_shows_its_token_to_its_server_and_leaves_it_nowhere(
+    project: Repo, monkeypatch: pytest.MonkeyPatch, forge: Forge
+) -> None:
+    folder = clone(project, monkeypatch)
+    before = (folder / ".git" / "config").read_bytes()
+    host, _, port = forge.url.removeprefix("http://").partition(":")
+    server = {"CI_SERVER_PROTOCOL": "http", "CI_SERVER_HOST": host, "CI_SERVER_PORT": port}
+    _gitlab(folder, "0", "success", LEDGER_TOKEN=forge.token, CI_PROJECT_PATH="remote", **server)
+    assert [ref for ref in published(project) if "/runs/" in ref or "/inbox/" in ref]
+    assert set(forge.logins) - {("ledger", "")} == {("ledger", forge.token)}
+    assert (folder / ".git" / "config").read_bytes() == before
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if forge.token.encode() in path.read_bytes()]
+
+
+def _gitlab(folder: Path, code: str, outcome: str, **further: str) -> None:
+    (folder / "code").write_text(code)
+    job = yaml.safe_load((HOOKS / "gitlab-ci.yml").read_text())["train"]
+    environ = {"CI_COMMIT_REF_NAME": "main", "CI_JOB_ID": "78", "CI_JOB_STATUS": outcome, **further}
+    assert shell("\n".join(job["script"]), folder, **environ).returncode == int(code)
+    done = shell("\n".join(job["after_script"]), folder, **environ)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
