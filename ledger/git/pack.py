@@ -104,6 +104,10 @@ def _sized(byte: int, rest: int) -> bytes:
     return bytes(out)
 
 
+def _varint(number: int) -> bytes:
+    return _sized(number & 0x7F, number >> 7)
+
+
 @frozen(kw_only=False)
 class _Base:
     """An object that others are told apart from."""
@@ -114,6 +118,16 @@ class _Base:
     """Where each line starts, and where the last one ends."""
 
 
+@frozen(kw_only=False)
+class _Folder:
+    """A tree, which others are told apart from that hold the same names."""
+
+    id: str
+    body: bytes
+    names: list[tuple[int, int, bytes]]
+    """Where the modes and names before an id begin and end, and the instruction that copies them."""
+
+
 class _Similar:
     """Remembers one object of each shape: objects with as many lines, and the same key in the first."""
 
@@ -121,10 +135,13 @@ class _Similar:
         self._level = level
         self._bases: dict[tuple[str, int, bytes], _Base] = {}
         self._vain: Counter[tuple[str, int, bytes]] = Counter()
+        self._folders: dict[int, _Folder] = {}
 
     def deflated(self, item: Packed) -> Deflated:
-        if item.kind == "tree" or len(item.body) > _LARGEST:
+        if len(item.body) > _LARGEST:
             return _whole(item, self._level)
+        if item.kind == "tree":
+            return self._tree(item)
         lines = item.body.splitlines(keepends=True)
         key = (item.kind, len(lines), lines[1][:_LINE_KEY] if len(lines) > 1 else b"")
         base = self._bases.get(key)
@@ -138,13 +155,46 @@ class _Similar:
             self._vain[key] += 1
         return _whole(item, self._level)
 
+    def _tree(self, item: Packed) -> Deflated:
+        """Only the ids, which no compression makes shorter."""
+        size = len(item.body)
+        base = self._folders.get(size)
+        if base is None:
+            self._folders[size] = _folder(item)
+        elif delta := _ids(base, item.body):
+            return Deflated(base.id, _entry_head(_OFFSET_DELTA, len(delta)), zlib.compress(delta, 0))
+        return _whole(item, self._level)
+
+
+def _folder(item: Packed) -> _Folder:
+    width = len(item.id) // 2
+    names = []
+    at = 0
+    while (end := item.body.find(b"\0", at) + 1) > 0:
+        names.append((at, end, _copy(at, end - at)))
+        at = end + width
+    return _Folder(item.id, item.body, names)
+
+
+def _ids(base: _Folder, body: bytes) -> bytes:
+    """What makes a tree of as many bytes out of its base; nothing where it holds other names."""
+    size = _varint(len(body))
+    parts = [size, size]
+    at = 0
+    for start, end, copy in base.names:
+        if body[start:end] != base.body[start:end]:
+            return b""
+        parts += (_insert(body[at:start]), copy)
+        at = end
+    return b"".join((*parts, _insert(body[at:])))
+
 
 def _difference(base: _Base, lines: list[bytes], size: int) -> bytes:
     """What makes an object of `size` bytes out of its base; nothing where more than half of the lines differ."""
     differing = [i for i, (own, other) in enumerate(zip(lines, base.lines, strict=True)) if own != other]
     if 2 * len(differing) > len(lines):
         return b""
-    delta = bytearray(_sized(base.offsets[-1] & 0x7F, base.offsets[-1] >> 7) + _sized(size & 0x7F, size >> 7))
+    delta = bytearray(_varint(base.offsets[-1]) + _varint(size))
     done, own = 0, b""
     for line in [*differing, len(lines)]:
         if line > done:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,26 @@ def test_what_differs_in_few_lines_takes_little_room() -> None:
     texts = ["\n".join([*_LINES, f'  "id": {number}']).encode() for number in range(200)]
     items = [objects.make("blob", text, "sha1") for text in texts]
     assert len(pack(items, "sha1", 1, deltas=True)) < 0.15 * len(pack(items, "sha1", 1))
+
+
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_trees_of_the_same_names_are_stored_as_their_ids(
+    make_repo: Callable[..., Repo], object_format: str
+) -> None:
+    repo = make_repo("trees", f"--object-format={object_format}")
+    blobs = [objects.make("blob", f"{number}".encode(), object_format) for number in range(50)]
+    source = random.Random(8)
+    shapes = [["run.json", "params.json", "metrics.json"], ["run.json", "params.json", "metrics.jsom"], ["a"]]
+    trees = {}
+    for number in range(100):
+        names = shapes[number % 3 if number < 40 else 0]
+        made = objects.flat_tree({name: source.choice(blobs).id for name in names}, object_format)
+        trees[made.id] = made
+    items = [*blobs, *trees.values(), objects.make("tree", b"", object_format)]
+    data = pack(items, object_format, 1, deltas=True)
+    assert len(data) < len(pack(items, object_format, 1))
+    subprocess.run(["git", "index-pack", "--stdin", "--strict"], cwd=repo.path, input=data, check=True)
+    assert objects.read(repository(repo), [item.id for item in items]) == items
 
 
 def test_large_objects_and_distant_bases(repo: Repo) -> None:
