@@ -7,6 +7,8 @@ to retry, 5 a gate failed, 130 interrupted.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 _NOTED = 20
@@ -42,6 +44,15 @@ class InputError(LedgerError):
     """A file or a value that was handed in can't be used."""
 
     kind = "input"
+
+
+@contextmanager
+def words_of_the_call() -> Iterator[None]:
+    """A value that can't be used is a fault of the call where the call itself brings it: an InputError is usage then."""
+    try:
+        yield
+    except InputError as error:
+        raise UsageError(error.message, hint=error.hint, details=error.details) from error
 
 
 class RefusedError(LedgerError):

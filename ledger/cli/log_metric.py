@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ledger.cli.app import App, pairs
-from ledger.errors import GateError, InputError, LedgerError, UsageError
+from ledger.errors import GateError, LedgerError, UsageError, words_of_the_call
 
 _EPILOG = """\b
 Examples:
@@ -39,12 +39,13 @@ def log_metric(app: App, /, *, words: tuple[str, ...], step: int | None, context
     from ledger.store.points import NO_STEP
 
     if step is not None and abs(step) > MAX_STEP:
-        raise InputError(f"--step {step}: beyond 2**62")
+        raise UsageError(f"--step {step}: beyond 2**62")
     main = jot.journal_of(os.environ, app.directory)
     rank = ranks.detect(os.environ)
     where = {**({"rank": rank.number} if rank and rank.number else {}), **pairs(context, "--context")}
     now = time.time_ns() // 1000
-    values = _values(words)
+    with words_of_the_call():
+        values = _values(words)
     blocks = [jot.metrics_block(values, step=NO_STEP if step is None else step, time=now, context=where)]
     wrong = _out_of_range(app, main, values)
     for name, message in wrong.items():
@@ -86,5 +87,5 @@ def _values(words: Iterable[str]) -> dict[str, float]:
         except OverflowError as error:
             raise too_large(name, text) from error
         if not is_number(text) and text != "null":
-            raise InputError(f"{name}: {text!r:.60} is not a number", hint="a number, nan, inf or null")
+            raise UsageError(f"{name}: {text!r:.60} is not a number", hint="a number, nan, inf or null")
     return found

@@ -13,7 +13,7 @@ import click
 from ledger.cli.app import App, json_option, pairs
 from ledger.cli.given import artifacts, configured, parent, path_of, placed, run_options, series
 from ledger.cli.headline import headline
-from ledger.errors import UsageError
+from ledger.errors import UsageError, words_of_the_call
 from ledger.model import Status
 
 if TYPE_CHECKING:
@@ -189,7 +189,8 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
     if given["experiment"] == "":
         raise UsageError("--experiment is empty", hint="leave it out: the branch is the experiment")
     started, finished = _time(given["started"], "--started"), _time(given["finished"], "--finished")
-    check_times(started, finished, given["duration"])
+    with words_of_the_call():
+        check_times(started, finished, given["duration"])
     return Draft(
         params=params.values,
         metrics=metrics.metrics(),

@@ -8,7 +8,7 @@ import click
 
 from ledger.cli import sharing
 from ledger.cli.app import App, json_option
-from ledger.errors import InputError
+from ledger.errors import UsageError
 from ledger.render.format import counted
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def redact(app: App, /, *, run: str, path: str, reason: str, as_json: bool) -> N
     from ledger.trace.find import one_run
 
     if not reason.strip():
-        raise InputError("the reason is empty", hint="others see that something is gone: tell them why")
+        raise UsageError("the reason is empty", hint="others see that something is gone: tell them why")
     request = Request(
         run=one_run(app.view(warned=False).runs, run),
         place=place(path),

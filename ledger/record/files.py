@@ -11,7 +11,7 @@ from typing import IO
 
 from ledger import canonical
 from ledger.canonical import compact
-from ledger.errors import InputError, UsageError
+from ledger.errors import InputError, LedgerError, UsageError
 from ledger.model import Json
 from ledger.store.userfile import is_there, opened, too_big
 from ledger.store.values import finite, is_number, parse_number, too_large
@@ -71,10 +71,22 @@ def _bounded(file: IO[bytes], what: str) -> bytes:
 
 
 def sniff(data: bytes) -> str:
-    """Guess the format of a text from its first line that says something."""
+    """Guess the format of a text from its first line that says something.
+
+    `[1]` alone is a list that somebody's program printed, not a table of TOML without anything in it.
+    """
     lines = (line.strip() for line in data[:65536].decode("utf-8-sig", "replace").splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
-    return next((name for name, pattern in _SIGNS if pattern.match(first)), "yaml")
+    found = next((name for name, pattern in _SIGNS if pattern.match(first)), "yaml")
+    return "json" if found == "toml" and first[0] == "[" and _is_json(data) else found
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        canonical.loads(data, what=_STDIN_NAME, bare_non_finite=True)
+    except LedgerError:
+        return False
+    return True
 
 
 _SIGNS = (

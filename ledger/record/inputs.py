@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from ledger.canonical import NON_FINITE, compact, number
-from ledger.errors import InputError, UsageError
+from ledger.errors import InputError, UsageError, words_of_the_call
 from ledger.model import Json, Metric
 from ledger.record.files import is_series_file, load, scalar, split_source
 from ledger.record.plain import json_path, plain
@@ -51,11 +51,14 @@ def read_params(
     stdin: IO[bytes] | None = None,
     syntax: str | None = None,
 ) -> Inputs:
-    """Read params from files (`FILE`, `prefix=FILE`, `-`) and `name=value` words. Raises InputError, UsageError.
+    """Read params from files (`FILE`, `prefix=FILE`, `-`) and `name=value` words.
 
-    A prefix becomes an outer key. `syntax` is the format of standard input and of files without a known ending.
+    Raises InputError, and UsageError for what is wrong with the words by themselves. A prefix becomes an outer key. `syntax` is the format of standard input and of files without a known ending.
     """
-    return _params([*_documents(sources, stdin, syntax), *_worded(words, "-p", scalar)])
+    with words_of_the_call():
+        given = list(_worded(words, "-p", scalar))
+        _params(given)
+    return _params([*_documents(sources, stdin, syntax), *given])
 
 
 def read_metrics(
@@ -69,7 +72,10 @@ def read_metrics(
 
     Values are numbers, NaN and infinities among them, or null. Integers stay exact.
     """
-    return _metrics([*_documents(sources, stdin, syntax), *_worded(words, "-m", _number_word)])
+    with words_of_the_call():
+        given = list(_worded(words, "-m", _number_word))
+        _metrics(given)
+    return _metrics([*_documents(sources, stdin, syntax), *given])
 
 
 def params_of(values: Mapping[str, object], origin: str = "params") -> Inputs:

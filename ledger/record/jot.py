@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ledger.errors import InputError, NotFoundError, StorageError, UsageError
+from ledger.errors import NotFoundError, StorageError, UsageError
 from ledger.ids import is_id
 from ledger.store import journal
 from ledger.store.journal import END, HEAD, JOURNAL_FORMAT, Name
@@ -30,7 +30,7 @@ def journal_of(environ: Mapping[str, str], directory: Path) -> Path:
     """The journal of the run that LEDGER_RUN names.
 
     `ledger run` says where it is (LEDGER_JOURNAL); else git is asked for the repository around `directory`.
-    Raises UsageError, InputError, NotFoundError, RepositoryError.
+    Raises UsageError, NotFoundError, RepositoryError.
     """
     run = environ.get("LEDGER_RUN", "")
     if not run:
@@ -38,7 +38,7 @@ def journal_of(environ: Mapping[str, str], directory: Path) -> Path:
             "LEDGER_RUN names no run", hint="this adds to a run from within: ledger run -- ./train.sh"
         )
     if not is_id(run):
-        raise InputError(f"LEDGER_RUN is {run!r:.60}, no run's id", hint="it is set by ledger run")
+        raise UsageError(f"LEDGER_RUN is {run!r:.60}, no run's id", hint="it is set by ledger run")
     told = Path(environ.get("LEDGER_JOURNAL", ""))
     name = journal.parsed(told.name)
     if name is not None and name.run == run and told.exists():

@@ -100,12 +100,12 @@ def test_a_further_rank_is_context(
     ("words", "code"),
     [
         (["loss"], 2),
-        (["loss=much"], 1),
-        (["loss=1e999"], 1),
-        (["=1"], 1),
+        (["loss=much"], 2),
+        (["loss=1e999"], 2),
+        (["=1"], 2),
         (["a=1", "a=2"], 2),
         (["a=1", "--step", "x"], 2),
-        (["a=1", "--step", str(2**70)], 1),
+        (["a=1", "--step", str(2**70)], 2),
         (["a=1", "--context", "x"], 2),
     ],
 )
@@ -129,7 +129,7 @@ def test_only_a_run_that_goes_on_can_be_added_to(
     assert path is not None
     assert not list(path.parent.iterdir())
     monkeypatch.setenv("LEDGER_RUN", "main")
-    ledger("log-metric", "loss=1", code=1)
+    ledger("log-metric", "loss=1", code=2)
     monkeypatch.delenv("LEDGER_RUN")
     ledger("log-metric", "loss=1", code=2)
 

@@ -53,8 +53,8 @@ def test_two_files_with_two_values_for_one_name(repo: Repo, ledger: Ledger) -> N
     assert "f1 is 0.9 in a.json and 0.8 in b.json" in ledger.err
 
 
-def test_nothing_to_record_and_wrong_words(repo: Repo, ledger: Ledger) -> None:
-    del repo
+@pytest.mark.usefixtures("repo")
+def test_nothing_to_record_and_wrong_words(ledger: Ledger) -> None:
     ledger("record", code=2)
     assert "nothing to record" in ledger.err
     ledger("record", "-m", "f1", code=2)
@@ -72,10 +72,10 @@ def test_outside_of_a_repository(ledger: Ledger) -> None:
     assert json.loads(ledger.err)["error"]["kind"] == "repository"
 
 
+@pytest.mark.usefixtures("repo")
 def test_a_foreign_owned_repository_is_gits_to_refuse(
-    repo: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    del repo
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     ledger("record", "-m", "f1=1", code=1)
     assert "dubious ownership" in ledger.err
@@ -85,11 +85,19 @@ def test_a_foreign_owned_repository_is_gits_to_refuse(
 @pytest.mark.parametrize(
     ("words", "said", "code"),
     [
-        (("--duration", "-3"), "duration -3.0: not a length of time", 1),
-        (("--duration", "nan"), "duration nan: not a length of time", 1),
-        (("--started", "2026-11-21T10:00+01:00", "--finished", "2026-11-21T08:59Z"), "is before started", 1),
+        (("--duration", "-3"), "duration -3.0: not a length of time", 2),
+        (("--duration", "nan"), "duration nan: not a length of time", 2),
+        (("--started", "2026-11-21T10:00+01:00", "--finished", "2026-11-21T08:59Z"), "is before started", 2),
         (("--started", "yesterday"), "--started yesterday: not a time", 2),
         (("-e", ""), "--experiment is empty", 2),
+        (("-m", "loss=high"), "text is no metric", 2),
+        (("-m", "loss=true"), "a boolean is no metric", 2),
+        (("-m", "=1"), 'the name "" is empty', 2),
+        (("-m", "loss=1", "-m", "loss=2"), "loss is 1 in -m and 2 in -m", 2),
+        (("-p", "lr=1e400"), "too large for a double", 2),
+        (("-p", "=1"), 'the name "" is empty', 2),
+        (("-p", "lr=1", "-p", "lr=2"), "lr is 1 in -p and 2 in -p", 2),
+        (("--seed", "1", "-p", "seed=2"), "seed is 2 in -p and 1 in -p", 2),
     ],
 )
 def test_what_can_not_be_is_not_recorded(

@@ -55,6 +55,17 @@ def test_standard_input_of_metrics(text: str, syntax: str | None) -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["[1]", '["a"]\n', "[true]", "\n[ 1 ]\n"])
+def test_a_list_on_standard_input_is_no_table_of_toml(text: str) -> None:
+    with pytest.raises(InputError, match="an object of names and values is wanted"):
+        read_metrics(["-"], stdin=io.BytesIO(text.encode()))
+
+
+@pytest.mark.parametrize("head", ["[1]", '["1"]', "[ 1 ]"])
+def test_a_table_with_something_in_it_is_one(head: str) -> None:
+    assert read_metrics(["-"], stdin=io.BytesIO(f"{head}\nf1 = 0.9".encode())).values == {"1/f1": 0.9}
+
+
 def test_a_known_ending_counts_more_than_the_syntax_given_for_standard_input(tmp_path: Path) -> None:
     path = written(tmp_path, "m.json", '{"f1": 0.9}')
     assert read_metrics([path], syntax="csv").values == {"f1": 0.9}
@@ -87,13 +98,13 @@ def test_words(word: str, value: object) -> None:
 def test_words_without_a_value_or_name() -> None:
     with pytest.raises(UsageError, match="NAME=VALUE"):
         read_params([], ["lr"])
-    with pytest.raises(InputError, match="is empty"):
+    with pytest.raises(UsageError, match="is empty"):
         read_params([], ["=3"])
 
 
 @pytest.mark.parametrize("word", ["f1=high", "f1=true", 'f1="0.9"', "f1=[1]", "f1="])
 def test_metric_words_must_be_numbers(word: str) -> None:
-    with pytest.raises(InputError, match=r"-m: \$\.f1"):
+    with pytest.raises(UsageError, match=r"-m: \$\.f1"):
         read_metrics([], [word])
 
 
@@ -129,9 +140,9 @@ def test_a_number_beyond_doubles_is_refused(tmp_path: Path, name: str, text: str
 
 
 def test_a_number_beyond_doubles_in_a_word() -> None:
-    with pytest.raises(InputError, match="1e400 is too large"):
+    with pytest.raises(UsageError, match="1e400 is too large"):
         read_params([], ["lr=1e400"])
-    with pytest.raises(InputError, match="too large"):
+    with pytest.raises(UsageError, match="too large"):
         read_metrics([], ["f1=" + "9" * 5000])
 
 
@@ -207,7 +218,7 @@ def test_words_override_no_file(tmp_path: Path) -> None:
 
 
 def test_true_is_not_one() -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(UsageError):
         read_params([], ["a=1", "a=true"])
 
 
