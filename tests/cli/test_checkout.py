@@ -82,7 +82,7 @@ def test_code_that_is_not_here_is_told(repo: Repo, ledger: Ledger) -> None:
     assert not (repo.path.parent / f"repo-{run[:8]}").exists()
 
 
-def test_an_option_is_no_run(repo: Repo, ledger: Ledger) -> None:
-    assert repo.path.exists()
+@pytest.mark.usefixtures("repo")
+def test_an_option_is_no_run(ledger: Ledger) -> None:
     ledger("checkout", "--", "--detach", code=2)
     ledger("checkout", "ffff", code=1)

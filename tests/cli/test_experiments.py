@@ -40,15 +40,15 @@ def test_what_becomes_of_a_branch(repo: Repo, ledger: Ledger) -> None:
     assert len(ledger.json("runs")) == 2, "nothing is lost with its branch"
 
 
-def test_a_name_that_is_no_branch_has_no_state(repo: Repo, ledger: Ledger) -> None:
+@pytest.mark.usefixtures("repo")
+def test_a_name_that_is_no_branch_has_no_state(ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.5", "--experiment", "sweep")
     assert states(ledger) == {"sweep": None}
     assert ledger("experiments").splitlines()[1].split()[:2] == ["sweep", "-"]
-    assert repo.path.exists()
 
 
 @pytest.mark.usefixtures("schema")
-def test_best_follows_the_direction_and_stays_within_a_partition(repo: Repo, ledger: Ledger) -> None:
+def test_best_follows_the_direction_and_stays_within_a_partition(ledger: Ledger) -> None:
     ids = [
         ledger.json("record", "-m", f"f1={f1}", "-m", f"time={time}", "-p", f"machine={machine}")["id"]
         for f1, time, machine in ((0.5, 3.0, "a"), (0.9, 2.0, "a"), (0.7, 1.0, "a"))
@@ -64,7 +64,6 @@ def test_best_follows_the_direction_and_stays_within_a_partition(repo: Repo, led
     assert "* time: values compare only within one machine" in ledger("experiments", "-m", "time")
     assert ledger("experiments", "--csv").splitlines()[0] == "experiment,state,runs,commits,active,f1,time"
     assert ledger("experiments", "--md").startswith("| experiment")
-    assert repo.path.exists()
 
 
 @pytest.mark.usefixtures("schema")

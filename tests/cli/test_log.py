@@ -46,12 +46,12 @@ def test_best_follows_the_declared_direction(repo: Repo, ledger: Ledger) -> None
     assert repo.git("status", "--porcelain") == ""
 
 
-def test_without_a_direction_nothing_is_best(repo: Repo, ledger: Ledger) -> None:
+@pytest.mark.usefixtures("repo")
+def test_without_a_direction_nothing_is_best(ledger: Ledger) -> None:
     for value in (0.5, 0.9, 0.7):
         ledger("record", "-m", f"x={value}")
     (row,) = ledger.json("log", "--metric", "x")["rows"]
     assert row["metrics"]["x"]["value"] == 0.7
-    assert repo.path.exists()
 
 
 @pytest.mark.parametrize(
@@ -261,17 +261,17 @@ def test_runs_of_other_code_are_counted_where_exact_ones_stand(repo: Repo, ledge
 @pytest.mark.long
 def test_documents_fit_a_stream_that_is_not_utf8(repo: Repo, ledger: Ledger) -> None:
     ledger("record", "-m", "f1=0.5", "--note", "\u2603")
-    for words in (
-        ("runs", "--json"),
-        ("runs", "--csv", "--columns", "note"),
-        ("log", "--metric", "f1", "--json"),
+    for words, said in (
+        (("runs", "--json"), b"\\u2603"),
+        (("runs", "--csv", "--columns", "note"), b"\\u2603"),
+        (("log", "--metric", "f1", "--json"), b"0.5"),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "ledger", *words],
             env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=True, cwd=repo.path,
         )  # fmt: skip
         assert b"Traceback" not in done.stderr
-        assert b"0.5" in done.stdout or b"2603" in done.stdout
+        assert said in done.stdout
 
 
 @pytest.mark.usefixtures("repo")

@@ -13,8 +13,8 @@ from conftest import Ledger, Repo
 REF = "refs/runs/main"
 
 
-def test_nothing_to_recover(repo: Repo, ledger: Ledger) -> None:
-    del repo
+@pytest.mark.usefixtures("repo")
+def test_nothing_to_recover(ledger: Ledger) -> None:
     assert ledger("recover") == "nothing to recover\n"
     ledger("record", "-m", "f1=0.9")
     assert ledger("recover") == "nothing to recover\n"

@@ -66,10 +66,10 @@ def test_who_is_not_listed_is_dim(sweep: dict[str, str], ledger: Ledger) -> None
     assert "\x1b[2m" not in out[2]
 
 
-def test_a_parent_that_is_not_here_is_an_id(repo: Repo, ledger: Ledger) -> None:
+@pytest.mark.usefixtures("repo")
+def test_a_parent_that_is_not_here_is_an_id(ledger: Ledger) -> None:
     absent = "ab" * 16
     first, second = recorded("first", absent), recorded("second", absent)
-    assert repo.path.is_dir()
     found = lines(ledger, "--sort", "name")
     assert found[0] == absent[:8]
     assert [line.split()[1] for line in found[1:]] == [first[:8], second[:8]]
@@ -77,7 +77,6 @@ def test_a_parent_that_is_not_here_is_an_id(repo: Repo, ledger: Ledger) -> None:
 
 def test_runs_that_belong_to_each_other_are_all_shown(repo: Repo, ledger: Ledger) -> None:
     """Nobody can record such a thing at once, but edits and hostile remotes can."""
-    assert repo.path.is_dir()
     one, other = "a" * 32, "b" * 32
     package.record_many([{"metrics": {"f1": 1}, "name": "self", "parent": None}])
     from ledger.config import open_workspace

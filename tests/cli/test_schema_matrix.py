@@ -27,8 +27,8 @@ def year(project: Project) -> Project:
     return project
 
 
-def test_matrix(year: Project, ledger: Ledger) -> None:
-    del year
+@pytest.mark.usefixtures("year")
+def test_matrix(ledger: Ledger) -> None:
     found = ledger.json("schema", "matrix", "f1")
     rows = [(one["name"], one["versions"], one["current"], one["runs"]) for one in found["definitions"]]
     assert rows == [

@@ -23,8 +23,8 @@ def test_all_is_well(repo: Repo, ledger: Ledger) -> None:
     assert ledger.err == ""
 
 
-def test_before_the_first_run(repo: Repo, ledger: Ledger) -> None:
-    del repo
+@pytest.mark.usefixtures("repo")
+def test_before_the_first_run(ledger: Ledger) -> None:
     assert ledger("status").splitlines()[-1] == "no runs yet: ledger record --help"
 
 
@@ -106,7 +106,7 @@ def test_without_a_commit_detached_and_bare(
     assert ledger.json("status")["code"] is None
 
 
-def test_names_from_data_are_escaped(repo: Repo, ledger: Ledger) -> None:
-    del repo
+@pytest.mark.usefixtures("repo")
+def test_names_from_data_are_escaped(ledger: Ledger) -> None:
     ledger("record", "-m", "f1=1", "-e", "a\u202eb")
     assert "a\\u202eb" in ledger("status")

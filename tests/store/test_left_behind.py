@@ -11,7 +11,7 @@ import pytest
 from conftest import Repo
 from store.plumbing import object_file, recorded, workspace
 
-from ledger.errors import FormatError
+from ledger.errors import FormatError, RefusedError
 from ledger.git import history, housekeeping, objects
 from ledger.git.process import Repository
 from ledger.record.refused import corrected
@@ -239,7 +239,7 @@ def test_a_snapshot_that_was_pruned_before_its_run_was_chained_comes_back(repo: 
 def test_the_snapshot_of_a_refused_run_waits_with_it(repo: Repo) -> None:
     repo.git("checkout", "-q", "--detach")
     dirty(repo)
-    with pytest.raises(Exception, match="detached"):
+    with pytest.raises(RefusedError, match="detached"):
         record(workspace(repo), [Draft(metrics={"f1": 1})])
     repo.git("checkout", "-q", "--", "train.py")
     repo.git("prune", "--expire=now")

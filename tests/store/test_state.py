@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from conftest import Repo
 from store.plumbing import REF, recorded, workspace
 
@@ -87,12 +88,8 @@ def _everything(folder: Path) -> dict[str, int]:
 
 def test_refused_runs_with_their_first_fault(repo: Repo) -> None:
     repo.write(".ledger/schemas/main.json", starters.load("classification").decode())
-    try:
+    with pytest.raises(RefusedError):
         recorded(repo, metrics={"accuracy": 7.0})
-    except RefusedError:
-        pass
-    else:
-        raise AssertionError
     spool = Spool.of(workspace(repo).repository)
     (spool.refused / "torn.zip").write_bytes(b"x")
     one, torn = state(repo).refused

@@ -46,10 +46,7 @@ def test_a_branch_is_compared_with_where_it_forked_off(repo: Repo) -> None:
     assert bases(repo) == (fork,)
 
 
-def test_the_remotes_default_branch_counts_before_an_old_local_one(
-    repo: Repo, tmp_path: Path, make_repo: Callable[..., Repo]
-) -> None:
-    del make_repo
+def test_the_remotes_default_branch_counts_before_an_old_local_one(repo: Repo, tmp_path: Path) -> None:
     newer = repo.commit("newer")
     repo.git("clone", "-q", str(repo.path), str(tmp_path / "clone"))
     clone = Repo(tmp_path / "clone")

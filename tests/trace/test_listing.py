@@ -76,13 +76,14 @@ def runs(repo: Repo) -> list[str]:
 def test_columns_are_those_of_the_contract() -> None:
     found = table(view(), Listing())
     assert tuple(found.column_names[: len(CONTRACT)]) == CONTRACT
-    assert found.column_names[-6:] == [
+    assert found.column_names[-7:] == [
         "params.lr",
         "metrics.f1",
         "metrics.n",
         "tags.s",
         "grade.f1",
         "grade.n",
+        "conflicts",
     ]
     assert found.num_rows == 5
     assert found.schema.field("finished").type == pa.timestamp("us", tz="UTC")
@@ -93,7 +94,7 @@ def test_columns_are_those_of_the_contract() -> None:
 @pytest.mark.usefixtures("runs")
 def test_grades_say_why_there_is_no_value() -> None:
     found = table(view(), Listing(columns=("f1",), sort=("n",)))
-    assert found.column_names == ["run_id", "metrics.f1", "grade.f1"]
+    assert found.column_names == ["run_id", "metrics.f1", "grade.f1", "conflicts"]
     assert found["grade.f1"].to_pylist() == ["identical", "identical", "identical", "undefined", "missing"]
 
 
@@ -270,7 +271,7 @@ def test_a_declared_metric_that_no_run_has_is_a_column() -> None:
 
 def test_the_public_function(runs: list[str]) -> None:
     found = ledger.runs("metrics.n >= 3", columns=["n", "lr"], sort="-n")
-    assert found.column_names == ["run_id", "metrics.n", "params.lr", "grade.n"]
+    assert found.column_names == ["run_id", "metrics.n", "params.lr", "grade.n", "conflicts"]
     assert found["run_id"].to_pylist() == [runs[4], runs[3]]
 
 

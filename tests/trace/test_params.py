@@ -158,8 +158,9 @@ def test_an_unknown_pointer_is_named(project: Project, ledger: Ledger) -> None:
     assert 'LS404 error: rename of /lr: "/a/lr" is not in `from`' in text
 
 
+@pytest.mark.usefixtures("project")
 @pytest.mark.slow
-def test_a_schema_that_nests_without_end_is_read(project: Project, repo: Repo, ledger: Ledger) -> None:
+def test_a_schema_that_nests_without_end_is_read(repo: Repo, ledger: Ledger) -> None:
     repo.write(
         ".ledger/schemas/main.json",
         json.dumps(
@@ -175,4 +176,3 @@ def test_a_schema_that_nests_without_end_is_read(project: Project, repo: Repo, l
     (shown,) = ledger.json("schema", "show")
     assert {"x", "y", "x.a", "x.h"} <= shown["params"].keys()
     assert len(shown["params"]) < 6_000
-    del project
