@@ -127,7 +127,7 @@ def test_a_schema_that_can_not_be(project: Project, text: str, code: str, line: 
     assert named(project, code, MAIN)["line"] == line
     others_go_on(project)
     project.ledger("record", "--schema", "main", "-m", "f1=50", code=1)
-    assert MAIN in project.ledger.err or "main.json" in project.ledger.err
+    assert MAIN in project.ledger.err
     project.ledger("runs")
 
 
