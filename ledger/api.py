@@ -106,7 +106,7 @@ def runs(
     """Runs as a table: one row a run, `params.*`, `metrics.*`, `tags.*` and `grade.*` columns.
 
     Metrics stand under one definition each; `metrics.*` are null where a value does not compare under it, `grade.*`
-    say why, and `recorded.*` what it was. Filter and order see what is shown.
+    say why, and `recorded.*` what it was; `conflicts` names the columns on which edits disagree. Filter and order see what is shown.
 
     Args:
         where: a filter such as `metrics.f1 > 0.9 and params.lr < 0.01`; a value that does not compare never passes.

@@ -88,7 +88,7 @@ def _document(view: View, found: Contrasted) -> dict[str, Any]:
                 "unit": one.target.unit,
                 "direction": one.target.direction,
                 "partition": dict(one.partition),
-                "values": [_gain_document(view, gain) for gain in one.gains],
+                "values": [_gain_document(view, one.name, gain) for gain in one.gains],
             }
             for one in found.metrics
         ],
@@ -105,7 +105,9 @@ def _document(view: View, found: Contrasted) -> dict[str, Any]:
     }
 
 
-def _gain_document(view: View, gain: Gain) -> dict[str, Any]:
+def _gain_document(view: View, metric: str, gain: Gain) -> dict[str, Any]:
+    from ledger.cli.experiments import disputed
+
     one = gain.spread
     return {
         "experiment": gain.side.name,
@@ -121,6 +123,7 @@ def _gain_document(view: View, gain: Gain) -> dict[str, Any]:
         "base_commit": gain.base_commit,
         "delta": gain.delta,
         "better": gain.better,
+        **disputed(view, metric, one.row),
     }
 
 

@@ -13,7 +13,9 @@ from ledger.cli.viewing import Viewing, current, view_options
 from ledger.render.format import counted
 
 if TYPE_CHECKING:
+    from ledger.render.table import Cell
     from ledger.trace.experiments import Experiment
+    from ledger.trace.spread import Spread
     from ledger.trace.view import View
 
 _MOST_METRICS = 3
@@ -113,10 +115,22 @@ def _document(view: View, one: Experiment) -> dict[str, Any]:
                 "count": best.count if best else 0,
                 "left_out": best.left_out if best else 0,
                 "reason": "" if best else parted_reason(view, name),
+                **disputed(view, name, best.row if best else None),
             }
             for name, best in one.best.items()
         },
     }
+
+
+def disputed(view: View, metric: str, row: int | None) -> dict[str, list[str]]:
+    """The run behind a value, for JSON, where its edits disagree on it; else nothing."""
+    from ledger.trace import disputes
+
+    return (
+        {"conflicts": [view.run_ids[row]]}
+        if row is not None and disputes.of_metric(view, row, metric)
+        else {}
+    )
 
 
 def parted_reason(view: View, metric: str) -> str:
@@ -125,7 +139,8 @@ def parted_reason(view: View, metric: str) -> str:
 
 
 def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[str]) -> Iterator[str]:
-    from ledger.render.format import ago, number
+    from ledger.render.format import ago
+    from ledger.render.grades import DISPUTED
     from ledger.render.table import Align, Cell, Column, Table, render
 
     if not found:
@@ -146,7 +161,7 @@ def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[st
             one.state or "-",
             f"{len(one.rows):,}",
             f"{one.commits:,}",
-            *(number(best.best) if (best := one.best[name]) else "*" for name in names),
+            *(_best(view, name, one.best[name]) for name in names),
             ago(moment(one.active), now),
         ]
         for one in found
@@ -160,6 +175,19 @@ def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[st
                 yield f"{counted(count, 'run')} left out: {name} {why} there"
         if any(one.best[name] is None for one in found):
             yield f"* {name}: {parted_reason(view, name)}"
+        if any(disputed(view, name, best.row) for best in spreads):
+            yield f"{DISPUTED} edits disagree on {name}, the latest counts: ledger show RUN"
+
+
+def _best(view: View, metric: str, best: Spread | None) -> Cell | str:
+    from ledger.render.format import number
+    from ledger.render.grades import DISPUTED
+    from ledger.render.table import Cell
+
+    if best is None:
+        return "*"
+    shown = number(best.best)
+    return Cell(text=shown, mark=DISPUTED, mark_style="warn") if disputed(view, metric, best.row) else shown
 
 
 def _flat(app: App, found: Sequence[Experiment], names: Sequence[str], form: str) -> None:

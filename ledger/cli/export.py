@@ -25,7 +25,7 @@ Examples:
 
 \b
 runs      one row a run: run_id, experiment, ..., params.*, metrics.*, tags.*, grade.*; metrics.* are null where
-          a value does not compare, grade.* say why and recorded.* what it was
+          a value does not compare, grade.* say why and recorded.* what it was; conflicts names columns on which edits disagree
 history   one row a point: run_id, metric, step, time, value, context; grade where any series was converted or
           derived, and recorded where value is null since it does not compare; of points logged several times for
           one step the last, with --all-attempts each, with its attempt (null is the first)

@@ -153,7 +153,7 @@ class _Printer:
     def csv(self) -> None:
         from ledger.trace.listing import records
 
-        table = self.found.table(self._every_name())
+        table = self.found.sheet(self._every_name())
         rows = (list(record.values()) for record in records(table))
         self.app.csv(table.column_names, rows)
 

@@ -39,6 +39,8 @@ FIELDS: Mapping[str, str] = {
 GROUPS = (PARAMS, METRICS, TAGS)
 GRADE, RECORDED = "grade", "recorded"
 """Columns that go with a metric: the grade, and what was recorded where that does not compare."""
+CONFLICTS = "conflicts"
+"""The column that names those on which edits of a run disagree."""
 
 
 def recorded_grade(plan: Plan) -> Grade:

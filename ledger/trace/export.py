@@ -60,7 +60,7 @@ class Export:
         """One row a run with every column; no column is without a type, since not every reader knows null."""
         import pyarrow as pa
 
-        table = self.found.table(chosen(self.found.columns, None))
+        table = self.found.sheet(chosen(self.found.columns, None))
         columns = [
             column.cast(pa.string()) if pa.types.is_null(column.type) else column for column in table.columns
         ]

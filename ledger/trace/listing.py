@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.errors import NotFoundError, UsageError
 from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import apart, disputes, targets, where
-from ledger.trace.columns import GRADE, RECORDED, Columns, rfc3339
+from ledger.trace.columns import CONFLICTS, GRADE, RECORDED, Columns, rfc3339
 from ledger.trace.grammar import Expression
 from ledger.trace.names import numeric
 from ledger.trace.view import View
@@ -89,6 +89,14 @@ class Found:
         }
         return pa.table({**found, **recorded})
 
+    def sheet(self, names: Sequence[str]) -> pa.Table:
+        """The same for other programs: the last column names those on which edits disagree (`metrics.f1,note`), or is null."""
+        import pyarrow as pa
+
+        about = self.disputed(names)
+        told = [",".join(about[place]) if place in about else None for place in range(len(self.rows))]
+        return self.table(names).append_column(CONFLICTS, pa.array(told, pa.string()))
+
     def first(self, count: int) -> Found:
         """The first of the same runs."""
         return replace(self, rows=self.rows.slice(0, count))
@@ -109,7 +117,7 @@ class Found:
         }
         disputed = self.disputed(names)
         for place, record in enumerate(records(shown)):
-            told = {"conflicts": disputed[place]} if place in disputed else {}
+            told = {CONFLICTS: disputed[place]} if place in disputed else {}
             yield {**record, **{name: values[place] for name, values in natives.items()}, **told}
 
     def disputed(self, names: Sequence[str]) -> dict[int, list[str]]:
@@ -124,10 +132,10 @@ def table(view: View, listing: Listing) -> pa.Table:
     """One row a run: `run_id` and the columns asked for, else all.
 
     `metrics.*` hold only values that compare under the metric's definition, `grade.*` say why others are null, and
-    `recorded.*` hold those. Raises UsageError for a filter or a name that is wrong, NotFoundError for an experiment.
+    `recorded.*` hold those; `conflicts` names columns on which edits disagree. Raises UsageError for a filter or a name that is wrong, NotFoundError for an experiment.
     """
     found = find(view, listing)
-    return found.table(chosen(found.columns, listing.columns))
+    return found.sheet(chosen(found.columns, listing.columns))
 
 
 def find(view: View, listing: Listing) -> Found:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
+import pyarrow.parquet as pq
 from share.clones import Hub
 
 
@@ -33,6 +36,13 @@ def test_a_value_that_clones_disagree_on_is_marked(hub: Hub) -> None:
     assert "><" in text.splitlines()[1]
     assert ">< edits disagree on f1" in text
 
+    (main,) = hub.ledger.json(*there, "experiments", "-m", "f1")
+    assert main["best"]["f1"]["conflicts"] == [run]
+    text = hub.ledger(*there, "experiments", "-m", "f1")
+    assert "0.7 ><" in text
+    assert ">< edits disagree on f1" in text
+    _tables_tell(hub, there, {run: "metrics.f1", calm: ""})
+
     told = hub.ledger.json(*there, "explain", run[:8], "f1")["conflicts"]
     assert [(one["field"], one["values"]) for one in told] == [("metrics.f1", [0.7, 0.6])]
     assert "edits disagree on f1: 0.7 counts, others said 0.6" in hub.ledger(*there, "explain", run[:8], "f1")
@@ -41,3 +51,20 @@ def test_a_value_that_clones_disagree_on_is_marked(hub: Hub) -> None:
     assert "conflicts" not in json.dumps(hub.ledger.json(*there, "runs"))
     assert "><" not in hub.ledger(*there, "runs") + hub.ledger(*there, "log", "--metric", "f1")
     assert hub.ledger.json(*there, "explain", run[:8], "f1")["conflicts"] == []
+    assert "conflicts" not in json.dumps(hub.ledger.json(*there, "experiments", "-m", "f1"))
+    _tables_tell(hub, there, {run: "", calm: ""})
+
+
+def _tables_tell(hub: Hub, there: tuple[str, ...], wanted: dict[str, str]) -> None:
+    """CSV and Parquet have the same columns whether or not edits disagree."""
+    for words in ((), ("-c", "f1")):
+        rows = list(csv.DictReader(io.StringIO(hub.ledger(*there, "runs", "--csv", *words))))
+        assert {row["run_id"]: row["conflicts"] for row in rows} == wanted
+    for form in ("csv", "parquet"):
+        folder = hub.folder / "out"
+        hub.ledger(*there, "export", "--force", "--no-history", "-f", form, str(folder))
+    rows = list(csv.DictReader(io.StringIO((folder / "runs.csv").read_text(encoding="utf-8"))))
+    assert {row["run_id"]: row["conflicts"] for row in rows} == wanted
+    table = pq.read_table(folder / "runs.parquet")
+    found = dict(zip(table["run_id"].to_pylist(), table["conflicts"].to_pylist(), strict=True))
+    assert found == {run: about or None for run, about in wanted.items()}
