@@ -20,6 +20,7 @@ FOUND = sorted(path for path in CASES.glob("*/*") if path.is_file())
 
 
 def test_every_folder_of_cases_is_of_a_reader() -> None:
+    assert FOUND
     assert {path.parent.name for path in FOUND} <= set(READERS)
 
 

@@ -88,8 +88,10 @@ def all_told(ledger: Ledger, runs: list[str], *form: str, commands: tuple[tuple[
 
 @pytest.mark.long
 def test_no_control_character_reaches_a_terminal(ledger: Ledger, runs: list[str]) -> None:
-    for text in all_told(ledger, runs[:2], commands=READING):
+    told = all_told(ledger, runs[:2], commands=READING)
+    for text in told:
         assert not CONTROLS & set(text), text
+    assert any("red" in text for text in told)
 
 
 def test_nor_does_json_hold_one(ledger: Ledger, runs: list[str]) -> None:
@@ -116,7 +118,9 @@ def test_no_cell_of_csv_is_a_formula(ledger: Ledger, runs: list[str], tmp_path: 
 
 
 def test_markdown_holds_no_markup_of_the_data(ledger: Ledger, runs: list[str]) -> None:
-    for text in all_told(ledger, runs, "--md", commands=(("runs",), ("log", "-m", "f1", "--runs")))[::2]:
+    told = all_told(ledger, runs, "--md", commands=(("runs",), ("log", "-m", "f1", "--runs")))[::2]
+    assert any("script" in text for text in told)
+    for text in told:
         assert "<script" not in text
         assert "](javascript" not in text.replace("\\]", "")
         assert not CONTROLS & set(text)

@@ -109,21 +109,23 @@ def test_an_error_inside_is_not_swallowed(screen: Screen, tmp_path: Path) -> Non
     assert screen.text() == "shown\n"
 
 
+_PAGED = """
+import os, sys, time
+from ledger.render.pager import paged
+from ledger.render.terminal import detect
+terminal = detect(sys.stdout, os.environ)
+with paged(sys.stdout, terminal.pager, os.environ) as out:
+{}
+print("done", file=sys.stderr)
+"""
+
+
 @contextmanager
 def program(pager: str, body: str) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
     """A process with a terminal of its own as standard output, paging as the command line does."""
     controller, terminal = pty.openpty()
-    code = f"""
-        import os, sys
-        from ledger.render.pager import paged
-        from ledger.render.terminal import detect
-        terminal = detect(sys.stdout, os.environ)
-        with paged(sys.stdout, terminal.pager, os.environ) as out:
-        {textwrap.indent(body, "    ")}
-        print("done", file=sys.stderr)
-    """
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [sys.executable, "-c", _PAGED.format(textwrap.indent(body, "    "))],
         stdout=terminal,
         stderr=subprocess.PIPE,
         text=True,
@@ -148,11 +150,10 @@ def test_a_reader_who_quits_early_ends_it_silently(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_reader_who_quits_before_anything_is_written(tmp_path: Path) -> None:
-    pager = script(tmp_path, "exec 0<&-; echo gone")
-    with program(pager, "import time; time.sleep(0.3); print('x' * 100, file=out)") as (
-        controller,
-        process,
-    ):
+    left = tmp_path / "left"
+    pager = script(tmp_path, f"exec 0<&-; touch {left}; echo gone")
+    body = f"while not os.path.exists({str(left)!r}): time.sleep(0.001)\nprint('x' * 100, file=out)"
+    with program(pager, body) as (controller, process):
         assert os.read(controller, 1024) == b"gone\r\n"
         assert process.communicate(timeout=20)[1] == "done\n"
         assert process.returncode == 0
