@@ -19,7 +19,7 @@ from ledger.share import helpers
 from ledger.share.chainlog import beyond
 from ledger.share.intake import Packs
 from ledger.share.session import home, pin
-from ledger.share.sifting import Arrived, Sieve, Sifted, opened, sifted
+from ledger.share.sifting import Arrived, Sieve, Sifted, experiments, sifted
 from ledger.store import aftercare, chain, lock
 from ledger.store.depot import Depot, Found
 from ledger.store.sealed import Sealed, contents
@@ -135,7 +135,7 @@ class _Ingest:
         for found in files[:_FIRST_FILES]:
             size += found.size
             with suppress(LedgerError):
-                slugs.update(item.slug for item in opened(depot, found))
+                slugs |= experiments(depot, found)
             if size > _FIRST_BYTES:
                 break
         if slugs:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ledger.errors import FormatError, LedgerError
+from ledger.frozen import frozen
 from ledger.git import objects, pack
 from ledger.git.objects import GitObject
 from ledger.git.pack import Deflated
 from ledger.model import Author
 from ledger.share.intake import Packs, faults
 from ledger.store.depot import MAX_BYTES, Depot, Found
-from ledger.store.sealed import Sealed, read_bytes
+from ledger.store.sealed import Sealed, contents_of, read_bytes
+from ledger.store.slug import is_slug
 
 _SHOWN = 3
 _LEVEL = 1
 """Of compression, as everywhere: runs are many and small."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Arrived:
     """A record of a file, and the tree that it has on a chain."""
 
@@ -32,7 +33,7 @@ class Arrived:
     """None for one that was known before."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Sifted:
     """A file: its records, or what is wrong with it."""
 
@@ -40,7 +41,7 @@ class Sifted:
     wrong: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Made:
     """What git is to store: blobs by their bytes, trees by their ids."""
 
@@ -136,14 +137,24 @@ def _arrived(form: tuple[Any, ...], made: Mapping[str, GitObject]) -> Arrived:
     return Arrived(record, slug, tree, sealed)
 
 
-def opened(depot: Depot, found: Found) -> list[Sealed]:
-    """Raises LedgerError for what is no sealed file, or none that may be chained."""
+def experiments(depot: Depot, found: Found) -> set[str]:
+    """The slugs that a sealed file names; nothing else of it is checked. Raises LedgerError."""
+    listed = contents_of(_read(depot, found), what=found.name)
+    return {slug for _, slug in listed if is_slug(slug)}
+
+
+def _read(depot: Depot, found: Found) -> bytes:
     if found.size > MAX_BYTES:
         raise FormatError(f"{found.size:,} bytes, the limit is {MAX_BYTES:,}")
     data = depot.read(found)
     if len(data) > MAX_BYTES:
         raise FormatError(f"more than {MAX_BYTES:,} bytes")
-    records = read_bytes(data, what=found.name)
+    return data
+
+
+def opened(depot: Depot, found: Found) -> list[Sealed]:
+    """Raises LedgerError for what is no sealed file, or none that may be chained."""
+    records = read_bytes(_read(depot, found), what=found.name)
     if not records or not all(item.slug for item in records):
         raise FormatError("a refused run, or nothing at all", hint="ledger record --refused FILE finishes it")
     return records

@@ -10,12 +10,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ledger.errors import InputError, RemoteError, StorageError
+from ledger.frozen import frozen
 from ledger.store.spool import SUFFIX, write_durably
 
 MAX_BYTES = 256 << 20
@@ -26,7 +26,7 @@ _KEYS = re.compile(r"(//)[^/@]*@|((?:key|token|secret|password|credential)[^=&]*
 _SECRETS = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Found:
     """A sealed file as it lies there."""
 

@@ -159,12 +159,23 @@ def contents(path: Path) -> list[tuple[str, str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             _require_plain(archive)
-            manifest = json.loads(archive.read(_MANIFEST))
-            return [(str(entry["record"]), str(entry["slug"])) for entry in manifest["records"]]
+            return _listed(archive.read(_MANIFEST))
     except FileNotFoundError:
         raise
     except _BROKEN as error:
-        raise FormatError(f"{path}: not a sealed record: {type(error).__name__}: {error}") from error
+        raise _no_sealed_file(str(path), error) from error
+
+
+def contents_of(data: bytes, *, what: str) -> list[tuple[str, str]]:
+    """As `contents`, of bytes from anywhere. Raises FormatError."""
+    try:
+        return _listed(stored_zip.read(data)[_MANIFEST])
+    except _BROKEN as error:
+        raise _no_sealed_file(what, error) from error
+
+
+def _listed(manifest: bytes) -> list[tuple[str, str]]:
+    return [(str(entry["record"]), str(entry["slug"])) for entry in json.loads(manifest)["records"]]
 
 
 def _require_plain(archive: zipfile.ZipFile) -> None:
