@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Repo
@@ -39,10 +40,18 @@ for number in range(int(sys.argv[2])):
 
 
 def _ledger(*words: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "ledger", *words]
+    argv = [sys.executable, "-X", "faulthandler", "-m", "ledger", *words]
     return subprocess.run(
         argv, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
     )
+
+
+def _said(*words: str, cwd: Path, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """What a command that ends well says in JSON; all that is known of one that does not."""
+    done = _ledger(*words, "--json", cwd=cwd, env=env)
+    assert done.returncode == 0, f"{words} ended with {done.returncode}: {done.stdout!r} {done.stderr}"
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _chained(repo: Repo) -> Counter[str]:
@@ -82,14 +91,12 @@ def test_32_writers_and_two_that_ingest_and_are_killed(repo: Repo, tmp_path: Pat
     assert [writer.returncode for writer in writers] == [0] * WRITERS
     assert len(acknowledged) == WRITERS * EACH
     for _ in range(2):
-        done = _ledger("ingest", str(place), "--delete", "--json", cwd=repo.path)
-        assert done.returncode == 0, done.stdout + done.stderr
-    _ledger("recover", cwd=repo.path)
+        _said("ingest", str(place), "--delete", cwd=repo.path)
+    _said("recover", cwd=repo.path)
     assert _chained(repo) == Counter(acknowledged)
     assert list(place.glob("*.zip")) == []
     assert kills
-    verified = _ledger("verify", "--json", cwd=repo.path)
-    assert json.loads(verified.stdout)["faults"] == []
+    assert _said("verify", cwd=repo.path)["faults"] == []
     sys.stdout.write(f"\n{WRITERS} writers, {EACH} runs each, {kills} kills of ingest: each run once\n")
 
 
@@ -157,9 +164,9 @@ def test_helpers_and_those_who_asked_them_are_killed(repo: Repo, fleet: tuple[Pa
             done = json.loads(out)
             assert (done["records"] + done["known"], done["refused"]) == (FLEET, [])
     assert killed["helper"]
-    assert _ledger("ingest", str(place), cwd=repo.path).returncode == 0
+    _said("ingest", str(place), cwd=repo.path)
     assert _chained(repo) == Counter(ids)
-    assert json.loads(_ledger("verify", "--json", cwd=repo.path).stdout)["faults"] == []
+    assert _said("verify", cwd=repo.path)["faults"] == []
     sys.stdout.write(f"\n{FLEET} runs, killed: {dict(killed)}; each run once\n")
 
 
@@ -279,10 +286,8 @@ def test_an_object_store(repo: Repo, tmp_path: Path, kind: _Kind, bucket: str) -
     assert sum(one["records"] for one in found) == 3
     assert [one["records"] + one["known"] for one in found] == [3, 3]
     assert _chained(repo) == Counter(ids)
-    done = _ledger("ingest", bucket, "--delete", "--json", cwd=repo.path, env=env)
-    assert json.loads(done.stdout)["deleted"] == 3
-    again = _ledger("ingest", bucket, "--json", cwd=repo.path, env=env)
-    assert json.loads(again.stdout)["files"] == 0
+    assert _said("ingest", bucket, "--delete", cwd=repo.path, env=env)["deleted"] == 3
+    assert _said("ingest", bucket, cwd=repo.path, env=env)["files"] == 0
     absent = re.sub("//(anonymous@)?fleet", kind.absent, bucket)
     wrong = _ledger("ingest", absent, cwd=repo.path, env=env)
     assert (wrong.returncode, "no such bucket" in wrong.stderr, "hunter2" in wrong.stderr) == (1, True, False)
