@@ -7,7 +7,7 @@ to retry, 5 a gate failed, 130 interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -31,6 +31,20 @@ class LedgerError(Exception):
         self.details = details
         for line in (*details[:_NOTED], *([f"hint: {hint}"] if hint else [])):
             self.add_note(line)  # so that a traceback tells what the command line would
+
+
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """The few known names that are most like one that isn't there; those of the same letters first, as keys get swapped."""
+    from difflib import get_close_matches
+
+    letters = sorted(name)
+    return sorted(get_close_matches(name, list(known), n=3), key=lambda one: sorted(one) != letters)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The hint for a name that isn't there; `otherwise` where nothing is like it."""
+    found = near(name, known)
+    return f"did you mean {' or '.join(found)}?" if found else otherwise
 
 
 class UsageError(LedgerError):

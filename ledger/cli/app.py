@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from ledger.cli import streams
-from ledger.errors import UsageError
+from ledger.errors import UsageError, near
 
 if TYPE_CHECKING:
     from ledger.config import Workspace
@@ -29,6 +29,21 @@ _DRAFT = "TODO_UNRESOLVED"
 _LINES_AT_ONCE = 1000
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Group(click.Group):
+    """Commands of which the nearest are named when one isn't there, among them those that are not loaded yet."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            found = " or ".join(map(repr, near(args[0], self.list_commands(ctx))))
+            raise click.UsageError(
+                error.message + (f" Did you mean {found}?" if found else ""), ctx
+            ) from error
 
 
 class App:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, json_option
-from ledger.errors import ConfigError, NotFoundError
+from ledger.errors import ConfigError, NotFoundError, did_you_mean
 from ledger.render.format import counted
 
 if TYPE_CHECKING:
@@ -54,16 +54,13 @@ def drift(app: App, /, *, metric: str, revisions: tuple[str, ...], as_json: bool
 
 
 def _require_source(view: View, metric: str) -> None:
-    """Raises UsageError for an unknown metric, ConfigError for one that does not say where it is implemented."""
+    """Raises NotFoundError for an unknown metric, ConfigError for one that does not say where it is implemented."""
     from ledger.schema.fingerprint import parse_source
     from ledger.trace.drift import sources
 
     known = {*view.runs.index.names("metrics"), *view.declared_metrics()}
     if metric not in known:
-        from difflib import get_close_matches
-
-        near = get_close_matches(metric, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "`ledger schema show` lists the metrics"
+        hint = did_you_mean(metric, known, "`ledger schema show` lists the metrics")
         raise NotFoundError(f"there is no metric {metric!r}", hint=hint)
     named = sources(view, metric)
     if not named:

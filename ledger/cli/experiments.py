@@ -10,6 +10,7 @@ import click
 from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, current, view_options
+from ledger.errors import NotFoundError, did_you_mean
 from ledger.render.format import counted
 
 if TYPE_CHECKING:
@@ -69,17 +70,13 @@ def experiments(
 
 def chosen(app: App, view: View, asked: Sequence[str]) -> list[str]:
     """The metrics asked for, else those of the configuration, else the first that are declared and were recorded."""
-    from difflib import get_close_matches
-
-    from ledger.errors import NotFoundError
     from ledger.trace.targets import require
 
     known = view.runs.index.names("metrics")
     declared = view.declared_metrics()
     for name in asked:
         if name not in known and name not in declared:
-            near = get_close_matches(name, [*known, *declared], n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"recorded: {', '.join(known[:12])}"
+            hint = did_you_mean(name, [*known, *declared], f"recorded: {', '.join(known[:12])}")
             raise NotFoundError(f"no run has a metric {name!r}", hint=hint)
     asked = [current(app, view, name) for name in asked]
     require(view, asked)

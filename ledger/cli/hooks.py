@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.app import App, json_option
+from ledger.cli.app import App, Group, json_option
 from ledger.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ talks to nobody.
 """
 
 
-@click.group(epilog=_EPILOG)
+@click.group(cls=Group, epilog=_EPILOG)
 def hooks() -> None:
     """Put ledger's part into git's hooks, and take it out again."""
 

@@ -10,7 +10,7 @@ import click
 from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import current, view_options
-from ledger.errors import NotFoundError, UsageError
+from ledger.errors import NotFoundError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from ledger.cli.viewing import Viewing
@@ -129,14 +129,7 @@ def _metrics(app: App, view: View, asked: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(current(app, view, name) for name in names)
     for name in names:
         if name not in known and not view.target(name).declared:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, known, n=3)
-            hint = (
-                f"did you mean {' or '.join(near)}?"
-                if near
-                else f"recorded: {', '.join(known[:12]) or 'nothing yet'}"
-            )
+            hint = did_you_mean(name, known, f"recorded: {', '.join(known[:12]) or 'nothing yet'}")
             raise NotFoundError(f"no run has a metric {name!r}", hint=hint)
     require(view, names)
     return tuple(dict.fromkeys(names))

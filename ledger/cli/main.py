@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 import click
 
 from ledger.cli import streams
-from ledger.cli.app import App
+from ledger.cli.app import App, Group
 from ledger.errors import LedgerError, StorageError, UsageError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -59,7 +59,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name → (module with a command of the same name, its line in the overview). Modules load when they are called."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Shows the overview without importing a single command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -74,18 +74,6 @@ class _Commands(click.Group):
             importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_")
         )
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"{error.message}{hint}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.app import App, json_option
+from ledger.cli.app import App, Group, json_option
 from ledger.errors import ConfigError, InputError, NotFoundError
 from ledger.render.format import counted
 
@@ -46,7 +46,7 @@ _ELSEWHERE = {
 """Subcommands in modules of their own, which load when they are called."""
 
 
-class _Subcommands(click.Group):
+class _Subcommands(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_ELSEWHERE})
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 from ledger.canonical import compact
 from ledger.config import Workspace
-from ledger.errors import ConfigError, InputError, NotFoundError, RefusedError
+from ledger.errors import ConfigError, InputError, NotFoundError, RefusedError, did_you_mean
 from ledger.model import Json, Metric, Record, Status, utc_text
 from ledger.record import secrets
 from ledger.record.draft import Recorded, as_recorded
@@ -144,12 +143,7 @@ def _require_present(whole: Record, removed: Sequence[Field]) -> None:
     for group, name in removed:
         known = _flat_names(whole, group)
         if name not in known:
-            near = get_close_matches(name, known, n=3)
-            hint = (
-                f"did you mean {' or '.join(near)}?"
-                if near
-                else f"it has {', '.join(known[:_SHOWN]) or 'none'}"
-            )
+            hint = did_you_mean(name, known, f"it has {', '.join(known[:_SHOWN]) or 'none'}")
             raise NotFoundError(f"the run has no {group.removesuffix('s')} {compact(name)}", hint=hint)
 
 

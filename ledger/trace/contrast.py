@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, did_you_mean
 from ledger.frozen import frozen
 from ledger.git import bulk, history
 from ledger.git.history import CodeCommit, Range
@@ -92,8 +91,7 @@ def _rows(view: View, names: Sequence[str], standing: Mapping[str, str]) -> dict
     known = by_name(view)
     for name in names:
         if name not in known and name not in standing:
-            near = get_close_matches(name, known, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "`ledger experiments` lists them"
+            hint = did_you_mean(name, known, "`ledger experiments` lists them")
             raise NotFoundError(f"no experiment {name!r}", hint=hint)
     return {name: known.get(name, []) for name in names}
 

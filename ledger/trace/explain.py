@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.errors import GitError, NotFoundError
+from ledger.errors import GitError, NotFoundError, did_you_mean
 from ledger.git.process import lines
 from ledger.model import Grade, Json
 from ledger.schema.plan import Plan, Step
@@ -113,16 +113,13 @@ def _recorded(view: View, row: int, plan: Plan, name: str) -> tuple[Recorded, ..
 
 def _refuse_unknown(view: View, row: int, name: str) -> None:
     """Raises UsageError for a name that nothing has; one that only this run lacks is missing, and is explained."""
-    from difflib import get_close_matches
-
     known = {*view.runs.index.names(METRICS), *view.declared_metrics()}
     if name in known:
         return
     mine = sorted(one for group, one in view.runs.run_fields(row) if group == METRICS)
     if not mine:
         raise NotFoundError("this run has no metrics", hint="`ledger show RUN` prints what it has")
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"the run has {', '.join(mine[:12])}"
+    hint = did_you_mean(name, known, f"the run has {', '.join(mine[:12])}")
     raise NotFoundError(f"there is no metric {name!r}", hint=hint)
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from ledger.errors import NotFoundError, UsageError
+from ledger.errors import NotFoundError, UsageError, did_you_mean
 from ledger.store.segment import METRICS, PARAMS
 from ledger.trace import apart, disputes, targets, where
 from ledger.trace.columns import CONFLICTS, GRADE, RECORDED, Columns, rfc3339
@@ -266,10 +265,7 @@ def _of_experiments(columns: Columns, experiments: Sequence[str]) -> pa.Array:
     known = [name for name in pc.unique(names).to_pylist() if name is not None]
     for name in experiments:
         if name not in known:
-            near = get_close_matches(name, known, n=3)
-            shown = (
-                f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(known)[:8])}"
-            )
+            shown = did_you_mean(name, known, f"there are: {', '.join(sorted(known)[:8])}")
             raise NotFoundError(
                 f"no experiment {name!r}", hint=shown if known else "record a run first: ledger record --help"
             )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, did_you_mean
 from ledger.model import Grade
 from ledger.schema.definition import Definition, undeclared
 from ledger.schema.document import Schema
@@ -64,11 +64,8 @@ def matrix(view: View, metric: str) -> Matrix:
     name = forwarded.name if forwarded else metric
     found = definitions(view, name)
     if not found:
-        from difflib import get_close_matches
-
         known = sorted({*view.runs.index.names(METRICS), *view.declared_metrics()})
-        near = get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "`ledger schema show` lists the metrics"
+        hint = did_you_mean(name, known, "`ledger schema show` lists the metrics")
         raise NotFoundError(f"there is no metric {name!r}", hint=hint)
     counts = run_counts(view, {one.name for one in found.values()})
     current = {schema.metrics[name].did for schema in view.schemas.values() if name in schema.metrics}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from functools import partial
 
-from ledger.errors import FormatError, LedgerError, NotFoundError
+from ledger.errors import FormatError, LedgerError, NotFoundError, did_you_mean
 from ledger.git import objects
 from ledger.git.objects import Reader
 from ledger.model import StoreFault
@@ -44,12 +43,8 @@ def _absent(view: View, row: int, name: str) -> NotFoundError:
     names = history.series_names(whole) if whole is not None else []
     if not names:
         return NotFoundError("this run has no series", hint="ledger record --history FILE records them")
-    return NotFoundError(f"this run has no series {name!r}", hint=_suggestion(name, names))
-
-
-def _suggestion(name: str, names: Sequence[str]) -> str:
-    near = get_close_matches(name, names, n=3)
-    return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names[:12])}"
+    hint = did_you_mean(name, names, f"there are: {', '.join(names[:12])}")
+    return NotFoundError(f"this run has no series {name!r}", hint=hint)
 
 
 def apart(whole: SeriesTable) -> list[str]:

@@ -144,7 +144,7 @@ def test_a_source_that_cannot_be_followed(
 
 @pytest.mark.usefixtures("changed")
 def test_unknown_names(ledger: Ledger) -> None:
-    ledger("drift", "f2", code=1)
+    ledger("drift", "f1_", code=1)
     assert "did you mean f1?" in ledger.err
     ledger("drift", "f1", "no-such-branch", code=1)
     assert "no such revision" in ledger.err

@@ -107,3 +107,20 @@ def test_the_kind_of_an_error_says_so_too(ledger: Ledger, run: str) -> None:
     assert json.loads(ledger.err)["error"]["kind"] == "not-found"
     ledger("show", "--json", run[:3], code=2)
     assert json.loads(ledger.err)["error"]["kind"] == "usage"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rusn"], "Did you mean 'runs' or 'run'?"),
+        (["psuh"], "Did you mean 'push'?"),
+        (["schema", "chekc"], "Did you mean 'check'?"),
+        (["hooks", "unistall"], "Did you mean 'uninstall' or 'install'?"),
+        (["xyzzy"], "No such command 'xyzzy'.\n"),
+    ],
+)
+def test_a_command_that_is_none_names_the_nearest_swapped_letters_first(
+    ledger: Ledger, words: list[str], said: str
+) -> None:
+    ledger(*words, code=2)
+    assert said in ledger.err
