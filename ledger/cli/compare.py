@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ledger.trace.view import View
 
 _SHOWN = 4
+_DIGITS = 9
+"""Of a commit's id, for people."""
 _EPILOG = """\b
 Examples:
   ledger compare main exp/lr exp/arch
@@ -201,20 +203,21 @@ _HEADERS = (
 )  # fmt: skip
 
 
-def _flat(found: Contrasted) -> Iterator[list[str | int | float | None]]:
+def _flat(found: Contrasted, digits: int | None = None) -> Iterator[list[str | int | float | None]]:
+    """A line an experiment and metric; of a commit's id so many digits, or all."""
     for one in found.metrics:
         for gain in one.gains:
             spread = gain.spread
             yield [
                 _title(one), gain.side.name, spread.count, spread.best, spread.mean, spread.deviation, spread.minimum,
-                spread.maximum, gain.base, gain.base_commit, gain.delta, spread.left_out,
+                spread.maximum, gain.base, (gain.base_commit or "")[:digits], gain.delta, spread.left_out,
             ]  # fmt: skip
 
 
 def _markdown(found: Contrasted) -> Iterator[str]:
     from ledger.render.document import markdown_document
 
-    yield from markdown_document(_HEADERS, _flat(found))
+    yield from markdown_document(_HEADERS, _flat(found, _DIGITS))
     if found.params:
         yield "\n"
         headers = ["param", *(side.name for side in found.sides)]

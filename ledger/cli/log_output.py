@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ledger.trace.view import Cell as ViewCell
     from ledger.trace.view import View
 
+_DIGITS = 9
+"""Of a commit's id, for people."""
+
 
 @frozen(kw_only=False, slots=False)
 class Printer:
@@ -105,7 +108,7 @@ class Printer:
     def markdown(self) -> None:
         from ledger.render.document import markdown_document
 
-        self.app.chunks(markdown_document(self._headers(), self._plain()))
+        self.app.chunks(markdown_document(self._headers(), self._plain(digits=_DIGITS)))
 
     def _headers(self) -> list[str]:
         per_metric = (
@@ -113,10 +116,11 @@ class Printer:
         )
         return ["commit", "date", "author", "subject", "level", *per_metric]
 
-    def _plain(self) -> Iterator[list[str | int | float | None]]:
+    def _plain(self, digits: int | None = None) -> Iterator[list[str | int | float | None]]:
+        """A line a row; of a commit's id so many digits, or all."""
         for row in self.rows:
             line: list[str | int | float | None] = [
-                row.commit.id, row.commit.date, row.commit.author, row.commit.subject, row.level.value,
+                row.commit.id[:digits], row.commit.date, row.commit.author, row.commit.subject, row.level.value,
             ]  # fmt: skip
             for name in self.found.metrics:
                 cell = row.cells.get(name)
@@ -202,7 +206,10 @@ class Printer:
         spread = {name for name in self.found.metrics if self._has_spread(name)}
         levels = self._has_levels
         for row in self.rows:
-            line = [self._styled(row.commit.id[:9], "id"), day(row.commit.seconds) or date(row.commit.date)]
+            line = [
+                self._styled(row.commit.id[:_DIGITS], "id"),
+                day(row.commit.seconds) or date(row.commit.date),
+            ]
             within = dict(row.partition)
             line += [_part(within[name]) if name in within else "" for name in self._params]
             for name in self.found.metrics:
@@ -313,7 +320,7 @@ class Printer:
             yield f"left out: {', '.join(said)}"
         for name in self.found.metrics:
             if self.at and not self.found.targets[name].declared and self._is_undeclared(name):
-                yield f"{escape(name)} has no definition at {self.at[:9]}: --at HEAD shows it as it is defined now"
+                yield f"{escape(name)} has no definition at {self.at[:_DIGITS]}: --at HEAD shows it as it is defined now"
             if not self.at and self.found.targets[name].declared and self._is_undeclared(name):
                 yield f"? {escape(name)}: values from before a schema said what it means; {ADOPT}"
             if any(self._in_conflict(name, row.cells[name], row) for row in self.rows if name in row.cells):
