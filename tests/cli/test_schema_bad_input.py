@@ -64,16 +64,11 @@ OPERATIONS: dict[str, tuple[str, list[dict[str, Any]]]] = {
 }
 
 
-EVERYDAY = {"a scale of zero", "a number of 400 digits", "an unknown operation"}
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("code", "operations"),
-    [
-        pytest.param(*case, id=name, marks=[] if name in EVERYDAY else pytest.mark.slow)
-        for name, case in OPERATIONS.items()
-    ],
+    OPERATIONS.values(),
+    ids=OPERATIONS,
 )
 def test_an_operation_that_can_not_be(project: Project, code: str, operations: list[dict[str, Any]]) -> None:
     project.declare("2", {"f1": F1})
@@ -145,8 +140,8 @@ def test_conflicts_in_other_files(project: Project) -> None:
     ("file", "code"),
     [
         pytest.param(MAIN, "LS306", id="schema"),
-        pytest.param(MOVED, "LS412", id="migration", marks=pytest.mark.slow),
-        pytest.param(UNITS, "LS215", id="units", marks=pytest.mark.slow),
+        pytest.param(MOVED, "LS412", id="migration"),
+        pytest.param(UNITS, "LS215", id="units"),
     ],
 )
 def test_a_file_of_100_megabytes_is_not_read(

@@ -64,7 +64,6 @@ def test_matrix_of_undeclared_values(project: Project, ledger: Ledger) -> None:
     ledger("schema", "matrix", "nobody", code=1)
 
 
-@pytest.mark.slow
 def test_history(year: Project, repo: Repo, ledger: Ledger) -> None:
     changes = ledger.json("schema", "history", "f1")["changes"]
     assert [(one["subject"], one["version"], one["grade"], one["runs"]) for one in changes] == [

@@ -159,7 +159,6 @@ def test_the_line_of_a_todo_can_be_deleted(project: Project) -> None:
     assert project.findings() == []
 
 
-@pytest.mark.slow
 def test_a_version_to_come_from(project: Project, repo: Repo, ledger: Ledger) -> None:
     """By label, by label and id, with the name of the schema; of runs, and of commits that no run used."""
 

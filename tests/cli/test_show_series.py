@@ -83,9 +83,7 @@ def test_series_that_take_turns_and_pass_the_end_of_a_chunk(ledger: Ledger) -> N
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "form", ["--csv", *(pytest.param(f, marks=pytest.mark.slow) for f in ("", "--json", "--md"))]
-)
+@pytest.mark.parametrize("form", ["--csv", "", "--json", "--md"])
 def test_a_reader_that_goes_away_ends_it_quietly(repo: Repo, form: str) -> None:
     done = api.record(history={"loss": [float(n) for n in range(300_000)]})
     words = [sys.executable, "-m", "ledger", "show", done.id, "--history", *filter(None, [form])]

@@ -99,7 +99,6 @@ def test_what_comes_with_a_clone_signs_nothing(repo: Repo, ledger: Ledger) -> No
     assert "Ledger-Signature" not in repo.git("log", "-1", "--format=%B", REF)
 
 
-@pytest.mark.slow
 def test_many_are_signed_in_one_call(repo: Repo, ledger: Ledger) -> None:
     _allow(repo, _key(repo))
     api.record_many(

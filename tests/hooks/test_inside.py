@@ -75,7 +75,6 @@ HOOKS: dict[str, Callable[[Repo], None]] = {
     "applypatch-msg": apply_mail, "pre-applypatch": apply_mail, "post-applypatch": apply_mail, "post-index-change": add,
     "reference-transaction": commit, "pre-auto-gc": collect,
 }  # fmt: skip
-EVERYDAY = {("pre-commit", True), ("applypatch-msg", False)}
 
 
 def installed(repo: Repo, name: str, out: Path) -> None:
@@ -86,11 +85,7 @@ def installed(repo: Repo, name: str, out: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "linked"),
-    [
-        pytest.param(name, linked, marks=() if (name, linked) in EVERYDAY else pytest.mark.slow)
-        for name in HOOKS
-        for linked in (False, True)
-    ],
+    [(name, linked) for name in HOOKS for linked in (False, True)],
 )
 def test_runs_are_recorded_and_nothing_is_disturbed(
     repo: Repo, tmp_path: Path, ledger: Ledger, name: str, *, linked: bool
@@ -124,9 +119,7 @@ SERVER = ("update", "pre-receive", "post-receive", "post-update")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "name", [pytest.param(one, marks=() if one == "pre-receive" else pytest.mark.slow) for one in SERVER]
-)
+@pytest.mark.parametrize("name", SERVER)
 def test_a_server_that_records_what_is_pushed(hub: Hub, tmp_path: Path, name: str) -> None:
     """Inside git's quarantine objects of others are not written, and refs may not move: the run waits, and is kept."""
     one = hub.clone("one")

@@ -70,10 +70,8 @@ JOB = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sh", pytest.param("bash", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    ("code", "status"), [(3, "failed"), pytest.param(0, "finished", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("kind", ["sh", "bash"])
+@pytest.mark.parametrize(("code", "status"), [(3, "failed"), (0, "finished")])
 def test_a_slurm_job_is_recorded_when_its_script_ends(
     project: Repo, ledger: Ledger, kind: str, code: int, status: str
 ) -> None:
@@ -128,12 +126,9 @@ def published(project: Repo) -> list[str]:
     return project.git("-C", "../remote.git", "for-each-ref", "--format=%(refname)").splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("code", "outcome", "status"),
-    [
-        pytest.param("0", "success", "finished", marks=pytest.mark.slow),
-        pytest.param("2", "failure", "failed", marks=pytest.mark.slow),
-    ],
+    ("code", "outcome", "status"), [("0", "success", "finished"), ("2", "failure", "failed")]
 )
 def test_the_github_job(
     project: Repo,
@@ -181,7 +176,7 @@ def _filled(text: str, context: dict[str, str]) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "outcome", "status"),
-    [("0", "success", "finished"), pytest.param("2", "failed", "failed", marks=pytest.mark.slow)],
+    [("0", "success", "finished"), ("2", "failed", "failed")],
 )
 def test_the_gitlab_job(
     project: Repo, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, code: str, outcome: str, status: str

@@ -36,7 +36,7 @@ COMMANDS = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("debug", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("debug", [False, True])
 def test_where_nobody_answers(
     hub: Hub, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, debug: bool
 ) -> None:

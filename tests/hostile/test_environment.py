@@ -72,7 +72,7 @@ def canary(folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
-    [[*MISLEADING], *(pytest.param([name], marks=pytest.mark.slow) for name in MISLEADING)],
+    [[*MISLEADING], *([name] for name in MISLEADING)],
     ids=lambda names: names[0] if len(names) == 1 else "all",
 )
 def test_variables_change_no_answer(

@@ -27,7 +27,6 @@ TRAILERS = (
     b"no trailer",
     b"",
 )
-EVERYDAY = (0, 8)
 
 
 def with_message(repo: Repo, message: bytes, *parents: str) -> str:
@@ -45,10 +44,7 @@ def with_message(repo: Repo, message: bytes, *parents: str) -> str:
 @pytest.mark.long
 @pytest.mark.parametrize(
     "trailer",
-    [
-        one if place in EVERYDAY else pytest.param(one, marks=pytest.mark.slow)
-        for place, one in enumerate(TRAILERS)
-    ],
+    TRAILERS,
     ids=range(len(TRAILERS)),
 )
 def test_a_message_on_a_chain_shuts_nobody_out(hub: Hub, ledger: Ledger, trailer: bytes) -> None:
@@ -75,9 +71,7 @@ def test_a_message_on_a_chain_shuts_nobody_out(hub: Hub, ledger: Ledger, trailer
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "trailer", [TRAILERS[0], pytest.param(TRAILERS[5], marks=pytest.mark.slow)], ids=["ff", "ls"]
-)
+@pytest.mark.parametrize("trailer", [TRAILERS[0], TRAILERS[5]], ids=["ff", "ls"])
 def test_a_server_names_such_a_message(hub: Hub, trailer: bytes) -> None:
     one = hub.clone("one")
     hub.record(one)
@@ -108,7 +102,7 @@ NAMES = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["refs/runs/", pytest.param("refs/ledger/inbox/", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", ["refs/runs/", "refs/ledger/inbox/"])
 def test_names_of_refs_shut_nobody_out(hub: Hub, ledger: Ledger, place: str) -> None:
     """One such name on the remote, and every fetch, pull and push of everybody ended in it."""
     one = hub.clone("one")
@@ -137,23 +131,18 @@ def test_names_of_refs_shut_nobody_out(hub: Hub, ledger: Ledger, place: str) -> 
     "setting",
     [
         "trailer.separators==",
-        *(
-            pytest.param(one, marks=pytest.mark.slow)
-            for one in (
-                "trailer.ledger-record.key=Foo", "core.commentChar=L", "i18n.logOutputEncoding=UTF-16",
-                "trailer.ledger-run.key=Foo", "trailer.separators=%", "i18n.logOutputEncoding=latin1",
-                "i18n.commitEncoding=latin1", "log.showRoot=false", "log.follow=true", "log.date=relative",
-                "format.pretty=oneline", "color.ui=always", "column.ui=always", "core.quotePath=true",
-                "core.abbrev=4", "diff.noprefix=true", "diff.renames=copies", "diff.orderFile=/nowhere",
-                "diff.ignoreSubmodules=all", "grep.lineNumber=true", "grep.patternType=perl", "log.decorate=full",
-                "status.relativePaths=true", "core.commitGraph=false", "core.multiPackIndex=false",
-                "core.preferSymlinkRefs=true", "core.logAllRefUpdates=false", "core.warnAmbiguousRefs=true",
-                "submodule.recurse=true", "fetch.prune=true", "fetch.pruneTags=true", "push.followTags=true",
-                "push.default=nothing", "push.autoSetupRemote=true", "transfer.fsckObjects=true",
-                "commit.gpgSign=true", "tag.gpgSign=true", "push.gpgSign=if-asked", "remote.pushDefault=nowhere",
-                "advice.detachedHead=true", "safe.bareRepository=all", "core.untrackedCache=true", "feature.manyFiles=true",
-            )
-        ),
+        "trailer.ledger-record.key=Foo", "core.commentChar=L", "i18n.logOutputEncoding=UTF-16",
+        "trailer.ledger-run.key=Foo", "trailer.separators=%", "i18n.logOutputEncoding=latin1",
+        "i18n.commitEncoding=latin1", "log.showRoot=false", "log.follow=true", "log.date=relative",
+        "format.pretty=oneline", "color.ui=always", "column.ui=always", "core.quotePath=true",
+        "core.abbrev=4", "diff.noprefix=true", "diff.renames=copies", "diff.orderFile=/nowhere",
+        "diff.ignoreSubmodules=all", "grep.lineNumber=true", "grep.patternType=perl", "log.decorate=full",
+        "status.relativePaths=true", "core.commitGraph=false", "core.multiPackIndex=false",
+        "core.preferSymlinkRefs=true", "core.logAllRefUpdates=false", "core.warnAmbiguousRefs=true",
+        "submodule.recurse=true", "fetch.prune=true", "fetch.pruneTags=true", "push.followTags=true",
+        "push.default=nothing", "push.autoSetupRemote=true", "transfer.fsckObjects=true",
+        "commit.gpgSign=true", "tag.gpgSign=true", "push.gpgSign=if-asked", "remote.pushDefault=nowhere",
+        "advice.detachedHead=true", "safe.bareRepository=all", "core.untrackedCache=true", "feature.manyFiles=true",
     ],
 )  # fmt: skip
 def test_a_setting_of_the_users_loses_and_repeats_no_record(

@@ -49,17 +49,12 @@ ODD: dict[str, Callable[[Path], object]] = {
     "large": _holds("#" * (9 << 20)),
     "no text": _holds(b"\xff\xfe\0"),
 }
-EVERYDAY = {("pipe", FILES[0]), ("to nowhere", FILES[0]), ("deep", FILES[3]), ("long number", FILES[3])}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("odd", "file"),
-    [
-        pytest.param(odd, file, marks=() if (odd, file) in EVERYDAY else pytest.mark.slow)
-        for odd in ODD
-        for file in FILES
-    ],
+    [(odd, file) for odd in ODD for file in FILES],
 )
 def test_an_odd_file_is_named_or_passed_over(repo: Repo, ledger: Ledger, odd: str, file: str) -> None:
     from ledger.cli.main import run

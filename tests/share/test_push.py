@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from share.clones import REF, Hub, exists, listed, runs, tip
 
+import ledger as api
+
 
 def test_runs_of_two_clones_become_one_chain(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
@@ -215,3 +217,24 @@ def test_a_remote_for_runs_alone_gets_code_only_always(hub: Hub, tmp_path: Path)
     hub.record(one)
     hub.ledger("-C", str(one.path), "push", code=1)
     assert "ledger.pushCode" in hub.ledger.err
+
+
+@pytest.mark.slow
+def test_the_code_of_many_runs_takes_no_more_processes_than_that_of_few(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = hub.clone("one")
+    one.git("config", "ledger.pushCode", "always")
+    counts = []
+    for number in (2, 9):
+        commits = [
+            one.git("commit-tree", "HEAD^{tree}", "-m", f"{number} {n}", "-p", "HEAD") for n in range(number)
+        ]
+        runs = [{"metrics": {"f1": 0.5}, "experiment": "main", "code": commit} for commit in commits]
+        api.record_many(runs, repository=one.path)
+        trace = tmp_path / f"trace-{number}"
+        monkeypatch.setenv("GIT_TRACE", str(trace))
+        assert hub.push(one)["code"] == number
+        monkeypatch.delenv("GIT_TRACE")
+        counts.append(sum("trace: built-in: " in line for line in trace.read_text().splitlines()))
+    assert counts[1] <= counts[0], "the second push has less to set up"

@@ -63,7 +63,6 @@ def test_one_refused_run_holds_up_no_other(hub: Hub, said: str, most: int) -> No
     assert one.git("for-each-ref", "refs/ledger/quarantine") == ""
 
 
-@pytest.mark.slow
 def test_a_server_that_refuses_everything_has_a_reason_of_its_own(hub: Hub) -> None:
     one = hub.clone("one")
     for _ in range(5):

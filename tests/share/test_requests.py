@@ -49,7 +49,7 @@ def requests_of(repo: Repo) -> list[str]:
     ("ref", "subject"),
     [
         ("refs/pull/7/head", "Better model (#7)"),
-        pytest.param("refs/merge-requests/7/head", "Better model (!7)", marks=pytest.mark.slow),
+        ("refs/merge-requests/7/head", "Better model (!7)"),
     ],
 )
 def test_a_pull_brings_the_head_of_what_was_squashed(hub: Hub, ref: str, subject: str) -> None:

@@ -11,7 +11,7 @@ from share.clones import REF, Hub, tip
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["update", pytest.param("pre-receive", marks=pytest.mark.slow)])
+@pytest.fixture(params=["update", "pre-receive"])
 def guarded(hub: Hub, request: pytest.FixtureRequest) -> Hub:
     """With one of the hooks, and ledger on the server."""
     hub.guard(request.param)
@@ -102,10 +102,8 @@ DAMAGED: dict[str, tuple[dict[str, str | None], str]] = {
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [
-        pytest.param(*case, id=name, marks=() if name == "foreign" else pytest.mark.slow)
-        for name, case in DAMAGED.items()
-    ],
+    DAMAGED.values(),
+    ids=DAMAGED,
 )
 def test_records_are_whole_and_small(hub: Hub, changes: dict[str, str | None], said: str) -> None:
     hub.guard("pre-receive")
@@ -119,7 +117,6 @@ def test_records_are_whole_and_small(hub: Hub, changes: dict[str, str | None], s
     assert bad not in hub.repo.git("cat-file", "--batch-check", "--batch-all-objects")
 
 
-@pytest.mark.slow
 def test_a_symlink_and_a_merge_are_no_runs(hub: Hub) -> None:
     hub.guard("pre-receive")
     one = hub.clone("one")
@@ -143,7 +140,7 @@ def test_a_record_that_breaks_its_schema_is_set_aside_and_the_others_arrive(guar
     assert guarded.runs() == [sound]
 
 
-@pytest.mark.parametrize("name", ["update", pytest.param("pre-receive", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["update", "pre-receive"])
 def test_without_ledger_the_server_still_keeps_chains_append_only(
     hub: Hub, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,7 +74,7 @@ def test_a_push_that_fails_in_order_leaves_nothing_unfinished(hub: Hub) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("gone", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("gone", [False, True])
 def test_a_rewound_remote_is_told_until_it_is_mended(hub: Hub, gone: bool) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)

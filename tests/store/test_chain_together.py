@@ -38,7 +38,6 @@ def git_processes(repo: Repo, traces: Path) -> int:
     return len(list(traces.iterdir()))
 
 
-@pytest.mark.slow
 def test_as_many_git_processes_for_fifty_experiments_as_for_two(repo: Repo, tmp_path: Path) -> None:
     code = (repo.git("rev-parse", "HEAD"),)
     seal(repo, ["a", "b"], code=code)

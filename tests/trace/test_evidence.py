@@ -57,7 +57,6 @@ def test_the_newest_runs_are_in_another_unit(project: Project) -> None:
     assert "about 100 times those before: 90 after 0.835" in one["message"]
 
 
-@pytest.mark.slow
 def test_a_slip_within_one_partition_alone(project: Project) -> None:
     """Two machines a hundred times apart are no slip."""
     project.declare("1", {"f1": {**F1, "on": {"machine": "param:machine"}}}, {"machine": {}})
@@ -69,7 +68,6 @@ def test_a_slip_within_one_partition_alone(project: Project) -> None:
     assert found(project, "LS207") == []
 
 
-@pytest.mark.slow
 def test_runs_that_recorded_both_sides_contradict_a_derivation(project: Project) -> None:
     inputs = {"precision": F1, "recall": F1}
     project.declare("1", {"f1": F1, **inputs})
@@ -115,7 +113,6 @@ def test_an_exact_step_that_runs_contradict(project: Project) -> None:
     assert "1 of 2 runs" in one["message"]
 
 
-@pytest.mark.slow
 def test_a_redefinition_of_what_could_be_computed(project: Project) -> None:
     project.declare("1", {"f1": F1, "precision": F1, "recall": F1})
     project.commit("v1")
@@ -158,7 +155,6 @@ def test_a_break_without_a_run_on_both_sides(project: Project) -> None:
     assert found(project, "LS114") == []
 
 
-@pytest.mark.slow
 def test_a_companion_that_was_left_behind_since_some_run(project: Project) -> None:
     error = {**PERCENT, "kind": "delta"}
     project.declare("1", {"f1": PERCENT, "f1_stderr": error})

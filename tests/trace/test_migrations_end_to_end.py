@@ -60,7 +60,6 @@ def test_filters_and_order_come_after_migrations(converted: tuple[Project, str, 
     assert [row["metrics.f1"] for row in listed] == ["0.873", "0.5"]
 
 
-@pytest.mark.slow
 def test_older_versions_and_revisions_can_be_asked_for(
     converted: tuple[Project, str, str], repo: Repo, ledger: Ledger
 ) -> None:
@@ -127,7 +126,6 @@ def test_a_break_line_carries_reason_migration_author_and_date(project: Project,
     ledger("log", "--metric", "f1", "--strict", code=5)
 
 
-@pytest.mark.slow
 def test_the_same_edit_twice_and_a_revert(project: Project, repo: Repo, ledger: Ledger) -> None:
     project.declare("1", {"f1": MACRO})
     base = project.commit("macro")
@@ -236,7 +234,6 @@ BROKEN: dict[str, tuple[bytes, str, int]] = {
 }
 
 
-@pytest.mark.slow
 def test_a_broken_migration_is_named_and_all_else_goes_on(
     converted: tuple[Project, str, str], ledger: Ledger
 ) -> None:
@@ -263,7 +260,6 @@ IMPOSSIBLE: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.mark.slow
 def test_a_migration_that_can_not_be_leaves_a_visible_break(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"f1": PERCENT})
     project.commit("v1")

@@ -78,7 +78,6 @@ def test_other_data_than_the_definition_says(project: Project, repo: Repo) -> No
     assert f"run {run[:8]} had imdb {digests['yelp'][:12]}" in one["message"]
 
 
-@pytest.mark.slow
 def test_a_package_that_computes_the_metric_changed(
     project: Project, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -103,7 +102,6 @@ def test_a_package_that_computes_the_metric_changed(
     assert [one["metric"] for one in found(project, "LS110")] == ["f1", "own"]
 
 
-@pytest.mark.slow
 def test_a_series_of_another_name(project: Project, repo: Repo) -> None:
     project.declare("1", {"f1": {**F1, "series": "val_f1"}, "loss": {**F1, "series": "loss"}})
     project.commit("v1")

@@ -43,12 +43,6 @@ EXPECTED: dict[str, dict[str, Level]] = {
     "rebase without the hook, neighbour": {CLEAN: P, DIRTY: D, COMMITTED: D},
     "cherry-pick": {CLEAN: P, DIRTY: D, COMMITTED: P},
 }
-EVERYDAY = {
-    ("squash, main moved in another file", CLEAN),
-    ("rebase", CLEAN),
-    ("rebase", COMMITTED),
-    ("squash, main moved on a neighbouring line", DIRTY),
-}
 
 
 def recorded(branch: Branch, state: str) -> None:
@@ -65,11 +59,7 @@ def recorded(branch: Branch, state: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("way", "state"),
-    [
-        pytest.param(way, state, marks=() if (way, state) in EVERYDAY else pytest.mark.slow)
-        for way in WAYS
-        for state in (CLEAN, DIRTY, COMMITTED)
-    ],
+    [(way, state) for way in WAYS for state in (CLEAN, DIRTY, COMMITTED)],
 )
 def test_a_run_is_found_on_main(repo: Repo, way: str, state: str) -> None:
     moved, hooked, do = WAYS[way]
@@ -101,9 +91,7 @@ def test_an_amended_commit_is_found_through_its_link_alone(repo: Repo, state: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "state", [COMMITTED, *(pytest.param(state, marks=pytest.mark.slow) for state in (CLEAN, DIRTY))]
-)
+@pytest.mark.parametrize("state", [COMMITTED, CLEAN, DIRTY])
 @pytest.mark.parametrize("mapped", [True, False])
 def test_a_filtered_history(repo: Repo, ledger: Ledger, state: str, *, mapped: bool) -> None:
     """git-filter-repo takes a file out of the whole history. Its map leads on; without it the patches do."""
