@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.errors import ConfigError, GitError
+from ledger.errors import ConfigError
 from ledger.git import history, objects, refs, remote
 from ledger.git.objects import GitObject
 from ledger.git.process import lines
@@ -89,7 +89,8 @@ class _Work:
         if tip is None or (parent is not None and parent != self.tips.get(self.prefix + slug)):
             return []
         known = [*self.branches, *([parent] if parent else [])]
-        wanted = [commit for commit in self._kept(tip) if commit not in self._unpublished(slug)]
+        unpublished = self._unpublished(slug)
+        wanted = [commit for commit in self._kept(tip) if commit not in unpublished]
         lacking = history.outermost(self.repository, wanted, known) if wanted else []
         return self._chain(lacking, parent) if lacking else []
 
@@ -135,12 +136,13 @@ class _Work:
         form = self.repository.object_format
         empty = objects.make("tree", b"", form)
         entries = [empty]
+        seconds = self._seconds(commits)
         for commit in commits:
             entry = objects.commit(
                 tree=empty.id,
                 parents=[*([parent] if parent else []), commit],
                 author=Author(),
-                seconds=self._seconds(commit),
+                seconds=seconds[commit],
                 message=f"{_KEEP}{commit}\n",
                 object_format=form,
             )
@@ -148,11 +150,11 @@ class _Work:
             parent = entry.id
         return entries
 
-    def _seconds(self, commit: str) -> int:
-        try:
-            return int(self.repository.git("show", "-s", "--format=%ct", "--end-of-options", commit))
-        except (GitError, ValueError):
-            return 0
+    def _seconds(self, commits: Sequence[str]) -> dict[str, int]:
+        asked = "".join(f"{commit}\n" for commit in commits).encode()
+        words = ("log", "--no-walk=unsorted", "--format=%H %ct", "--stdin")
+        pairs = (line.split() for line in lines(self.repository.git(*words, stdin=asked)))
+        return {commit: int(seconds) for commit, seconds in pairs}
 
     def wish(self, slug: str, entries: Sequence[GitObject]) -> Wish:
         ref = f"{CODE}{self.writer}.{slug}"
