@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Ledger, Repo
+from conftest import Ledger
 from projects import Project
 
 from ledger.cli.main import COMMANDS
@@ -72,10 +72,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 @pytest.mark.slow
-def test_a_trace_through_migrations_that_were_read_before_does_not_read_them_again(
-    repo: Repo, ledger: Ledger
-) -> None:
-    project = Project(repo, ledger)
+def test_a_trace_through_migrations_that_were_read_before_does_not_read_them_again(project: Project) -> None:
     for unit in ("s", "ms"):
         project.declare(unit, {"t": {"unit": unit, "direction": "lower"}})
         project.migrate()

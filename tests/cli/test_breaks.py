@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from conftest import Ledger, Repo
+from conftest import Ledger
 from projects import Project
 
 
-def test_a_break_names_its_partition(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_a_break_names_its_partition(project: Project, ledger: Ledger) -> None:
     on = {"machine": "param:machine"}
     for average in ("macro", "weighted"):
         project.declare(average, {"f1": {"unit": "1", "how": {"average": average}, "on": on}})
@@ -18,8 +17,7 @@ def test_a_break_names_its_partition(repo: Repo, ledger: Ledger) -> None:
     assert sorted(one["partition"]["machine"] for one in breaks) == ["a", "b"]
 
 
-def test_a_break_without_partitions_names_none(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_a_break_without_partitions_names_none(project: Project, ledger: Ledger) -> None:
     for average in ("macro", "weighted"):
         project.declare(average, {"f1": {"unit": "1", "how": {"average": average}}})
         project.commit(average)

@@ -13,11 +13,6 @@ MACRO = {"unit": "%", "direction": "higher", "how": {"average": "macro"}}
 WEIGHTED = {"unit": "1", "direction": "higher", "how": {"average": "weighted"}}
 
 
-@pytest.fixture
-def project(repo: Repo, ledger: Ledger) -> Project:
-    return Project(repo, ledger)
-
-
 def test_every_step_with_its_factor_migration_commit_and_author(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"lat_us": {"unit": "us", "direction": "lower"}})
     project.commit("v1")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Ledger, Repo
+from conftest import Ledger
 from projects import Project
 
 
 @pytest.mark.parametrize(("unit", "printed"), [("1", ["loss", "0.5", "="]), ("s", ["loss", "0.5", "=", "s"])])
 def test_the_unit_of_a_plain_number_is_not_printed(
-    repo: Repo, ledger: Ledger, unit: str, printed: list[str]
+    project: Project, ledger: Ledger, unit: str, printed: list[str]
 ) -> None:
-    project = Project(repo, ledger)
     project.declare("1", {"loss": {"unit": unit}})
     shown = ledger("show", project.record(loss=0.5))
     (line,) = (line for line in shown.splitlines() if line.strip().startswith("loss"))

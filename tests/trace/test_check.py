@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Ledger, Repo
+from conftest import Repo
 from projects import Project
 
 from ledger.config import open_workspace
@@ -74,8 +74,7 @@ def test_a_shallow_clone_has_what_it_has(repo: Repo, tmp_path: Path) -> None:
     assert bases(clone) == (clone.git("rev-parse", "HEAD"),)
 
 
-def test_what_runs_used(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_what_runs_used(project: Project, repo: Repo) -> None:
     project.record(f1=0.5)
     project.declare("1", {"f1": {"unit": "1"}, "unused": {"unit": "1"}})
     project.record(f1=0.5)

@@ -22,8 +22,7 @@ def explained(repo: Repo, run: str, metric: str, **view: Any) -> Explanation:
     return explain(open_view(open_workspace(repo.path, os.environ), **view), run, metric)
 
 
-def test_a_derived_value_names_all_that_it_is_made_of(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_a_derived_value_names_all_that_it_is_made_of(project: Project, repo: Repo) -> None:
     parts = {"precision": F1, "recall": F1}
     project.declare("1", parts)
     project.commit("v1")
@@ -48,8 +47,7 @@ def test_a_recorded_value_needs_no_steps(repo: Repo, ledger: Ledger) -> None:
     assert found.cell.grade is Grade.IDENTICAL
 
 
-def test_what_was_dropped_says_why(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_what_was_dropped_says_why(project: Project, repo: Repo) -> None:
     project.declare("1", {"bleu": F1, "f1": F1})
     project.commit("v1")
     run = project.record(bleu=31, f1=0.5)

@@ -22,8 +22,7 @@ def view(repo: Repo) -> View:
     return open_view(open_workspace(repo.path, os.environ))
 
 
-def test_versions_in_their_natural_order_the_current_one_first(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_versions_in_their_natural_order_the_current_one_first(project: Project, repo: Repo) -> None:
     for version in ("9", "10", "2"):
         project.declare(version, {"f1": {**F1, "epoch": int(version)}})
         project.record(f1=0.5)
@@ -37,8 +36,7 @@ def test_versions_in_their_natural_order_the_current_one_first(repo: Repo, ledge
         matrix(view(repo), "nobody")
 
 
-def test_other_metrics_of_a_schema_may_lead_there(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_other_metrics_of_a_schema_may_lead_there(project: Project, repo: Repo) -> None:
     parts = {"precision": F1, "recall": F1}
     project.declare("1", {**parts, "f1": {**F1, "epoch": 2}})
     project.commit("v1")
@@ -53,9 +51,8 @@ def test_other_metrics_of_a_schema_may_lead_there(repo: Repo, ledger: Ledger) ->
 
 @pytest.mark.slow
 def test_a_run_that_lacks_what_a_value_is_computed_from_stands_apart_everywhere(
-    repo: Repo, ledger: Ledger
+    project: Project, repo: Repo, ledger: Ledger
 ) -> None:
-    project = Project(repo, ledger)
     mse = {"unit": "s^2", "direction": "lower", "how": {"fn": "mse"}}
     rmse = {"unit": "s", "direction": "lower", "how": {"fn": "root"}}
     project.declare("1", {"mse": mse, "rmse": rmse})
@@ -80,8 +77,9 @@ def test_a_run_that_lacks_what_a_value_is_computed_from_stands_apart_everywhere(
         ledger(*words, "--strict", code=5)
 
 
-def test_values_without_a_definition_get_the_grade_that_their_runs_get(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_values_without_a_definition_get_the_grade_that_their_runs_get(
+    project: Project, repo: Repo, ledger: Ledger
+) -> None:
     run = project.record(f1=0.5)
     project.declare("1", {"f1": F1})
     project.migrate()

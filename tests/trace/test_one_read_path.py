@@ -30,9 +30,8 @@ BRANCH = {
 
 
 @pytest.fixture
-def year(repo: Repo, ledger: Ledger) -> Project:
+def year(project: Project, repo: Repo) -> Project:
     """Undeclared, percent → fraction with two renames, macro → weighted, a new test set; and a branch of its own."""
-    project = Project(repo, ledger)
     project.record(acc=80.0, f1=0.79)
     project.declare("1", FIRST)
     project.commit("percent")

@@ -49,8 +49,7 @@ def test_points_are_converted_and_their_series_renamed() -> None:
     assert shown(Readings(series={"a": HUNDREDTH}), series(a=[])).num_rows == 0
 
 
-def test_a_series_is_read_as_the_metric_that_it_belongs_to(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_a_series_is_read_as_the_metric_that_it_belongs_to(project: Project, repo: Repo) -> None:
     project.declare(
         "1", {"best": {**F1, "unit": "%", "series": "f1"}, "last": {**F1, "series": "f1", "unit": "%"}}
     )
@@ -175,8 +174,7 @@ def test_an_approximate_series_only_when_asked(repo: Repo, ledger: Ledger) -> No
     ledger("show", run, "--history", "f1", code=1)
 
 
-def test_alternatives_become_one_series(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_alternatives_become_one_series(project: Project) -> None:
     old = {"val_loss": {"unit": "nat"}, "valid_loss": {"unit": "nat"}}
     project.declare("1", old)
     project.commit("two names")
@@ -195,8 +193,7 @@ def test_alternatives_become_one_series(repo: Repo, ledger: Ledger) -> None:
     ]  # fmt: skip
 
 
-def test_a_history_is_read_under_the_version_asked_for(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_a_history_is_read_under_the_version_asked_for(project: Project) -> None:
     project.declare("1", {"f1": {**F1, "unit": "%"}})
     old = project.commit("percent")
     run = api.record(metrics={"f1": 50.0}, history={"f1": [25.0, 50.0]}).id

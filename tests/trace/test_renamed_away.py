@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Ledger, Repo
+from conftest import Ledger
 from projects import MACRO, Project
 
 
 @pytest.fixture
-def late(repo: Repo, ledger: Ledger) -> str:
+def late(project: Project, ledger: Ledger) -> str:
     """A run that recorded `score` after it was renamed to f1; its id."""
-    project = Project(repo, ledger)
     project.declare("1", {"score": MACRO, "other": MACRO})
     project.commit("score")
     project.record(score=0.8)
@@ -74,8 +73,7 @@ def test_a_run_with_both_names_shows_each(ledger: Ledger) -> None:
     assert next(row for row in ledger.json("runs") if row["run_id"] == run)["metrics.f1"] == 0.5
 
 
-def test_what_was_recorded_before_any_schema(repo: Repo, ledger: Ledger) -> None:
-    project = Project(repo, ledger)
+def test_what_was_recorded_before_any_schema(project: Project, ledger: Ledger) -> None:
     run = project.record(score=0.7)
     project.declare("1", {"score": MACRO})
     project.commit("score")
