@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -256,22 +253,6 @@ def test_runs_of_other_code_are_counted_where_exact_ones_stand(repo: Repo, ledge
     assert found["rows"][0]["metrics"]["f1"]["count"] == 1
     assert (found["left_out"]["inexact"], found["left_out"]["compared"]) == (1, 1)
     assert "1 run not of exactly this code" in ledger("log", "--metric", "f1")
-
-
-@pytest.mark.long
-def test_documents_fit_a_stream_that_is_not_utf8(repo: Repo, ledger: Ledger) -> None:
-    ledger("record", "-m", "f1=0.5", "--note", "\u2603")
-    for words, said in (
-        (("runs", "--json"), b"\\u2603"),
-        (("runs", "--csv", "--columns", "note"), b"\\u2603"),
-        (("log", "--metric", "f1", "--json"), b"0.5"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "ledger", *words],
-            env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=True, cwd=repo.path,
-        )  # fmt: skip
-        assert b"Traceback" not in done.stderr
-        assert said in done.stdout
 
 
 @pytest.mark.usefixtures("repo")

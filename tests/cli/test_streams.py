@@ -126,3 +126,19 @@ def on_terminal(repo: Repo, *words: str) -> str:
     assert done.returncode == 0
     assert said
     return said.decode()
+
+
+@pytest.mark.long
+def test_documents_fit_a_stream_that_is_not_utf8(repo: Repo, ledger: Ledger) -> None:
+    ledger("record", "-m", "f1=0.5", "--note", "\u2603")
+    for words, said in (
+        (("runs", "--json"), b"\\u2603"),
+        (("runs", "--csv", "--columns", "note"), b"\\u2603"),
+        (("log", "--metric", "f1", "--json"), b"0.5"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "ledger", *words],
+            env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=True, cwd=repo.path,
+        )  # fmt: skip
+        assert b"Traceback" not in done.stderr
+        assert said in done.stdout
