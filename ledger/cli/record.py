@@ -107,7 +107,6 @@ def record(
     else:
         done = recorder.record(app.workspace, [draft])[0]
     _told(app, done, shown=(as_json, quiet))
-    _tell_of_old_names(app, draft)
 
 
 def _require_something(draft: Draft) -> None:
@@ -127,14 +126,6 @@ def _told(app: App, done: Recorded, *, shown: tuple[bool, bool]) -> None:
             sys.stdout.write(f"{done.id}\n")
         else:
             app.lines([headline(done)])
-
-
-def _tell_of_old_names(app: App, draft: Draft) -> None:
-    from ledger.record.run import load_schema
-    from ledger.trace import renamed_away
-
-    schema = None if draft.unchecked else draft.frozen or load_schema(app.workspace, draft.schema)
-    app.warn(renamed_away.told(app.workspace, draft.metrics, schema))
 
 
 def _leave(

@@ -216,7 +216,7 @@ def _written(app: App, found: Sequence[Draft], output: str | None) -> list[str]:
 
 def _path(app: App, one: Draft, date: str) -> Path:
     from ledger.record import setup
-    from ledger.trace.meaning import MIGRATIONS
+    from ledger.store.migrations import MIGRATIONS
 
     return setup.require_work_tree(app.workspace) / MIGRATIONS / one.schema / one.file(date)
 

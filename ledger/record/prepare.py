@@ -17,6 +17,7 @@ from ledger.model import Code, Fault, Record, Run, SchemaName, Status, new_id, u
 from ledger.record import head_schemas, secrets, typos
 from ledger.record.code import Captured, capture, experiment_name, of_head, of_revision, of_revisions
 from ledger.record.draft import Draft
+from ledger.record.renames import Renames
 from ledger.schema import document
 from ledger.schema.document import Schema
 
@@ -43,6 +44,7 @@ class Session:
         self._drafts = drafts
         self._codes: dict[tuple[str | None, tuple[str, ...]], Captured | RefusedError] = {}
         self._schemas: dict[str | None, Schema | None] = {}
+        self._renames = Renames(workspace)
 
     def prepare(self, draft: Draft) -> Prepared:
         """Find out what the draft leaves open, mask secrets, validate. What is wrong is listed, never raised."""
@@ -92,6 +94,7 @@ class Session:
         warnings = (
             *(self._unchosen if schema is None and not faults and not draft.unchecked else ()),
             *(captured.warnings if captured else ()),
+            *(self._renames.told(draft.metrics, schema) if schema else ()),
             *_misspelt(schema, draft),
             *([draft.checked_by] if draft.checked_by else []),
             *masks,

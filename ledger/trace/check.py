@@ -17,9 +17,10 @@ from ledger.schema.definition import Definition
 from ledger.schema.document import Schema
 from ledger.schema.explain import json_path
 from ledger.schema.lines import line_of
+from ledger.store.migrations import MIGRATIONS
 from ledger.store.segment import METRICS
 from ledger.trace import evidence, evolution, meaning, provenance
-from ledger.trace.meaning import MIGRATIONS, SCHEMAS, Meaning
+from ledger.trace.meaning import SCHEMAS, Meaning
 from ledger.trace.view import View
 
 _PARTS = ("metrics", "params")

@@ -10,11 +10,12 @@ from ledger.errors import GitError, NotFoundError, did_you_mean
 from ledger.git.process import lines
 from ledger.model import Grade, Json
 from ledger.schema.plan import Plan, Step
+from ledger.store.migrations import MIGRATIONS
 from ledger.store.segment import METRICS
 from ledger.trace import amended, disputes, meaning, targets
 from ledger.trace.amended import Edit
 from ledger.trace.find import one_run, row_of
-from ledger.trace.meaning import MIGRATIONS, Origin
+from ledger.trace.meaning import Origin
 from ledger.trace.runset import ABSENT, Conflict
 from ledger.trace.view import MISSING, Cell, View
 

@@ -6,8 +6,7 @@ that is broken is named and left out.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -17,21 +16,18 @@ from ledger import canonical, plain_file
 from ledger.config import FOLDER, Workspace
 from ledger.errors import ConfigError, FormatError, GitError, InputError, NotFoundError
 from ledger.frozen import frozen
-from ledger.git import history, objects, worktree
-from ledger.git.process import Repository
+from ledger.git import history, objects
 from ledger.schema import document
 from ledger.schema.document import Schema
-from ledger.store import cachefile
+from ledger.store import migrations
+from ledger.store.migrations import UNITS
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
     from ledger.schema.lowered import Migration
     from ledger.schema.units import Unit
 
-MIGRATIONS, SCHEMAS, UNITS = f"{FOLDER}/migrations", f"{FOLDER}/schemas", f"{FOLDER}/units.json"
-MAX_FILE = 1 << 20
-"""Bytes of a migration; a larger file is not one."""
-_MAX_FILES = 5_000
+SCHEMAS = f"{FOLDER}/schemas"
 
 
 @frozen()
@@ -48,13 +44,11 @@ class Meaning:
 def read(workspace: Workspace, at: str | None, recorded: Collection[str] = frozenset()) -> Meaning:
     """The meaning of the work tree, or of revision `at` alone. Raises NotFoundError.
 
-    Without `at`, migrations are those of the work tree, of HEAD and of the default branch together, since a branch
-    that forked off before a migration still reads runs that were recorded after it; of two files with one path
-    the work tree's counts, and a file that HEAD has and the work tree deleted is gone. A schema file whose bytes are one of the `recorded` blobs is not checked again. A file that
-    can't be used is a fault, and all others count.
+    A schema file whose bytes are one of the `recorded` blobs is not checked again. A file that can't be used is a
+    fault, and all others count.
     """
     schemas, broken = usable_schemas(workspace, at, recorded)
-    files = _migration_files(workspace, at)
+    files = migrations.files(workspace, at)
     if not files:
         return Meaning(schemas=schemas, faults=broken)
     from ledger.store import migration_cache
@@ -95,88 +89,9 @@ def introduced(workspace: Workspace, path: str) -> Origin | None:
     return Origin(commit=commit, author=author, date=date) if commit else None
 
 
-def _migration_files(workspace: Workspace, at: str | None) -> dict[str, bytes]:
-    """Path → bytes."""
-    if at is not None:
-        return _files_at(workspace, [history.resolve(workspace.repository, at)])
-    top = workspace.repository.work_tree
-    own = _files_in(top / MIGRATIONS, top) if top else {}
-    others = _files_at(workspace, _revisions(workspace), beside=own)
-    gone = worktree.deleted(workspace.repository, MIGRATIONS) if others and top else frozenset()
-    return {path: data for path, data in {**others, **own}.items() if path not in gone}
-
-
-def _revisions(workspace: Workspace) -> list[str]:
-    default = workspace.config.default_branch
-    return [
-        f"refs/heads/{default}" if default else "refs/remotes/origin/HEAD",
-        "refs/heads/main",
-        "refs/heads/master",
-        "HEAD",
-    ]
-
-
-def _files_in(folder: Path, top: Path) -> dict[str, bytes]:
-    """Migrations of the work tree. What is too large is cut one byte above the limit, and so refused by its reader."""
-    if not folder.is_dir():
-        return {}
-    found = {}
-    for path in sorted(folder.glob("*/*.json"))[:_MAX_FILES]:
-        name = path.relative_to(top).as_posix()
-        try:
-            found[name] = plain_file.read(path, MAX_FILE)
-        except OSError:
-            found[name] = b""  # no migration: its reader says so
-    return found
-
-
-def _files_at(
-    workspace: Workspace, revisions: Sequence[str], beside: Collection[str] = ()
-) -> dict[str, bytes]:
-    """Migrations of commits, without those of some paths; the later revision's file counts."""
-    repository = workspace.repository
-    trees = history.identify(repository, [f"{revision}:{MIGRATIONS}" for revision in revisions])
-    listed = _listed(repository, tuple(dict.fromkeys(found for found in trees if found)))
-    blobs = {path: blob for path, blob in listed.items() if path not in beside}
-    if not blobs:
-        return {}
-    sizes = objects.sizes(repository, list(blobs.values()))
-    small = {
-        path: blob
-        for (path, blob), size in zip(blobs.items(), sizes, strict=True)
-        if size is not None and size <= MAX_FILE
-    }
-    bodies = objects.read(repository, list(small.values()))
-    return {path: body.body for path, body in zip(small, bodies, strict=True) if body is not None}
-
-
-def _listed(repository: Repository, trees: Sequence[str]) -> Mapping[str, str]:
-    """Path → blob in all of the trees; what a tree holds is asked once."""
-    if not trees:
-        return {}
-    kept, key = repository.folder / "cache" / "migration-trees.json", f"{_LISTING} {' '.join(trees)}"
-    with suppress(ValueError):
-        body = cachefile.read(kept, key)
-        if body is not None and isinstance(found := json.loads(body), dict):
-            return found
-    blobs: dict[str, str] = {}
-    for tree in trees:
-        listed = repository.git("ls-tree", "-r", "-z", tree).decode("utf-8", "replace")
-        for entry in listed.split("\0")[:_MAX_FILES]:
-            facts, _, name = entry.partition("\t")
-            if name.endswith(".json") and facts.startswith("100") and len(PurePosixPath(name).parts) == 2:  # noqa: PLR2004
-                blobs[f"{MIGRATIONS}/{name}"] = facts.split()[2]
-    cachefile.keep(kept, key, json.dumps(blobs).encode())
-    return blobs
-
-
-_LISTING = 1
-"""Version of the file that keeps it."""
-
-
 def read_units(workspace: Workspace, at: str | None = None) -> tuple[Mapping[str, Unit], tuple[Finding, ...]]:
     """The project's own units, and what is wrong with their file: then there are none."""
-    data = _units(workspace, at)
+    data = migrations.units_file(workspace, at)
     if not data:
         return {}, ()
     from ledger.schema import units
@@ -186,18 +101,6 @@ def read_units(workspace: Workspace, at: str | None = None) -> tuple[Mapping[str
         return units.load(data, what=UNITS), ()
     except ConfigError as error:
         return {}, broken.units(error, data, file=UNITS)
-
-
-def _units(workspace: Workspace, at: str | None) -> bytes | None:
-    top = workspace.repository.work_tree
-    if at is None and top is not None:
-        path = top / UNITS
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return file.read(MAX_FILE + 1)
-    (found,) = objects.read(workspace.repository, [f"{at or 'HEAD'}:{UNITS}"])
-    return found.body if found else None
 
 
 def target_schemas(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ledger.model import Grade
 from ledger.schema.definition import undeclared
-from ledger.schema.lineage import Lineage
 from ledger.schema.plan import Plan, Read
 from ledger.store.segment import METRICS
-from ledger.trace import meaning, targets
+from ledger.trace import targets
 
 if TYPE_CHECKING:
-    from ledger.config import Workspace
     from ledger.schema.definition import Definition
     from ledger.schema.document import Schema
     from ledger.trace.view import View
@@ -28,21 +26,6 @@ def by_new_name(view: View) -> Mapping[str, Sequence[str]]:
             if renamed := targets.forward(view, old):
                 found.setdefault(renamed.name, []).append(old)
     return found
-
-
-def told(workspace: Workspace, names: Collection[str], schema: Schema | None) -> Iterator[str]:
-    """A word on each recorded name that `schema` does not declare since it is called something else now."""
-    left = [name for name in names if schema and name not in schema.metrics]
-    if not left or schema is None:
-        return
-    lineage = Lineage.build((), meaning.read(workspace, None).migrations)
-    for old in left:
-        new = next((one for one in lineage.forward_names(old) if one.name in schema.metrics), None)
-        if new:
-            yield (
-                f"{old} is {new.name} now ({new.op}, {new.migration[:15]}): recorded without a definition, "
-                f"it stands beside {new.name} and is never compared"
-            )
 
 
 def beside(plans: Sequence[Plan], schemas: Sequence[Schema | None], olds: Sequence[str]) -> list[Plan]:
