@@ -34,19 +34,20 @@ def checkout(place: Repo) -> None:
     place.git("checkout", "-q", "-b", "elsewhere")
 
 
-def merge(place: Repo) -> None:
+def diverge(place: Repo) -> None:
     place.git("checkout", "-q", "-b", "side")
     place.commit("aside", aside__py="1\n")
     place.git("checkout", "-q", "-")
     place.commit("ahead", ahead__py="1\n")
+
+
+def merge(place: Repo) -> None:
+    diverge(place)
     place.git("merge", "-q", "--no-edit", "side")
 
 
 def rebase(place: Repo) -> None:
-    place.git("checkout", "-q", "-b", "side")
-    place.commit("aside", aside__py="1\n")
-    place.git("checkout", "-q", "-")
-    place.commit("ahead", ahead__py="1\n")
+    diverge(place)
     place.git("checkout", "-q", "side")
     place.git("rebase", "-q", "-")
 

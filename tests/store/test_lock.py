@@ -134,9 +134,7 @@ def test_a_killed_holder_frees_the_lock_and_leaves_its_intent(path: Path) -> Non
         assert (found.pid, found.alive) == (process.pid, True)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    left = lock.holder(path)
-    assert left
-    assert left.alive is False
+    assert alive(path) is False
     with lock.acquire(path, wait_seconds=1) as held:
         assert held
         assert held.predecessor.died
@@ -172,6 +170,13 @@ def test_a_torn_note_is_not_trusted(path: Path, data: bytes, *, rebooted: bool) 
         assert (held.predecessor.died, held.predecessor.rebooted) == (True, rebooted)
 
 
+def alive(path: Path) -> bool | None:
+    """Whether the holder lives; None where that can't be seen from here."""
+    found = lock.holder(path)
+    assert found
+    return found.alive
+
+
 def note(path: Path, **values: object) -> None:
     path.parent.mkdir(exist_ok=True)
     mine = {
@@ -187,16 +192,12 @@ def note(path: Path, **values: object) -> None:
 
 def test_a_machine_that_started_anew_and_one_that_is_another(path: Path) -> None:
     note(path, boot="another")
-    found = lock.holder(path)
-    assert found
-    assert found.alive is False
+    assert alive(path) is False
     with lock.acquire(path, wait_seconds=0) as held:
         assert held
         assert held.predecessor.rebooted
     note(path, host="elsewhere", boot="another")
-    found = lock.holder(path)
-    assert found
-    assert found.alive is None
+    assert alive(path) is None
     with lock.acquire(path, wait_seconds=0) as held:
         assert held
         assert held.predecessor.elsewhere
