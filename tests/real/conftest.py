@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import _FIXED
 from real import definitions, replay
+from real.pulls import Pool, replayed
 from real.replay import Replayed
 
 import ledger
@@ -42,6 +43,15 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     )
 
 
+@pytest.fixture
+def pulls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    """The current folder is in it."""
+    _need(replay.POOL)
+    made = replayed(tmp_path / "pool", POOL_SCHEMA)
+    monkeypatch.chdir(made.path)
+    return made
+
+
 @pytest.fixture(scope="session")
 def django(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     return _once(tmp_path_factory, replay.DJANGO, lambda path: replay.django(path, schema=DJANGO_SCHEMA))
@@ -62,8 +72,7 @@ def redefined_django(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
 def _once(
     factory: pytest.TempPathFactory, data: str, make: Callable[[Path], Replayed], *, variant: str = "plain"
 ) -> Replayed:
-    if not replay.data_file(data).is_file():
-        pytest.skip(f"{replay.data_file(data)} is not here: LEDGER_REAL_DATA names the folder of real data")
+    _need(data)
     name = f"{data}-{variant}"
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real"
@@ -75,6 +84,11 @@ def _once(
             _sealed(folder / name, make, told)
     found = json.loads(told.read_text(encoding="utf-8"))
     return Replayed(path=Path(found["path"]), commits=found["commits"], runs=tuple(found["runs"]))
+
+
+def _need(data: str) -> None:
+    if not replay.data_file(data).is_file():
+        pytest.skip(f"{replay.data_file(data)} is not here: LEDGER_REAL_DATA names the folder of real data")
 
 
 def _sealed(path: Path, make: Callable[[Path], Replayed], told: Path) -> None:

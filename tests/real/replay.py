@@ -90,13 +90,13 @@ def pool_segmentation(
     """
     head, *commits = lines(POOL)
     refs = pool_refs(head, commits)
-    replayed = code_history(path, [_pool_commit(line) for line in commits], refs)
+    replayed = code_history(path, [pool_commit(line) for line in commits], refs)
     experiments = pool_experiments(refs, commits)
     chosen = pool_runs(refs, commits)
     runs = [
         pool_run(line, experiments[line["commit"]], replayed[line["commit"]], prefixes) for line in chosen
     ]
-    ids = _recorded(path, runs, _schemas("pool", schema, chosen))
+    ids = recorded(path, runs, named_schemas("pool", schema, chosen))
     return Replayed(path=path, commits=replayed, runs=ids)
 
 
@@ -105,7 +105,7 @@ def django(path: Path, *, schema: Schema | SchemaAt | None = None) -> Replayed:
     measured = lines(DJANGO)
     replayed = code_history(path, _django_commits(measured), {})
     runs = [django_run(line, replayed[line["commit"]]) for line in measured]
-    ids = _recorded(path, runs, _schemas("django", schema, measured))
+    ids = recorded(path, runs, named_schemas("django", schema, measured))
     return Replayed(path=path, commits=replayed, runs=ids)
 
 
@@ -164,7 +164,7 @@ def write_schema(path: Path, name: str, schema: Schema) -> None:
 _Named = tuple[str, Schema] | None
 
 
-def _schemas(name: str, schema: Schema | SchemaAt | None, measured: Sequence[Line]) -> list[_Named]:
+def named_schemas(name: str, schema: Schema | SchemaAt | None, measured: Sequence[Line]) -> list[_Named]:
     """For each line the name and the schema that it is recorded under; a schema is known by being the same object."""
     if schema is None:
         return [None] * len(measured)
@@ -174,7 +174,7 @@ def _schemas(name: str, schema: Schema | SchemaAt | None, measured: Sequence[Lin
     return [made.setdefault(id(one), (name, one)) for one in map(schema, measured)]
 
 
-def _recorded(path: Path, runs: Sequence[Mapping[str, Any]], schemas: Sequence[_Named]) -> tuple[str, ...]:
+def recorded(path: Path, runs: Sequence[Mapping[str, Any]], schemas: Sequence[_Named]) -> tuple[str, ...]:
     """Record the runs of each schema in one call; return ids in the order of `runs`."""
     places: dict[int, list[int]] = defaultdict(list)
     for place, schema in enumerate(schemas):
@@ -267,7 +267,7 @@ def pool_series(line: Line) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def _pool_commit(line: Line) -> CodeCommit:
+def pool_commit(line: Line) -> CodeCommit:
     return CodeCommit(
         id=line["commit"],
         parents=tuple(line["parents"]),
