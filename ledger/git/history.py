@@ -153,6 +153,11 @@ def merge_base(repository: Repository, one: str, other: str) -> str | None:
     return output[0] if output else None
 
 
+def reaches(repository: Repository, tip: str, commit: str) -> bool:
+    """Whether a commit is `tip` or one that it goes on from; not where git can't tell."""
+    return repository.outcome("merge-base", "--is-ancestor", commit, tip).code == 0
+
+
 def not_reached(repository: Repository, commits: Sequence[str], tips: Sequence[str]) -> list[str]:
     """Those of `commits` that none of `tips` reaches."""
     found = _beyond(repository, commits, tips)

@@ -358,8 +358,8 @@ def _refused(error: GitError, start: Path) -> RepositoryError:
             f"not a git repository: {start}", hint="run ledger inside one, or make one with `git init`"
         )
     # Dubious ownership and the like: git says best what to do about it, unless it was killed.
-    lines = error.stderr.strip().splitlines() or [f"it ended with code {error.code}"]
-    return RepositoryError(f"git refuses this repository: {lines[0]}", details=tuple(lines[1:]))
+    said = error.stderr.strip().splitlines() or [f"it ended with code {error.code}"]
+    return RepositoryError(f"git refuses this repository: {said[0]}", details=tuple(said[1:]))
 
 
 def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:

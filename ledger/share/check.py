@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.errors import LedgerError
-from ledger.git import objects
+from ledger.git import history, objects
 from ledger.git.process import Repository
 from ledger.ids import is_id
 from ledger.model import StoreFault
@@ -82,8 +82,7 @@ def _descends(repository: Repository, claim: Claim, line: Line) -> bool:
     if claim.pin is None or line.root == claim.pin:
         return True
     # What another pin reaches ends the walk as well: only git can say how the two stand to one another.
-    words = ("merge-base", "--is-ancestor", claim.pin, claim.tip)
-    return repository.outcome(*words).code == 0
+    return history.reaches(repository, claim.tip, claim.pin)
 
 
 def _contents(

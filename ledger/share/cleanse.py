@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ledger.git import objects, refs
 from ledger.git.objects import GitObject, TreeEntry
 from ledger.git.process import Repository, lines
+from ledger.share import redactions
 from ledger.share.carried import Carried
 from ledger.share.redactions import Redaction
 from ledger.share.reparent import Redone, reparented
@@ -166,6 +167,11 @@ class _Message:
         for one, value in self.values:
             message = message_without(message, value, one.place, one.mark)
         return message
+
+
+def cleanser(repository: Repository, log: str | None) -> Cleanser:
+    """Of what a tip of the log of redactions says. Raises FormatError, GitError."""
+    return Cleanser(repository, redactions.read(repository, log).entries.values())
 
 
 def _redone(changes: dict[str, Changed]) -> dict[str, Redone]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.git.process import Repository
+from ledger.share.carried import SHORTEST
 from ledger.share.redactions import Redaction
 from ledger.store import codec, journal
 from ledger.store.journal import END, HEAD, NOTE, Block
@@ -16,8 +17,6 @@ from ledger.store.spool import write_durably
 Taken = tuple[Redaction, object]
 """A redaction, and the value that it took out."""
 
-SHORTEST = 6
-"""Characters of a text that is worth looking for elsewhere: shorter ones stand everywhere."""
 _DOCUMENTS = frozenset({HEAD, NOTE, END})
 _ASIDE = "kept"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.errors import GitError, RefMovedError
-from ledger.git import refs
+from ledger.git import history, refs
 from ledger.git.process import LockedError
 from ledger.git.remote import Wish
 from ledger.model import StoreFault
@@ -86,9 +86,7 @@ def _tip(session: Session, ref: str) -> str | None:
 
 
 def _reaches(session: Session, tip: str | None, commit: str) -> bool:
-    if tip is None:
-        return False
-    return session.repository.outcome("merge-base", "--is-ancestor", commit, tip).code == 0
+    return tip is not None and history.reaches(session.repository, tip, commit)
 
 
 def _faults(session: Session, theirs: str, ours: str | None) -> list[StoreFault]:

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.errors import FormatError, RefMovedError
-from ledger.git import objects, refs
+from ledger.git import history, objects, refs
 from ledger.git.objects import GitObject
 from ledger.git.process import LockedError, Repository
 from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
-from ledger.share import inbox, purge, redactions
+from ledger.share import inbox, purge
 from ledger.share.chainlog import Line, Link, beyond, records_of
-from ledger.share.cleanse import Cleanser, parts
+from ledger.share.cleanse import cleanser, parts
 from ledger.share.fetch import Wanted
 from ledger.share.reparent import reparented
 from ledger.share.session import Session, chain_lock, local
@@ -157,8 +157,7 @@ class _Work:
         known = {*self.tips, *(s for s in self.pins if s not in self.leave), *self.boxes}
         known -= {fault.ref.removeprefix(RUNS) for fault in self.faults}
         self.slugs = sorted(slug for slug in known if task.wanted.includes(slug) and is_slug(slug))
-        log = redactions.read(repository, self.local.redactions)
-        self.cleanser = Cleanser(repository, log.entries.values())
+        self.cleanser = cleanser(repository, self.local.redactions)
         held = beyond(repository, self.local.quarantine, [])
         self.quarantined = frozenset(link.record for line in held.values() for link in line.links)
 
@@ -197,10 +196,7 @@ class _Work:
         pin = self.pins.get(slug)
         if line.links:
             return pin is not None and line.root != pin
-        return pin is not None and not self._reaches(pin, self.tips[slug])
-
-    def _reaches(self, tip: str, commit: str) -> bool:
-        return self.repository.outcome("merge-base", "--is-ancestor", commit, tip).code == 0
+        return pin is not None and not history.reaches(self.repository, pin, self.tips[slug])
 
     def _theirs(self, apart: Mapping[str, Line]) -> dict[str, frozenset[str]]:
         """Records that the remote put where this clone has others."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from ledger.errors import ContentionError, RefMovedError
 from ledger.git.refs import RefUpdate
 from ledger.git.remote import Fate, Wish
-from ledger.share import code, inbox, kept, links, quarantine, redactions
+from ledger.share import code, inbox, kept, links, quarantine
 from ledger.share.backoff import pauses
 from ledger.share.chainlog import records_of
-from ledger.share.cleanse import Cleanser
+from ledger.share.cleanse import cleanser
 from ledger.share.fetch import Fetched, Wanted, look
 from ledger.share.merge import Merged
 from ledger.share.outbox import Outbox
@@ -153,13 +153,14 @@ class _Push:
         return done.fates[REDACTIONS] is Fate.TAKEN
 
     def _wishes(self, fetched: Fetched, merged: Mapping[str, Merged]) -> list[Wish]:
-        found = []
         self.lacking = set()
-        for one in merged.values():
-            to_inbox = self._to_inbox(fetched, one)
-            wish = self._inbox_wish(fetched, one) if to_inbox else self._wish(fetched, one)
-            found += [wish] if wish else []
-        return found
+        boxed = {slug for slug, one in merged.items() if self._to_inbox(fetched, one)}
+        outbox = self._outbox(fetched) if boxed else None
+        wishes = (
+            self._inbox_wish(outbox, fetched, one) if outbox and slug in boxed else self._wish(fetched, one)
+            for slug, one in merged.items()
+        )
+        return [wish for wish in wishes if wish]
 
     def _to_inbox(self, fetched: Fetched, one: Merged) -> bool:
         if self.options.inbox or one.slug in fetched.lacking:
@@ -177,23 +178,21 @@ class _Push:
         self.report.of(one.slug).replacing |= one.forced
         return Wish(ref=RUNS + one.slug, new=one.send, old=fetched.seen.runs.get(one.slug))
 
-    def _inbox_wish(self, fetched: Fetched, one: Merged) -> Wish | None:
-        outbox = Outbox(
+    def _outbox(self, fetched: Fetched) -> Outbox:
+        return Outbox(
             session=self.session,
             sender=self.sender,
             report=self.report,
-            cleanser=self._cleanser(),
+            cleanser=cleanser(self.repository, fetched.log),
             redacted=self.options.redacted,
         )
+
+    def _inbox_wish(self, outbox: Outbox, fetched: Fetched, one: Merged) -> Wish | None:
         found = outbox.wish(fetched, one)
         if found is None:
             return None
         self.lacking |= found[1]
         return found[0]
-
-    def _cleanser(self) -> Cleanser:
-        log = local(self.repository, self.name).redactions
-        return Cleanser(self.repository, redactions.read(self.repository, log).entries.values())
 
     def _count(self, merged: Mapping[str, Merged]) -> None:
         for slug, records in self.begun.items():
@@ -208,7 +207,8 @@ class _Push:
         if not fetched.seen.inboxes:
             return
         here = local(self.repository, self.name)
-        own, known, cleanser = writer(self.repository), here.pins, self._cleanser()
+        own, known, clean = writer(self.repository), here.pins, cleanser(self.repository, fetched.log)
+        chains: dict[str, frozenset[str]] = {}
         folded = []
         for ref, tip in fetched.seen.inboxes.items():
             box = inbox.parse(ref)
@@ -216,10 +216,11 @@ class _Push:
             here_too = here.inboxes.get(ref)
             if box is None or mine or here_too is None or box.slug not in known:
                 continue
-            if here_too != tip and cleanser.chain(box.slug, tip)[0] != here_too:
+            if here_too != tip and clean.chain(box.slug, tip)[0] != here_too:
                 continue
-            chain = records_of(self.repository, known[box.slug])
-            if records_of(self.repository, here_too) <= chain:
+            if box.slug not in chains:
+                chains[box.slug] = records_of(self.repository, known[box.slug])
+            if records_of(self.repository, here_too) <= chains[box.slug]:
                 folded.append(Wish(ref=ref, new=None, old=tip))
         if folded:
             self.sender.raw(folded)

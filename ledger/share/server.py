@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import LedgerError
-from ledger.git import refs
+from ledger.git import history, refs
 from ledger.git.process import Repository
-from ledger.share import inbox, redactions
+from ledger.share import inbox
 from ledger.share.chainlog import Line, beyond, records_of
-from ledger.share.cleanse import Cleanser
+from ledger.share.cleanse import Cleanser, cleanser
 from ledger.share.session import LINKS, REDACTIONS
 from ledger.store.slug import CODE, INBOX, RUNS, is_slug
 from ledger.store.verify.records import records
@@ -90,13 +90,13 @@ def _chain(repository: Repository, one: Command) -> Complaint | None:
         return _refused(one, "not a name that ledger gives a chain", mend="push with `ledger push`")
     if one.new is None:
         return _refused(one, "may not be deleted", mend=_NEVER)
-    cleanser = _cleanser(repository)
+    clean = _cleanser(repository)
     old = one.old
-    if old and cleanser.of(slug):
-        old = cleanser.grown_from(slug, one.new, old) or old
+    if old and clean.of(slug):
+        old = clean.grown_from(slug, one.new, old) or old
     line = _line(repository, one.new, old)
     wrong = _unlike(line, old) if one.new != old else ""
-    if not wrong and cleanser.changes(slug, [one.new]):
+    if not wrong and clean.changes(slug, [one.new]):
         wrong = _BACK
     if wrong:
         return _refused(one, wrong, mend=_PULL)
@@ -133,7 +133,7 @@ def _inbox(repository: Repository, one: Command) -> Complaint | None:
 def _grows(repository: Repository, one: Command) -> Complaint | None:
     if one.new is None:
         return _refused(one, "may not be deleted", mend=_NEVER)
-    if one.old and repository.outcome("merge-base", "--is-ancestor", one.old, one.new).code:
+    if one.old and not history.reaches(repository, one.new, one.old):
         return _refused(one, "does not go on from what is here", mend=_PULL)
     return None
 
@@ -159,7 +159,7 @@ _RULES: tuple[tuple[str, Callable[[Repository, Command], Complaint | None]], ...
 
 def _cleanser(repository: Repository) -> Cleanser:
     tip = refs.tips(repository, REDACTIONS).get(REDACTIONS)
-    return Cleanser(repository, redactions.read(repository, tip.id if tip else None).entries.values())
+    return cleanser(repository, tip.id if tip else None)
 
 
 def _allowed(repository: Repository) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ledger.config import Workspace
 from ledger.errors import LedgerError
 from ledger.git.process import Repository
-from ledger.share import inbox, redactions
+from ledger.share import inbox
 from ledger.share.chainlog import Line, beyond
-from ledger.share.cleanse import Cleanser
+from ledger.share.cleanse import cleanser
 from ledger.share.session import Local, home, local
 from ledger.store.slug import RUNS
 
@@ -76,8 +76,8 @@ def _experiments(repository: Repository, here: Local) -> list[Experiment]:
     }
     known = [*here.pins.values()]
     rewound = rewinds(repository, here)
-    cleanser = Cleanser(repository, redactions.read(repository, here.redactions).entries.values())
-    forced = {slug for slug, pin in here.pins.items() if cleanser.changes(slug, [pin])}
+    clean = cleanser(repository, here.redactions)
+    forced = {slug for slug, pin in here.pins.items() if clean.changes(slug, [pin])}
     ahead = beyond(repository, {s: tip for s, tip in tips.items() if here.pins.get(s) != tip}, known)
     seen = {**here.pins, **{s: tip for s, tip in here.tracked.items() if s not in rewound}}
     theirs = {s: tip for s, tip in seen.items() if tips.get(s) != tip}

@@ -3,9 +3,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from conftest import Repo
 from share.clones import REF, Hub, exists, listed, runs, tip
 
 import ledger as api
@@ -232,9 +235,35 @@ def test_the_code_of_many_runs_takes_no_more_processes_than_that_of_few(
         ]
         runs = [{"metrics": {"f1": 0.5}, "experiment": "main", "code": commit} for commit in commits]
         api.record_many(runs, repository=one.path)
-        trace = tmp_path / f"trace-{number}"
-        monkeypatch.setenv("GIT_TRACE", str(trace))
-        assert hub.push(one)["code"] == number
-        monkeypatch.delenv("GIT_TRACE")
-        counts.append(sum("trace: built-in: " in line for line in trace.read_text().splitlines()))
+        with _counted(tmp_path / f"trace-{number}", monkeypatch) as count:
+            assert hub.push(one)["code"] == number
+        counts.append(count())
     assert counts[1] <= counts[0], "the second push has less to set up"
+
+
+@pytest.mark.slow
+def test_a_mirror_of_many_experiments_takes_no_more_processes_than_one_of_few(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = hub.clone("one")
+    counts = []
+    for number in (2, 9):
+        subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / f"mirror-{number}.git")], check=True)
+        one.git("remote", "add", f"mirror-{number}", f"file://{tmp_path}/mirror-{number}.git")
+        runs = [{"metrics": {"f1": 0.5}, "experiment": f"e{number}-{n}"} for n in range(number)]
+        api.record_many(runs, repository=one.path)
+        hub.push(one)
+        with _counted(tmp_path / f"trace-{number}", monkeypatch) as count:
+            hub.ledger("-C", str(one.path), "push", f"mirror-{number}")
+        counts.append(count())
+        mirrored = Repo(tmp_path / f"mirror-{number}.git").git("for-each-ref", "refs/runs/")
+        assert mirrored == hub.repo.git("for-each-ref", "refs/runs/")
+    assert counts[1] == counts[0]
+
+
+@contextmanager
+def _counted(trace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
+    """How many git processes the block starts."""
+    monkeypatch.setenv("GIT_TRACE", str(trace))
+    yield lambda: sum("trace: built-in: " in line for line in trace.read_text().splitlines())
+    monkeypatch.delenv("GIT_TRACE")
