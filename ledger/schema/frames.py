@@ -38,10 +38,13 @@ class Frames:
 
     def join(self, source: str, link: Link, target: str) -> bool:
         """Whether they were apart until now; if so, the link is how they hang together."""
-        one, other = self._frame(source), self._frame(target)
+        there = self._algebra.chain(link)
+        one, other = self._frame(source), self._frames.get(target)
+        if other is None:
+            self._grow(one, target, self._algebra.after(self._maps[source], there))
+            return True
         if one is other:
             return False
-        there = self._algebra.chain(link)
         if len(one.members) >= len(other.members):
             self._move(other, self._way(source, there, target), one)
         else:
@@ -65,6 +68,13 @@ class Frames:
         """From the first member of the frame of `start` to the first one of the frame of `end`."""
         algebra = self._algebra
         return algebra.after(algebra.after(self._maps[start], there), algebra.inverse(self._maps[end]))
+
+    def _grow(self, frame: _Frame, did: str, way: Chain | None) -> None:
+        """By a definition that nothing led to yet, as most edges do."""
+        self._frames[did] = frame
+        self._maps[did] = way
+        frame.members.append(did)
+        frame.name = min(frame.name, did)
 
     def _move(self, moved: _Frame, way: Chain | None, into: _Frame) -> None:
         for did in moved.members:
