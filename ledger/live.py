@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from ledger.record.live import ON_ERROR, ON_RANGE, OnError, OnRange, Run
 from ledger.record.named import AnyRun, full_id, id_of
 from ledger.record.ranks import Rank
 from ledger.record.retold import earlier
+from ledger.record.voice import say
 
 __all__ = ["Run", "start"]
 
@@ -78,7 +78,7 @@ def start(
     """
     workspace = _workspace(repository)
     for problem in lost.settle(workspace).problems:
-        sys.stderr.write(f"ledger: {problem}\n")
+        say(problem)
     asked = Begin(
         experiment=texts.text(experiment, "experiment"),
         params=params or {},
@@ -125,10 +125,10 @@ def _shared(workspace: Workspace, asked: Begin, run_id: str, rank: int, *, must_
         found = attach_late(workspace, run_id, rank=rank, params=asked.params, tags=asked.tags)
     if found is not None:
         if found.late:
-            sys.stderr.write(f"ledger: run {run_id[:8]} is over, and this process goes on: {LATER}\n")
+            say(f"run {run_id[:8]} is over, and this process goes on: {LATER}")
         return found
     if rank:
-        sys.stderr.write(f"ledger: no run {run_id[:8]} goes on here: what rank {rank} logs is not kept\n")
+        say(f"no run {run_id[:8]} goes on here: what rank {rank} logs is not kept")
         return inert(workspace, run_id, asked)
     if must_run or _is_recorded(workspace, run_id):
         raise NotFoundError(f"no run {run_id[:8]} goes on", hint="ledger.start(resume=...) goes on with one")

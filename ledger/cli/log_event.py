@@ -38,5 +38,5 @@ def log_event(app: App, /, *, message: str, words: tuple[str, ...], level: str) 
     main = jot.journal_of(os.environ, app.directory)
     texts = pairs(words, "log-event")
     fields = {name: parse_number(text) if is_number(text) else text for name, text in texts.items()}
-    text = message.encode("utf-8", "replace").decode()[: jot.MAX_MESSAGE]
+    text = message.encode("utf-8", "replace").decode()
     jot.add(main, [jot.event_block(text, level=level, time=time.time_ns() // 1000, fields=fields)])

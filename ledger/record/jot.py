@@ -15,11 +15,10 @@ from typing import Any
 
 from ledger.errors import NotFoundError, StorageError, UsageError
 from ledger.ids import is_id
+from ledger.record import noted
 from ledger.store import journal
 from ledger.store.journal import END, HEAD, JOURNAL_FORMAT, Name
 
-MAX_MESSAGE = 16_384
-"""Characters."""
 _BOUNDS = ("inimum", "aximum")
 """A part of all names that bounds have in a schema."""
 _ENDING_BYTES = 65_536
@@ -65,8 +64,8 @@ def metrics_block(
 
 def event_block(message: str, *, level: str, time: int, fields: Mapping[str, Any]) -> bytes:
     """Something that happened."""
-    document = {"op": "event", "time": time, "level": level, "message": message}
-    return journal.json_frame(journal.NOTE, {**document, **({"fields": dict(fields)} if fields else {})})
+    document = noted.event(message, level=level, time=time, fields=fields)
+    return journal.json_frame(journal.NOTE, document)
 
 
 def out_of_range(main: Path, values: Mapping[str, float]) -> dict[str, str]:

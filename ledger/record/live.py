@@ -17,16 +17,16 @@ from typing import Any, Literal, Self, SupportsIndex, get_args
 
 from ledger.errors import GateError, InputError, LedgerError, StorageError
 from ledger.model import Artifact, Status
-from ledger.record import ending, signals, texts, values
+from ledger.record import ending, noted, signals, texts, values
 from ledger.record.begin import Begun
 from ledger.record.collected import Params, Summary
 from ledger.record.draft import status_of
 from ledger.record.intake import SMALL_STEP, Intake, joined
 from ledger.record.outlet import Outlet
-from ledger.record.plain import plain
 from ledger.record.ranges import Ranges
 from ledger.record.run import Recorded
 from ledger.record.signals import Watcher
+from ledger.record.voice import Voice, say
 from ledger.store import points
 from ledger.store.journal import Writer
 from ledger.store.points import NO_STEP
@@ -35,8 +35,6 @@ OnError = Literal["warn", "raise"]
 OnRange = Literal["warn", "stop", "ignore"]
 ON_ERROR: tuple[str, ...] = get_args(OnError)
 ON_RANGE: tuple[str, ...] = get_args(OnRange)
-MAX_EVENT = 16_384
-"""Characters of a message."""
 _POINTS_AT_ONCE = 65_536
 
 
@@ -65,9 +63,7 @@ class Run:
         """Values that stand for their metrics, in place of what the schema's rule makes of the series."""
         self._begun = begun
         self._watcher = Watcher()
-        self._warned: set[str] = set()
-        self._quiet = quiet
-        """Remarks on what was recorded are not said; errors are."""
+        self._voice = Voice(quiet=quiet)
         self._finishing = threading.RLock()
         self._result: Recorded | None = None
         self._done = begun.writer is None
@@ -187,14 +183,13 @@ class Run:
         **fields: Any,
     ) -> None:
         """Something that happened, with a level and fields of its own. Never waits for the disk, nor for a lock."""
-        document = {
-            "op": "event",
-            "time": values.microseconds(time),
-            "level": str(level).lower(),
-            "message": str(message)[:MAX_EVENT],
-            **({"logger": logger} if logger else {}),
-            **({"fields": {name: _shown(value) for name, value in fields.items()}} if fields else {}),
-        }
+        document = noted.event(
+            str(message),
+            level=str(level).lower(),
+            time=values.microseconds(time),
+            logger=logger,
+            fields=fields,
+        )
         if self._outlet is not None and self._goes_on():
             self._outlet.add_event(document)
 
@@ -272,25 +267,23 @@ class Run:
         self._intake.close(self._too_late)
         _live.discard(self)
         try:
-            return conclude.finished(self._begun, outlet, status=status, reason=reason, say=self._remark)
+            return conclude.finished(
+                self._begun, outlet, status=status, reason=reason, say=self._voice.remark
+            )
         except LedgerError as error:
-            self._say(error.message)
+            say(error.message)
             hint = error.hint
             if isinstance(error, StorageError) and outlet.writer.path.exists():
                 hint = f"what was written stays in {outlet.writer.path}; make room, and `ledger recover` records it"
             for line in (*error.details, *([f"hint: {hint}"] if hint else ())):
-                self._say(f"  {line}")
+                say(f"  {line}")
             if self.on_error == "raise":
                 raise
         except OSError as error:
-            self._say(
-                f"the run is not recorded yet: {error}; `ledger recover` does it from {outlet.writer.path}"
-            )
+            say(f"the run is not recorded yet: {error}; `ledger recover` does it from {outlet.writer.path}")
             self._raise_if_asked(error)
         except Exception as error:
-            self._say(
-                f"a bug in ledger: {error!r}; `ledger recover` records the run from {outlet.writer.path}"
-            )
+            say(f"a bug in ledger: {error!r}; `ledger recover` records the run from {outlet.writer.path}")
             if self.on_error == "raise":
                 raise
         return None
@@ -317,7 +310,7 @@ class Run:
     def _blamed(self, error: BaseException) -> tuple[Status, str | None]:
         how = ending.of(error, self._watcher.signal)
         if how.event:
-            self._note({"op": "event", "time": time_ns() // 1000, **how.event})
+            self._note(noted.event(time=time_ns() // 1000, **how.event))
         return how.status, how.reason
 
     def _status_now(self) -> Status:
@@ -342,19 +335,19 @@ class Run:
         )
         if self.on_error == "raise":
             raise error
-        self._warn("over", f"{error.message}; {error.hint}")
+        self._voice.once(f"{error.message}; {error.hint}")
 
     def _failed(self, error: OSError) -> None:
         """The disk does not take the journal: said once; under `raise` the next call raises."""
         path = self._begun.writer.path if self._begun.writer else ""
-        self._warn(
-            "journal", f"{path}: {error.strerror or error}; training goes on, what is logged waits in memory"
+        self._voice.once(
+            f"{path}: {error.strerror or error}; training goes on, what is logged waits in memory", "journal"
         )
         if self.on_error == "raise":
             self._raise_next(_storage(error))
 
     def _out_of_range(self, message: str, error: GateError | None) -> None:
-        self._warn(message, message)
+        self._voice.once(message)
         self.event(message, level="warning")
         if error is not None:
             self._raise_next(error)
@@ -366,20 +359,6 @@ class Run:
     def _raise_if_asked(self, error: OSError) -> None:
         if self.on_error == "raise":
             raise _storage(error) from error
-
-    def _warn(self, key: str, message: str) -> None:
-        if key not in self._warned:
-            self._warned.add(key)
-            self._say(message)
-
-    def _remark(self, message: str) -> None:
-        if not self._quiet:
-            self._say(message)
-
-    def _say(self, message: str) -> None:
-        line = "".join(c if c.isprintable() else "?" for c in message)
-        with suppress(OSError, ValueError, AttributeError):  # closed, or none
-            sys.stderr.write(f"ledger: {line}\n")
 
     def _abandon(self) -> None:
         """In a forked child: the run is the parent's."""
@@ -407,16 +386,6 @@ def newest() -> Run | None:
 
 def _outlet(writer: Writer | None, watcher: Watcher, failed: Callable[[OSError], None]) -> Outlet | None:
     return Outlet(writer, watcher, failed) if writer is not None else None
-
-
-def _shown(value: object) -> object:
-    """A field of an event: numbers and texts as they are, anything else as JSON or as it prints."""
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    try:
-        return plain(value, "event")
-    except LedgerError:
-        return repr(value)[:MAX_EVENT]
 
 
 def _storage(error: OSError) -> StorageError:
