@@ -35,7 +35,7 @@ Examples:
 \b
 Filters: and, or, not, = != < <= > >=, in (1, 2), like 'ad*', is null; text in quotes, odd names in backticks.
          A run that lacks a comparable value is left out, under not too, and counted.
-Order:   --sort f1 ascending, --sort -f1 descending; NaN and missing values come last either way.
+Order:   --sort f1 ascending, --sort -f1 descending; NaN, infinities and missing values come last either way.
            A metric that compares only within one machine, say, is sorted machine by machine.
 Signs:   0.84 → converted exactly   (0.84) another definition or none: not compared   0.84 >< edits disagree
 """

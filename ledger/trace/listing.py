@@ -356,6 +356,16 @@ def _within_partitions(columns: Columns, keys: Sequence[_Key]) -> list[_Key]:
     return list(found.values())
 
 
+def _finite(name: str, column: pa.Array) -> pa.Array:
+    """A metric with NaN for infinities: what diverged is never first."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (name.startswith(f"{METRICS}.") and pa.types.is_floating(column.type)):
+        return column
+    return pc.if_else(pc.is_finite(column), column, pa.scalar(float("nan"), column.type))
+
+
 def _sorted(columns: Columns, rows: pa.Array, keys: Sequence[_Key]) -> pa.Array:
     """NaN and nothing come last in either direction: so Arrow sorts them. Runs that tie: the newest first."""
     import pyarrow as pa
@@ -365,7 +375,7 @@ def _sorted(columns: Columns, rows: pa.Array, keys: Sequence[_Key]) -> pa.Array:
     for key in keys:
         if columns.mixed(key.name):
             operands.append((columns.numbers(key.name, rows), key.descending))
-        column = columns.column(key.name, rows)
+        column = _finite(key.name, columns.column(key.name, rows))
         operands.append(
             (column.cast(pa.string()) if pa.types.is_null(column.type) else column, key.descending)
         )
