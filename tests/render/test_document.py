@@ -1,3 +1,5 @@
+"""Documents: JSON that reads back, CSV that no spreadsheet runs, Markdown without markup of the data."""
+
 import csv
 import io
 import json

@@ -1,3 +1,5 @@
+"""Numbers, times and sizes as people read them."""
+
 import math
 from datetime import UTC, datetime
 

@@ -1,3 +1,5 @@
+"""Every grade has a sign of its own, in Unicode and in ASCII."""
+
 from ledger.model import Grade, Level
 from ledger.render.grades import GRADES, LEVELS
 

@@ -1,3 +1,5 @@
+"""Long output goes through the pager that git would choose, whoever quits first."""
+
 import os
 import pty
 import subprocess

@@ -1,3 +1,5 @@
+"""Progress is shown where somebody watches, and leaves nothing behind."""
+
 import io
 from dataclasses import dataclass
 

@@ -1,3 +1,5 @@
+"""A series in a few characters."""
+
 import math
 
 import pytest

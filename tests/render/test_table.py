@@ -1,3 +1,5 @@
+"""Tables fit the terminal, whatever the data holds."""
+
 import itertools
 import re
 

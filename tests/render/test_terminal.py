@@ -1,3 +1,5 @@
+"""What a stream can show: colour, Unicode, width."""
+
 import io
 import os
 import pty

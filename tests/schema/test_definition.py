@@ -1,3 +1,5 @@
+"""What a metric means has an identity, and what is only said about it does not change that."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Schema documents: what is read, what is refused, what a run breaks."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""A schema drafted from samples fits them, and says no more than they do."""
+
 from __future__ import annotations
 
 import json

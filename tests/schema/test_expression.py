@@ -1,3 +1,5 @@
+"""Expressions: what is accepted, its bits, and every fault by name and place."""
+
 from __future__ import annotations
 
 import json

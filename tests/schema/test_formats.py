@@ -1,3 +1,5 @@
+"""The published formats describe what ledger writes."""
+
 from __future__ import annotations
 
 import datetime as dt

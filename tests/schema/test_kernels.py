@@ -1,3 +1,5 @@
+"""Columns are computed to the bit as single values are."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Plans: which value becomes which, how exactly, and why not."""
+
 from __future__ import annotations
 
 from itertools import pairwise

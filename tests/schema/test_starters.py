@@ -1,3 +1,5 @@
+"""The schemas that ship."""
+
 from __future__ import annotations
 
 import json

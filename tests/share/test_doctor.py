@@ -1,3 +1,5 @@
+"""What the doctor finds, and that its hints mend it."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""A fetch writes tracking refs only, and believes nothing that it gets."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Clones without the chain send to an inbox, and whoever pushes next folds it in."""
+
 from __future__ import annotations
 
 import pytest

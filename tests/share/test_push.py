@@ -1,3 +1,5 @@
+"""Runs of many clones become one chain on the remote."""
+
 from __future__ import annotations
 
 import os

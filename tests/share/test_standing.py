@@ -1,3 +1,5 @@
+"""What status and a plain fetch know of the remote."""
+
 from __future__ import annotations
 
 from typing import Any

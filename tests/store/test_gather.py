@@ -1,3 +1,5 @@
+"""Records become columns, each name one."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Filters: the rows that pass, and those that nobody can judge."""
+
 import math
 import re
 import time
