@@ -90,11 +90,10 @@ def test_32_writers_and_two_that_ingest_and_are_killed(repo: Repo, tmp_path: Pat
     acknowledged = {line for writer in writers for line in writer.communicate()[0].split()}
     assert [writer.returncode for writer in writers] == [0] * WRITERS
     assert len(acknowledged) == WRITERS * EACH
-    for _ in range(2):
-        _said("ingest", str(place), "--delete", cwd=repo.path)
+    done = [_said("ingest", str(place), "--delete", cwd=repo.path) for _ in range(2)]
     _said("recover", cwd=repo.path)
     assert _chained(repo) == Counter(acknowledged)
-    assert list(place.glob("*.zip")) == []
+    assert list(place.glob("*.zip")) == [], done
     assert kills
     assert _said("verify", cwd=repo.path)["faults"] == []
     sys.stdout.write(f"\n{WRITERS} writers, {EACH} runs each, {kills} kills of ingest: each run once\n")
