@@ -156,12 +156,10 @@ class _Ingest:
             if fresh:
                 self._told(f"chaining {len(fresh):,} records")
                 self._chain(held, mended, fresh)
-            elif (
-                self._spool.pending()
-            ):  # an ingest that was killed sealed them: they are known, and on no chain
-                self.done.faults += chain.drain_held(
-                    self._repository, held, mended, home=self._home, known={}
-                ).faults
+            elif self._spool.pending():
+                # An ingest that was killed sealed them: they are known, and on no chain.
+                left = chain.drain_held(self._repository, held, mended, home=self._home, known={})
+                self.done.faults += left.faults
 
     def _chain(self, held: lock.Held, mended: aftercare.Mended, fresh: Sequence[Sealed]) -> None:
         name = f"{fresh[0].seconds * 1_000_000:016d}-{fresh[0].record}"
