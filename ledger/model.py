@@ -222,6 +222,11 @@ class StoreFault:
     path: str
     what: str
 
+    @property
+    def where(self) -> str:
+        """The ref, the commit and the path, as far as there are any, for people."""
+        return " ".join(part for part in (self.ref, self.commit[:12], self.path) if part)
+
     def document(self) -> dict[str, str]:
         """As `--json` shows it."""
         return {"ref": self.ref, "commit": self.commit, "path": self.path, "what": self.what}

@@ -210,9 +210,8 @@ class App:
         found = list(faults)
         if found:
             first = found[0]
-            where = " ".join(part for part in (first.ref, first.commit[:12], first.path) if part)
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-            self.talk(f"warning: unreadable: {where}: {first.what}{more} (ledger verify lists them)")
+            self.talk(f"warning: unreadable: {first.where}: {first.what}{more} (ledger verify lists them)")
 
 
 def _holds_files(folder: Path) -> bool:

@@ -10,7 +10,7 @@ import click
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, view_options
 from ledger.errors import UsageError
-from ledger.render.format import counted
+from ledger.render.format import counted, with_unit
 
 if TYPE_CHECKING:
     from ledger.model import Json
@@ -185,14 +185,13 @@ def _rows(app: App, one: Contrast) -> Iterator[list[Cell | str]]:
 
 
 def _title(one: Contrast) -> str:
-    unit = f" [{one.target.unit}]" if one.target.unit and one.target.unit != "1" else ""
     within = ", ".join(f"{name} {value}" for name, value in one.partition)
-    return one.name + unit + (f" ({within})" if within else "")
+    return with_unit(one.name, one.target.unit) + (f" ({within})" if within else "")
 
 
 def _some(values: Sequence[Json]) -> str:
     """The most frequent few."""
-    from ledger.cli.show import plain
+    from ledger.render.format import plain
 
     more = f" and {len(values) - _SHOWN:,} more" if len(values) > _SHOWN else ""
     return ", ".join(map(plain, values[:_SHOWN])) + more

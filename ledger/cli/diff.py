@@ -10,7 +10,7 @@ import click
 
 from ledger.cli.app import App, json_option, md_option, one_output
 from ledger.cli.viewing import Viewing, view_options
-from ledger.render.format import counted
+from ledger.render.format import counted, with_unit
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell
@@ -157,10 +157,9 @@ class _Printer:
         beside = max((abs(cell.value) for cell in (pair.a, pair.b) if cell.value is not None), default=0.0)
         word = "" if pair.better is None else "better" if pair.better else "worse"
         unit = pair.target.unit
-        name = pair.name + (f" [{unit}]" if unit and unit != "1" else "")
         change = Cell(text=delta(pair.delta, beside=beside), style=style)
         return [
-            name,
+            with_unit(pair.name, unit),
             self._value(pair.a, unit),
             self._value(pair.b, unit),
             change,
@@ -260,7 +259,7 @@ def _value_document(cell: Value) -> dict[str, Any]:
 
 
 def _said(value: Any) -> str:
-    from ledger.cli.show import plain
+    from ledger.render.format import plain
     from ledger.trace.runset import ABSENT
 
     return "" if value is ABSENT else plain(value)

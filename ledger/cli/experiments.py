@@ -11,6 +11,7 @@ from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, current, view_options
 from ledger.errors import NotFoundError, did_you_mean
+from ledger.model import utc_text_of
 from ledger.render.format import counted
 
 if TYPE_CHECKING:
@@ -85,15 +86,9 @@ def chosen(app: App, view: View, asked: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(asked)) or configured or recorded[:_MOST_METRICS]
 
 
-def moment(microseconds: int | None) -> str | None:
+def _active(one: Experiment) -> str | None:
     """RFC 3339 text."""
-    from datetime import UTC, datetime, timedelta
-
-    from ledger.model import utc_text
-
-    if microseconds is None:
-        return None
-    return utc_text(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
+    return utc_text_of(one.active) if one.active is not None else None
 
 
 def _document(view: View, one: Experiment) -> dict[str, Any]:
@@ -104,7 +99,7 @@ def _document(view: View, one: Experiment) -> dict[str, Any]:
         "commits": one.commits,
         "tip": one.tip,
         "attached": {"commit": one.attached.commit, "level": one.attached.level.value},
-        "active": moment(one.active),
+        "active": _active(one),
         "best": {
             name: {
                 "value": best.best if best else None,
@@ -159,7 +154,7 @@ def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[st
             f"{len(one.rows):,}",
             f"{one.commits:,}",
             *(_best(view, name, one.best[name]) for name in names),
-            ago(moment(one.active), now),
+            ago(_active(one), now),
         ]
         for one in found
     ]
@@ -197,7 +192,7 @@ def _flat(app: App, found: Sequence[Experiment], names: Sequence[str], form: str
             one.state or "",
             len(one.rows),
             one.commits,
-            moment(one.active) or "",
+            _active(one) or "",
             *(best.best if (best := one.best[name]) else None for name in names),
         ]
         for one in found

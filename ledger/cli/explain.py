@@ -153,8 +153,7 @@ def _recorded(found: Explanation) -> Iterator[str]:
 
 
 def _edits(found: Explanation) -> Iterator[str]:
-    from ledger.cli.show import plain
-    from ledger.render.format import date
+    from ledger.render.format import date, plain
     from ledger.trace.runset import ABSENT
 
     if found.edits:
@@ -168,7 +167,7 @@ def _edits(found: Explanation) -> Iterator[str]:
 
 
 def _value(one: Recorded) -> str:
-    from ledger.cli.show import plain
+    from ledger.render.format import plain
 
     unit = one.definition.unit if one.definition else None
     return plain(one.value) + (f" {unit}" if unit and unit != "1" else "")
@@ -225,7 +224,7 @@ def _step(number: int, told: Told) -> Iterator[str]:
 
 def _result(app: App, found: Explanation) -> Iterator[str]:
     from ledger.cli.aside import parenthesised
-    from ledger.cli.show import plain
+    from ledger.render.format import plain
     from ledger.render.grades import DISPUTED, GRADES
 
     cell, sign = found.cell, GRADES[found.cell.grade]

@@ -11,7 +11,7 @@ from ledger.cli.app import App
 from ledger.cli.aside import ADOPT, own_document, parenthesised
 from ledger.frozen import frozen
 from ledger.model import Grade, Level
-from ledger.render.format import counted, date, day, delta, number
+from ledger.render.format import counted, date, day, delta, number, with_unit
 from ledger.render.grades import DISPUTED, GRADES
 from ledger.render.spark import sparkline
 from ledger.render.table import Align, Cell, Column, Table, render
@@ -186,8 +186,7 @@ class Printer:
         yield Column(header="date")
         yield from (Column(header=name) for name in self._params)
         for name in self.found.metrics:
-            unit = self.found.targets[name].unit
-            yield Column(header=name + (f" [{unit}]" if unit and unit != "1" else ""), align=Align.POINT)
+            yield Column(header=with_unit(name, self.found.targets[name].unit), align=Align.POINT)
             yield Column(header="change", align=Align.POINT)
             if self._has_spread(name):
                 yield Column(header="spread")

@@ -177,7 +177,7 @@ def table(app: App, found: Sequence[Running]) -> Iterator[str]:
 
 
 def _latest(one: Running) -> str:
-    from ledger.cli.show import plain
+    from ledger.render.format import plain
 
     told = [f"{name} {plain(value)}" for name, value in one.latest.items()]
     return ", ".join(told[:_NAMED]) + (", ..." if len(told) > _NAMED else "")

@@ -14,7 +14,7 @@ from ledger.cli.app import App, one_output, table_options
 from ledger.cli.aside import ADOPT
 from ledger.cli.viewing import Viewing, listed, undecided, view_options
 from ledger.errors import NotFoundError, UsageError
-from ledger.render.format import counted
+from ledger.render.format import counted, with_unit
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell, Column
@@ -265,10 +265,7 @@ class _Printer:
             group, _, rest = name.partition(".")
             header = short if shorts.count(short) == 1 else name
             if group == "metrics":
-                unit = self.view.target(rest).unit
-                yield Column(
-                    header=header + (f" [{unit}]" if unit and unit != "1" else ""), align=Align.POINT
-                )
+                yield Column(header=with_unit(header, self.view.target(rest).unit), align=Align.POINT)
             elif group == "params":
                 yield Column(header=header, align=Align.POINT, shrink=2)
             elif name in ("run_id", "finished", "started", "recorded", "code.commit", "code.tree", "parent"):

@@ -194,8 +194,7 @@ def _warnings(report: Report) -> Iterator[str]:
     yield from report.said
     faults = [*report.refused, *report.odd]
     for fault in faults[:_SHOWN]:
-        where = " ".join(part for part in (fault.ref, fault.commit[:12], fault.path) if part)
-        yield f"{report.remote}: {where}: {fault.what}"
+        yield f"{report.remote}: {fault.where}: {fault.what}"
     if len(faults) > _SHOWN:
         yield f"and {counted(len(faults) - _SHOWN, 'more fault')}"
 

@@ -13,6 +13,8 @@ from ledger.cli.app import App, one_output, table_options
 from ledger.cli.viewing import Viewing, view_options
 from ledger.errors import UsageError
 from ledger.model import LEVELS
+from ledger.render.format import plain
+from ledger.render.terminal import escape, paint
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell
@@ -198,8 +200,6 @@ class _Printer:
     with_records: bool
 
     def whole(self) -> Iterator[str]:
-        from ledger.render.terminal import paint
-
         yield paint(f"run {self.found.id}", "id", self.app.terminal)
         yield from self._table(self._facts())
         for heading in _SECTIONS:
@@ -324,7 +324,7 @@ class _Printer:
     def _conflicts(self) -> Iterator[str]:
         for conflict in self.found.conflicts:
             won, *lost = map(plain, conflict.values)
-            yield escaped(
+            yield escape(
                 f"{'.'.join(conflict.field)}: {won} counts (record {conflict.records[0][:8]}), "
                 f"edited at the same time to {', '.join(lost)}"
             )
@@ -333,28 +333,27 @@ class _Printer:
         if not self.with_records:
             return
         from ledger.render.format import minute
-        from ledger.render.terminal import paint
         from ledger.trace.runset import ABSENT
 
         for record in self.found.records:
             where = f"commit {record.commit[:9]}" if record.commit else "not on its chain yet"
-            yield paint(record.record[:8], "id", self.app.terminal) + escaped(
+            yield paint(record.record[:8], "id", self.app.terminal) + escape(
                 f"  {minute(record.recorded)}  {record.author.name}  {where}"
             )
             if record.base is None:
                 yield "    the run as it was recorded"
             if record.reason:
-                yield escaped(f"    reason: {record.reason}")
+                yield escape(f"    reason: {record.reason}")
             for change in record.changes:
                 old, new = (
                     "(nothing)" if value is ABSENT else plain(value) for value in (change.old, change.new)
                 )
-                yield escaped(f"    {change.field}: {old} → {new}", ascii_only=not self.app.terminal.unicode)
+                yield escape(f"    {change.field}: {old} → {new}", ascii_only=not self.app.terminal.unicode)
             if record.merges:
                 yield f"    merges: {', '.join(name[:8] for name in record.merges)}"
             if record.settles:
                 settled = (name.removeprefix("run.") for name in record.settles)
-                yield escaped(f"    settles: {', '.join(settled)}")
+                yield escape(f"    settles: {', '.join(settled)}")
             if record.base and not record.changes:
                 present = any(other.record == record.base for other in self.found.records)
                 yield "    changes nothing" if present else f"    edits {record.base[:8]}, which is not here"
@@ -382,23 +381,6 @@ def _code_lines(code: Mapping[str, Any] | None) -> list[str]:
     if code.get("problem"):
         lines.append(f"not kept: {code['problem']}")
     return lines
-
-
-def plain(value: Any) -> str:
-    """A value in full, as people write it: text without quotes, all else as JSON."""
-    from ledger.canonical import compact, non_finite_name
-
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value - value != 0:
-        return non_finite_name(value)
-    return compact(value)
-
-
-def escaped(text: str, *, ascii_only: bool = False) -> str:
-    from ledger.render.terminal import escape
-
-    return escape(text, ascii_only=ascii_only)
 
 
 def _is_attempt(record: RecordDetail) -> bool:

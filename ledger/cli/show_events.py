@@ -71,7 +71,7 @@ def _lines(app: App, found: Sequence[Event]) -> Iterator[str]:
 
 
 def _fields(one: Event) -> str:
-    from ledger.cli.show import plain
+    from ledger.render.format import plain
 
     return " ".join(
         f"{name}={plain(value)}" for name, value in one.fields.items() if not isinstance(value, list)

@@ -146,13 +146,14 @@ def _metric_document(one: Latest) -> dict[str, Any]:
 
 def _lines(app: App, journal: Journal, folded: Folded, part: str) -> Iterator[str]:
     from ledger.record.fold import latest
+    from ledger.render.format import plain
     from ledger.render.terminal import paint
     from ledger.store.segment import flatten
 
     sections: dict[str, list[Any]] = {
-        "params": [(name, _plain(value)) for name, value in flatten(folded.params).items()],
+        "params": [(name, plain(value)) for name, value in flatten(folded.params).items()],
         "metrics": [
-            (name, _plain(one.value), f"step {one.step:,}" if one.step is not None else "", one.context or "", REASON)
+            (name, plain(one.value), f"step {one.step:,}" if one.step is not None else "", one.context or "", REASON)
             for name, each in latest(folded).items()
             for one in each
         ],
@@ -198,9 +199,3 @@ def _table(app: App, rows: list[Any]) -> Iterator[str]:
         lines = render(Table(columns=tuple(Column(header="") for _ in rows[0]), rows=rows), app.terminal)
         next(lines)
         yield from lines
-
-
-def _plain(value: Any) -> str:
-    from ledger.cli.show import plain
-
-    return plain(value)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.app import App
-from ledger.cli.show import escaped
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell
@@ -98,6 +97,7 @@ def _summary(app: App, found: SeriesTable) -> Iterator[str]:
     from ledger.render.format import counted, number
     from ledger.render.grades import GRADES
     from ledger.render.spark import sparkline
+    from ledger.render.terminal import escape
 
     series: dict[tuple[str, str], list[float | None]] = {}
     needed = [name for name in ("metric", "grade", "value", "recorded") if name in found.column_names]
@@ -113,7 +113,7 @@ def _summary(app: App, found: SeriesTable) -> Iterator[str]:
         drawn = sparkline(values, unicode=app.terminal.unicode)
         said = "" if grade == _IDENTICAL else f"  {_sign(app, grade)} {GRADES[Grade(grade)].words}"
         ends = f"{number(values[0])} .. {number(values[-1])} over {counted(len(values), 'point')}"
-        yield f"{escaped(name)}  {drawn}  {ends}{said}"
+        yield f"{escape(name)}  {drawn}  {ends}{said}"
 
 
 def _values(chunk: Mapping[str, Any]) -> Sequence[float | None]:

@@ -10,6 +10,7 @@ import click
 
 from ledger.cli.app import App, json_option
 from ledger.errors import ConfigError
+from ledger.model import utc_text_of
 from ledger.render.format import counted
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ledger.schema.document import Schema
     from ledger.share.standing import Standing
     from ledger.store.orphans import Orphan
-    from ledger.store.state import State
+    from ledger.store.state import Experiment, State
 
 _SHOWN = 10
 
@@ -87,8 +88,7 @@ def _tree(app: App) -> WorkTree | None:
 
 
 def _schemas(app: App) -> tuple[Schema | None, str]:
-    from ledger.record import head_schemas
-    from ledger.record.run import load_schema
+    from ledger.record.prepare import load_schema, schema_names
 
     try:
         schema = load_schema(app.workspace, None)
@@ -96,13 +96,7 @@ def _schemas(app: App) -> tuple[Schema | None, str]:
         return None, error.message
     if schema is not None:
         return schema, ""
-    folder = app.workspace.schemas
-    here = (
-        (path.stem for path in folder.glob("*.json"))
-        if folder
-        else head_schemas.files(app.workspace.repository)
-    )
-    names = sorted(here)
+    names = schema_names(app.workspace)
     if names:
         return (
             None,
@@ -132,7 +126,7 @@ def _document(found: _Found) -> dict[str, Any]:
                 "ref": one.ref,
                 "runs": one.runs,
                 "records": one.records,
-                "last": _text(one.last),
+                "last": _last(one),
             }
             for one in state.experiments
         ],
@@ -174,16 +168,9 @@ def _remote_document(found: Standing) -> dict[str, Any] | None:
     }
 
 
-def _text(micros: int | None) -> str | None:
-    from datetime import UTC, datetime, timedelta
-
-    from ledger.model import utc_text
-
-    return (
-        None
-        if micros is None
-        else utc_text(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros))
-    )
+def _last(one: Experiment) -> str | None:
+    """When the last run was recorded: RFC 3339 text."""
+    return utc_text_of(one.last) if one.last is not None else None
 
 
 def _lines(app: App, found: _Found) -> Iterator[str]:
@@ -270,10 +257,7 @@ def _experiments(app: App, found: _Found) -> Iterator[str]:
         Column(header="last"),
     )
     now = app.workspace.now()
-    rows = [
-        [one.name, f"{one.runs:,}", f"{one.records:,}", ago(_text(one.last), now) if one.last else ""]
-        for one in known[:_SHOWN]
-    ]
+    rows = [[one.name, f"{one.runs:,}", f"{one.records:,}", ago(_last(one), now)] for one in known[:_SHOWN]]
     yield from render(Table(columns=columns, rows=rows), app.terminal)
     if len(known) > _SHOWN:
         yield f"and {counted(len(known) - _SHOWN, 'more experiment')}"
@@ -293,10 +277,7 @@ def _troubles(found: _Found) -> Iterator[str]:
     if found.faults:
         yield ""
         yield "unreadable (ledger verify says more):"
-        where = (
-            " ".join(part for part in (one.ref, one.commit[:12], one.path) if part) for one in found.faults
-        )
-        yield from _capped([f"  {place}: {one.what}" for place, one in zip(where, found.faults, strict=True)])
+        yield from _capped([f"  {one.where}: {one.what}" for one in found.faults])
     if found.orphans:
         yield ""
         yield "sealed files of repositories that are gone or elsewhere now (in the right one: ledger recover --from FOLDER):"

@@ -125,5 +125,4 @@ def _lines(report: Report, signed: Signatures | None, done: list[str] | None) ->
             yield escape(f"  {count:,} by {name}")
     for label, found in (("fault", report.faults), ("note", report.notes)):
         for one in found:
-            where = " ".join(part for part in (one.ref, one.commit[:12], one.path) if part)
-            yield escape(f"{label}: {where}: {one.what}" if where else f"{label}: {one.what}")
+            yield escape(": ".join(part for part in (label, one.where, one.what) if part))

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
-from ledger.canonical import non_finite_name
+from ledger.canonical import compact, non_finite_name
 from ledger.model import utc_time
 
 SIGNIFICANT_DIGITS = 6
@@ -126,12 +127,12 @@ def _formatted(moment: str | None, form: str) -> str:
 
 def ago(moment: str | None, now: datetime) -> str:
     """RFC 3339 text → `3 hours ago`, in whole units as git counts them; `in the future` when the clocks disagree."""
-    try:
-        seconds = (now - utc_time(moment)).total_seconds() if moment else 0.0
-    except ValueError:
-        return moment or ""
     if not moment:
         return ""
+    try:
+        seconds = (now - utc_time(moment)).total_seconds()
+    except ValueError:
+        return moment
     if seconds < 0:
         return "in the future"
     for span, unit in _SPANS:
@@ -139,6 +140,20 @@ def ago(moment: str | None, now: datetime) -> str:
         if count:
             return f"{counted(count, unit)} ago"
     return "just now"
+
+
+def plain(value: Any) -> str:
+    """A value in full, as people write it: text without quotes, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return non_finite_name(value)
+    return compact(value)
+
+
+def with_unit(name: str, unit: str | None) -> str:
+    """`time [ms]`; a pure number has none to show."""
+    return f"{name} [{unit}]" if unit and unit != "1" else name
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

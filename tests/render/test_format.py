@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.render.format import ago, counted, date, delta, duration, minute, number, size
+from ledger.render.format import ago, counted, date, delta, duration, minute, number, plain, size, with_unit
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,23 @@ def test_size(count: int | None, text: str) -> None:
 )
 def test_counted(count: int, plural: str, text: str) -> None:
     assert counted(count, "run", plural) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a b", "a b"),
+        (0.1, "0.1"),
+        (math.nan, "NaN"),
+        (-math.inf, "-Infinity"),
+        (True, "true"),
+        ([1, "a"], '[1, "a"]'),
+    ],
+)
+def test_plain(value: object, text: str) -> None:
+    assert plain(value) == text
+
+
+@pytest.mark.parametrize(("unit", "text"), [("ms", "time [ms]"), ("1", "time"), ("", "time"), (None, "time")])
+def test_with_unit(unit: str | None, text: str) -> None:
+    assert with_unit("time", unit) == text
