@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from ledger.frozen import frozen
 from ledger.model import Grade
+from ledger.schema.definition import Definition
+from ledger.schema.lineage import compare
 from ledger.schema.plan import Step
 from ledger.trace.log_rows import LogCell, LogRow, Partition
 from ledger.trace.view import View
@@ -50,11 +52,33 @@ def _break(view: View, name: str, newer: LogRow, older: LogRow) -> Break:
         metric=name,
         newer=newer.commit.id,
         older=older.commit.id,
-        reason="; ".join(dict.fromkeys(step.reason for step in between if step.reason)) or apart.reason,
+        reason="; ".join(dict.fromkeys(step.reason for step in between if step.reason))
+        or _unexplained(view, name, newer, older)
+        or apart.reason,
         migration=between[-1].migration if between else None,
         file=between[-1].file if between else None,
         partition=newer.partition,
     )
+
+
+def _unexplained(view: View, name: str, newer: LogRow, older: LogRow) -> str:
+    """What differs from the older definition to the newer one; nothing where a cell has another reason than that."""
+    cells = [row.cells[name] for row in (older, newer)]
+    before, after = (_definition(view, name, cell) for cell in cells)
+    if before is None or after is None:
+        return ""
+    target = view.target(name)
+    told = zip((before, after), cells, strict=True)
+    plain = all(one.did == target.did or compare(one, target).reason == cell.reason for one, cell in told)
+    return compare(before, after).reason if plain else ""
+
+
+def _definition(view: View, name: str, cell: LogCell) -> Definition | None:
+    """What a value means; None where no schema says so."""
+    if cell.comparable:
+        return view.target(name)
+    plan = view.plan(cell.row, name) if cell.row is not None else None
+    return plan.source if plan and plan.source and plan.source.declared else None
 
 
 def _steps(view: View, name: str, cell: LogCell) -> tuple[Step, ...]:
