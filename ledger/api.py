@@ -8,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger.config import Workspace, open_workspace
 from ledger.errors import InputError
-from ledger.record import environment, texts
+from ledger.record import around, environment, texts
 from ledger.record import run as recorder
 from ledger.record.draft import check_times, status_of
 from ledger.record.inputs import metrics_of, params_of
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from ledger.trace.view import View
 
 __all__ = ["Recorded", "history", "record", "record_many", "runs"]
-
-_workspaces: dict[tuple[Path, str | None], Workspace] = {}
 
 
 def record(
@@ -85,7 +82,7 @@ def record_many(
 
     One seal and one commit of the ref serve them all: thousands of runs a second.
     """
-    workspace = _workspace(repository, anyhow=True)
+    workspace = around.workspace(repository, anyhow=True)
     facts = environment.capture(
         allow=workspace.config.environment, packages=workspace.config.packages, environ=workspace.environ
     )
@@ -180,21 +177,9 @@ def _view(
     from ledger.trace import targets
     from ledger.trace.view import open_view
 
-    view = open_view(_workspace(repository), at=at, wanted=as_, approximate=approx)
+    view = open_view(around.workspace(repository), at=at, wanted=as_, approximate=approx)
     targets.require_any(view)
     return view
-
-
-def _workspace(repository: str | os.PathLike[str] | None, *, anyhow: bool = False) -> Workspace:
-    """The repository around a folder. Found once a process; its settings are read once, too, when they are sound."""
-    start = Path(repository).absolute() if repository is not None else Path.cwd()
-    key = (start, os.environ.get("GIT_DIR"))
-    if key not in _workspaces:
-        found = open_workspace(start, os.environ, anyhow=anyhow)
-        if found.config.fault:
-            return found
-        _workspaces[key] = found
-    return _workspaces[key]
 
 
 _KNOWN = frozenset(

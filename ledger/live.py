@@ -6,14 +6,13 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from ledger.config import Workspace, open_workspace
+from ledger.config import Workspace
 from ledger.errors import ContentionError, InputError, NotFoundError
 from ledger.ids import is_id
 from ledger.model import new_id
-from ledger.record import lost, ranks, texts, underway
+from ledger.record import around, lost, ranks, texts, underway
 from ledger.record.begin import Begin, Begun, attach_late, begin, inert
 from ledger.record.begin import attach as attach_to
 from ledger.record.late import LATER
@@ -28,7 +27,6 @@ __all__ = ["Run", "start"]
 ATTACH_SECONDS = 60.0
 """How long a rank waits for the run that rank 0 is to start."""
 _POLL_SECONDS, _LOOK_SECONDS = 0.1, 2.0
-_workspaces: dict[tuple[Path, str | None], Workspace] = {}
 
 
 def start(
@@ -76,7 +74,7 @@ def start(
         RepositoryError, ConfigError, InputError, StorageError.
 
     """
-    workspace = _workspace(repository)
+    workspace = around.workspace(repository)
     for problem in lost.settle(workspace).problems:
         say(problem)
     asked = Begin(
@@ -189,12 +187,3 @@ def _resumed(workspace: Workspace, asked: Begin, prefix: str) -> Begin:
         experiment=record.run.experiment,
         name=asked.name or record.run.name,
     )
-
-
-def _workspace(repository: str | os.PathLike[str] | None) -> Workspace:
-    """The repository around a folder. Found once a process; its settings are read once, too."""
-    start_at = Path(repository).absolute() if repository is not None else Path.cwd()
-    key = (start_at, os.environ.get("GIT_DIR"))
-    if key not in _workspaces:
-        _workspaces[key] = open_workspace(start_at, os.environ)
-    return _workspaces[key]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ledger.config import Workspace
     from ledger.model import StoreFault
     from ledger.record.lost import Settled
+    from ledger.render.progress import Progress
     from ledger.render.terminal import Terminal
     from ledger.schema.codes import Finding
     from ledger.trace.view import View
@@ -94,17 +95,22 @@ class App:
 
         Warns of schemas and migrations that can't be used, unless the caller reports them.
         """
-        from ledger.render.progress import Progress
         from ledger.trace.view import open_view
 
         self.settle()
-        with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="reading runs") as progress:
+        with self.progress("reading runs") as progress:
             view = open_view(
                 self.workspace, at=at, wanted=wanted, approximate=approximate, told=progress.reach
             )
         if warned:
             self.warn_of_findings(view.meaning.faults)
         return view
+
+    def progress(self, label: str) -> Progress:
+        """A line that says how far a long task is, where somebody watches."""
+        from ledger.render.progress import Progress
+
+        return Progress(sys.stderr, enabled=sys.stderr.isatty(), label=label)
 
     def settle(self, *, aside: bool = False) -> Settled | None:
         """Record runs whose process died before they were, and what was logged after the end of others.

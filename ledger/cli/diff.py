@@ -230,10 +230,11 @@ class _Printer:
 
     def markdown(self) -> Iterator[str]:
         from ledger.render.document import markdown_document
+        from ledger.render.table import whole
 
         for title, headers, rows in self._tables():
             yield f"### {title}\n\n"
-            yield from markdown_document(headers, [list(map(_text, row)) for row in rows])
+            yield from markdown_document(headers, [list(map(whole, row)) for row in rows])
             yield "\n"
         for line in self._code_lines():
             yield f"    {line}\n"
@@ -263,7 +264,3 @@ def _said(value: Any) -> str:
     from ledger.trace.runset import ABSENT
 
     return "" if value is ABSENT else plain(value)
-
-
-def _text(cell: Cell | str) -> str:
-    return cell if isinstance(cell, str) else f"{cell.text} {cell.mark}".strip()

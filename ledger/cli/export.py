@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +70,6 @@ def export(
     viewing: Viewing,
 ) -> None:
     """Write runs and series into DIR, for pandas, polars, DuckDB, R or a spreadsheet."""
-    from ledger.render.progress import Progress
     from ledger.trace import apart
     from ledger.trace.export import Export, publish
     from ledger.trace.listing import Listing, find
@@ -80,7 +78,7 @@ def export(
         raise UsageError("--all-attempts and --no-history exclude each other")
     view = viewing.open_all(app)
     found = find(view, Listing(where=where, experiments=experiments))
-    with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="exporting") as progress:
+    with app.progress("exporting") as progress:
         whole = Export(view=view, found=found, all_attempts=all_attempts, told=progress.reach)
         files = _FORMS[form](whole)
         wanted = {

@@ -13,8 +13,6 @@ from ledger.cli.app import App, Command
 if TYPE_CHECKING:
     from ledger.model import Artifact
 
-_FEWEST_DIGITS = 4
-
 _OPTIONS = (
     click.option("-p", "--param", "param_words", multiple=True, metavar="NAME=VALUE", help="A param."),
     click.option("-m", "--metric", "metric_words", multiple=True, metavar="NAME=VALUE", help="A metric."),
@@ -66,6 +64,11 @@ def configured(app: App, patterns: tuple[str, ...]) -> tuple[str, ...]:
     """Files that the configuration names, as patterns from the top of the work tree."""
     top = app.workspace.repository.work_tree
     return tuple(str(path) for pattern in patterns if top for path in sorted(top.glob(pattern)))
+
+
+def param_words(given: Mapping[str, Any]) -> list[str]:
+    """The params that the command line names, the seed among them."""
+    return [*given["param_words"], *([f"seed={given['seed']}"] if given["seed"] is not None else [])]
 
 
 def placed(app: App, sources: Sequence[str]) -> list[str]:
@@ -129,10 +132,10 @@ def parent(app: App, prefix: str | None) -> str | None:
     if prefix is None:
         return None
     from ledger.store import journal
-    from ledger.trace.find import one_run
+    from ledger.trace.find import MIN_PREFIX, one_run
 
     live = {name.run for name in journal.listed(app.workspace.repository).values()}
     found = [run for run in live if run.startswith(prefix.lower())]
-    if len(found) == 1 and len(prefix) >= _FEWEST_DIGITS:
+    if len(found) == 1 and len(prefix) >= MIN_PREFIX:
         return found[0]
     return one_run(app.view().runs, prefix)

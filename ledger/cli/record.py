@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, json_option, pairs
-from ledger.cli.given import artifacts, configured, parent, path_of, placed, run_options, series
+from ledger.cli.given import artifacts, configured, param_words, parent, path_of, placed, run_options, series
 from ledger.cli.headline import headline
 from ledger.errors import UsageError, words_of_the_call
 from ledger.model import Status
@@ -169,7 +169,7 @@ def _draft(app: App, given: dict[str, Any]) -> Draft:
         param_files, metric_files = configured(app, config.params), configured(app, config.metrics)
     if sum(name.rpartition("=")[2] == "-" for name in (*param_files, *metric_files)) > 1:
         raise UsageError("standard input can be read once only", hint="put params or metrics into a file")
-    words = [*given["param_words"], *([f"seed={given['seed']}"] if given["seed"] is not None else [])]
+    words = param_words(given)
     stdin = sys.stdin.buffer
     params = inputs.read_params(placed(app, param_files), words, stdin=stdin, syntax=given["input_format"])
     metrics = inputs.read_metrics(

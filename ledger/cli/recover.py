@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -68,10 +67,9 @@ def _taken(app: App, folder: Path) -> tuple[int, list[StoreFault]]:
 
 
 def _rebuilt(app: App) -> int:
-    from ledger.render.progress import Progress
     from ledger.store.recover import rebuild_index
 
-    with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="reading runs") as progress:
+    with app.progress("reading runs") as progress:
         return rebuild_index(app.workspace.repository, told=progress.reach)
 
 

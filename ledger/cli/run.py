@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, pairs
-from ledger.cli.given import configured, parent, path_of, placed, run_options, series_table
+from ledger.cli.given import configured, param_words, parent, path_of, placed, run_options, series_table
 from ledger.cli.headline import headline
 from ledger.errors import LedgerError, UsageError
 from ledger.ids import is_id
@@ -165,8 +165,7 @@ def _begun(
     from ledger.record.begin import Begin, begin
     from ledger.record.live import Run
 
-    seed = [f"seed={given['seed']}"] if given["seed"] is not None else []
-    params = inputs.read_params(placed(app, sources.params), [*given["param_words"], *seed])
+    params = inputs.read_params(placed(app, sources.params), param_words(given))
     metrics = inputs.read_metrics([], given["metric_words"])
     tags = pairs(given["tags"], "--tag")
     run_id, outer = _place(app)

@@ -159,12 +159,11 @@ class _Printer:
 
     def markdown(self) -> None:
         from ledger.render.document import markdown_document
+        from ledger.render.table import whole
 
         names = self._names()
         headers = [column.header for column in self._columns(names)]
-        rows = (
-            [cell if isinstance(cell, str) else _marked(cell) for cell in row] for row in self._rows(names)
-        )
+        rows = (list(map(whole, row)) for row in self._rows(names))
         self.app.chunks(markdown_document(headers, rows))
 
     def ids(self) -> None:
@@ -234,12 +233,12 @@ class _Printer:
 
         Where not even one metric would, it takes the place of experiment and date. What is left out is counted.
         """
-        from ledger.render.table import GAP
+        from ledger.render.table import GAP, whole
         from ledger.render.terminal import width
 
         terminal = self.app.terminal
         names = [*leading, *candidates]
-        rows = [[width(_marked(cell)) for cell in row] for row in self._rows(names, sample=50)]
+        rows = [[width(whole(cell)) for cell in row] for row in self._rows(names, sample=50)]
         headers = [width(column.header) for column in self._columns(names)]
         widths = [max(down) + len(GAP) for down in zip(headers, *rows, strict=True)]
         taken = dict(zip(names, widths, strict=True))
@@ -390,10 +389,6 @@ def _disputed(cell: Cell | str) -> Cell:
 
     plain = Cell(text=cell) if isinstance(cell, str) else cell
     return replace(plain, mark=plain.mark + DISPUTED)
-
-
-def _marked(cell: Cell | str) -> str:
-    return cell if isinstance(cell, str) else f"{cell.text} {cell.mark}".rstrip()
 
 
 _PRINTERS = {

@@ -213,18 +213,9 @@ class _Printer:
         return _SECTIONS[heading](self)
 
     def _table(self, rows: Iterable[Sequence[Cell | str]], *, point: int = -1) -> Iterator[str]:
-        """Aligned cells without a header; `point` is the place of a column of numbers."""
-        from ledger.render.table import Align, Column, Table, render
+        from ledger.render.table import aligned
 
-        lines = list(rows)
-        if lines:
-            columns = tuple(
-                Column(header="", align=Align.POINT if place == point else Align.LEFT)
-                for place in range(len(lines[0]))
-            )
-            rendered = render(Table(columns=columns, rows=lines), self.app.terminal)
-            next(rendered)
-            yield from rendered
+        return aligned(rows, self.app.terminal, point=point)
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         from ledger.render.format import duration, minute

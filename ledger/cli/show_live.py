@@ -147,6 +147,7 @@ def _metric_document(one: Latest) -> dict[str, Any]:
 def _lines(app: App, journal: Journal, folded: Folded, part: str) -> Iterator[str]:
     from ledger.record.fold import latest
     from ledger.render.format import plain
+    from ledger.render.table import aligned
     from ledger.render.terminal import paint
     from ledger.store.segment import flatten
 
@@ -160,15 +161,15 @@ def _lines(app: App, journal: Journal, folded: Folded, part: str) -> Iterator[st
         "tags": sorted(folded.tags.items()),
     }  # fmt: skip
     if part:
-        yield from _table(app, sections[part])
+        yield from aligned(sections[part], app.terminal)
         return
     yield paint(f"run {journal.run}", "id", app.terminal)
-    yield from _table(app, list(_facts(app, journal, folded).items()))
+    yield from aligned(list(_facts(app, journal, folded).items()), app.terminal)
     for heading, rows in sections.items():
         if rows:
             yield ""
             yield paint(heading, "bold", app.terminal)
-            yield from (f"  {line}" for line in _table(app, rows))
+            yield from (f"  {line}" for line in aligned(rows, app.terminal))
 
 
 def _facts(app: App, journal: Journal, folded: Folded) -> Mapping[str, str]:
@@ -190,12 +191,3 @@ def _facts(app: App, journal: Journal, folded: Folded) -> Mapping[str, str]:
         "command": shlex.join(head.get("command") or ()),
     }
     return {name: text for name, text in found.items() if text}
-
-
-def _table(app: App, rows: list[Any]) -> Iterator[str]:
-    from ledger.render.table import Column, Table, render
-
-    if rows:
-        lines = render(Table(columns=tuple(Column(header="") for _ in rows[0]), rows=rows), app.terminal)
-        next(lines)
-        yield from lines

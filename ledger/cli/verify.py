@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -67,26 +66,24 @@ def verify(
 
 
 def _read(app: App) -> Report:
-    from ledger.render.progress import Progress
     from ledger.share import integrity
     from ledger.store.verify import verify as read_everything
 
     repository = app.workspace.repository
-    with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="verifying records") as progress:
+    with app.progress("verifying records") as progress:
         report = read_everything(repository, told=progress.reach)
     return replace(report, faults=(*report.faults, *integrity.faults(repository)))
 
 
 def _signatures(app: App, given: Path | None) -> Signatures:
     from ledger.git.signing import allowed_signers
-    from ledger.render.progress import Progress
     from ledger.store.verify.signatures import signatures
 
     repository = app.workspace.repository
     allowed = app.path(str(given)) if given else allowed_signers(repository)
     if allowed is not None and not allowed.is_file():
         raise InputError(f"{allowed}: no such file", hint="lines of `name@host ssh-ed25519 AAAA...`")
-    with Progress(sys.stderr, enabled=sys.stderr.isatty(), label="checking signatures") as progress:
+    with app.progress("checking signatures") as progress:
         return signatures(repository, allowed, told=progress.reach)
 
 

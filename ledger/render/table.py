@@ -111,6 +111,22 @@ def render(table: Table, terminal: Terminal) -> Iterator[str]:
         lanes = _grown(lanes, table.columns, downs)
 
 
+def aligned(rows: Iterable[Row], terminal: Terminal, *, point: int = -1) -> Iterator[str]:
+    """Lines of cells under one another, without a header; `point` is the place of a column of numbers."""
+    listed = list(rows)
+    if listed:
+        places = range(len(listed[0]))
+        columns = (Column(header="", align=Align.POINT if at == point else Align.LEFT) for at in places)
+        lines = render(Table(columns=tuple(columns), rows=listed), terminal)
+        next(lines)
+        yield from lines
+
+
+def whole(cell: Cell | str) -> str:
+    """A cell and its mark, for output that has no lanes."""
+    return cell if isinstance(cell, str) else f"{cell.text} {cell.mark}".strip()
+
+
 def _downs(rows: Iterator[Row], terminal: Terminal) -> list[_Cleaned]:
     """The next rows, cleaned, turned into columns; nothing where there are no more."""
     return [_clean(list(cells), terminal) for cells in zip(*islice(rows, ROWS_AT_ONCE), strict=True)]

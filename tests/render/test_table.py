@@ -6,7 +6,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.render.table import ROWS_AT_ONCE, Align, Cell, Column, Row, Table, render
+from ledger.render.table import ROWS_AT_ONCE, Align, Cell, Column, Row, Table, aligned, render, whole
 from ledger.render.terminal import UNSAFE, Terminal, width
 
 COLUMNS = (
@@ -80,6 +80,19 @@ def test_colour_leaves_the_layout_alone() -> None:
     assert painted[0].startswith("\x1b[2;4mrun\x1b[m   \x1b[2;4mexperiment\x1b[m")
     assert "\x1b[31m-12.5\x1b[m" in painted[2]
     assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in painted] == lines(*ROWS)
+
+
+def test_rows_without_a_header() -> None:
+    assert list(aligned([["f1", "0.5"], ["loss", "12.25"]], Terminal(), point=1)) == [
+        "f1     0.5", "loss  12.25",
+    ]  # fmt: skip
+    assert not list(aligned([], Terminal()))
+
+
+def test_a_cell_with_its_mark() -> None:
+    assert list(map(whole, ["a", Cell(text="b"), Cell(text="0.5", mark="?"), Cell(text="", mark="?")])) == [
+        "a", "b", "0.5 ?", "?",
+    ]  # fmt: skip
 
 
 def test_no_rows_leave_the_header() -> None:
