@@ -97,6 +97,11 @@ class Printer:
         about = self._disputed.get(name, frozenset())
         return [one for one in ((cell.row,) if cell.row is not None else row.rows) if one in about]
 
+    def _disputed_in(self, row: LogRow) -> list[str]:
+        """Metrics of a row on which edits disagree."""
+        cells = row.cells.items() if self._disputed else ()
+        return [name for name, cell in cells if self._in_conflict(name, cell, row)]
+
     def _conflicts(self, name: str, cell: LogCell, row: LogRow) -> dict[str, list[str]]:
         found = self._in_conflict(name, cell, row) if self._disputed else []
         return {"conflicts": [self.view.run_ids[one] for one in found]} if found else {}
@@ -111,16 +116,20 @@ class Printer:
         self.app.chunks(markdown_document(self._headers(), self._plain(digits=_DIGITS)))
 
     def _headers(self) -> list[str]:
+        from ledger.trace.columns import CONFLICTS
+
         per_metric = (
             f"{name}{part}" for name in self.found.metrics for part in ("", ".grade", ".count", ".delta")
         )
-        return ["commit", "date", "author", "subject", "level", *per_metric]
+        within = (f"params.{name}" for name in self._params)
+        return ["commit", "date", "author", "subject", "level", *within, *per_metric, CONFLICTS]
 
     def _plain(self, digits: int | None = None) -> Iterator[list[str | int | float | None]]:
         """A line a row; of a commit's id so many digits, or all."""
         for row in self.rows:
             line: list[str | int | float | None] = [
                 row.commit.id[:digits], row.commit.date, row.commit.author, row.commit.subject, row.level.value,
+                *_fields(row.partition, self._params),
             ]  # fmt: skip
             for name in self.found.metrics:
                 cell = row.cells.get(name)
@@ -129,7 +138,7 @@ class Printer:
                     if cell
                     else [None, None, None, None]
                 )
-            yield line
+            yield [*line, ",".join(self._disputed_in(row)) or None]
 
     def text(self) -> None:
         self.app.lines(self._lines())
@@ -170,11 +179,12 @@ class Printer:
         """The metric, the reason, and the migration that gives it, with who wrote it and when."""
         from ledger.trace.meaning import introduced
 
+        about = broken.metric + _within(broken.partition)
         if broken.migration is None or broken.file is None:
-            return escape(f"{broken.metric}: {broken.reason}")
+            return escape(f"{about}: {broken.reason}")
         origin = introduced(self.view.workspace, broken.file)
         who = f", {origin.author} {date(origin.date)}" if origin else ", not committed"
-        return escape(f"{broken.metric}: {broken.reason} ({broken.migration[:15]}{who})")
+        return escape(f"{about}: {broken.reason} ({broken.migration[:15]}{who})")
 
     @cached_property
     def _params(self) -> list[str]:
@@ -292,9 +302,8 @@ class Printer:
 
     def _sparkline(self, name: str, partition: Partition, values: Sequence[float | None]) -> str:
         drawn = sparkline(values, unicode=self.app.terminal.unicode)
-        within = f" [{', '.join(_part(value) for _, value in partition)}]" if partition else ""
         ends = f"{number(values[0])} .. {number(values[-1])} over {len(values)} commits"
-        return f"{escape(name + within)}{self._standing_for(name)}  {drawn}  {ends}"
+        return f"{escape(name + _within(partition))}{self._standing_for(name)}  {drawn}  {ends}"
 
     def _standing_for(self, name: str) -> str:
         """Which of several runs of a commit is shown, where some commit has several."""
@@ -313,7 +322,7 @@ class Printer:
         said = [f"{counted(count, 'run')} {what}" for count, what in parts if count]
         hidden = len(self.found.rows) - len(self.rows)
         if hidden:
-            said.insert(0, f"{counted(hidden, 'more commit')}")
+            said.insert(0, counted(hidden, "more row" if self._params else "more commit"))
         if said:
             yield ""
             yield f"left out: {', '.join(said)}"
@@ -328,7 +337,8 @@ class Printer:
                 yield f"{DRIFT} the code behind {escape(name)} changed: ledger drift {escape(name)}"
             yield from self._changed(name)
         if left.incomparable:
-            yield f"compared: {left.compared:,} of {left.compared + left.incomparable:,} runs with a value"
+            valued = left.compared + left.incomparable + left.not_finite
+            yield f"compared: {left.compared:,} of {valued:,} runs with a value"
 
     def _changed(self, name: str) -> Iterator[str]:
         """That values of shown runs are not what was recorded first."""
@@ -378,6 +388,17 @@ def _mark(grade: Grade, comparable: bool, drift: bool, unicode: bool) -> tuple[s
 
 def _part(value: str) -> str:
     return "-" if value == NOTHING else value
+
+
+def _within(partition: Partition) -> str:
+    """` [fast]`: what a metric is compared within."""
+    return f" [{', '.join(_part(value) for _, value in partition)}]" if partition else ""
+
+
+def _fields(partition: Partition, params: Sequence[str]) -> list[str | None]:
+    """Of each param its value; None where the row has none, or is not about it."""
+    values = {name: value for name, value in partition if value != NOTHING}
+    return [values.get(name) for name in params]
 
 
 def _spread(cell: LogCell) -> str:

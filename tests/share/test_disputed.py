@@ -60,6 +60,8 @@ def _tables_tell(hub: Hub, there: tuple[str, ...], wanted: dict[str, str]) -> No
     for words in ((), ("-c", "f1")):
         rows = list(csv.DictReader(io.StringIO(hub.ledger(*there, "runs", "--csv", *words))))
         assert {row["run_id"]: row["conflicts"] for row in rows} == wanted
+    (row,) = csv.DictReader(io.StringIO(hub.ledger(*there, "log", "-m", "f1", "--csv")))
+    assert row["conflicts"] == ("f1" if any(wanted.values()) else "")
     for form in ("csv", "parquet"):
         folder = hub.folder / "out"
         hub.ledger(*there, "export", "--force", "--no-history", "-f", form, str(folder))
