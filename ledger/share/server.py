@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ledger.errors import LedgerError
 from ledger.git import history, refs
 from ledger.git.process import Repository
-from ledger.share import inbox
+from ledger.share import inbox, redactions
 from ledger.share.chainlog import Line, beyond, records_of
 from ledger.share.cleanse import Cleanser, cleanser
 from ledger.share.session import LINKS, REDACTIONS
@@ -28,6 +28,7 @@ _DIGITS = 12
 _PULL = "run `ledger pull`, then `ledger push`: it puts your runs on top of what is here"
 _NEVER = "runs are never deleted or rewritten here; `ledger redact` takes a secret out"
 _ALLOW = "its owner says there: git config ledger.allowRedaction true"
+_REDACT = "`ledger redact` writes this log; a server with an older ledger has to be upgraded first"
 _BACK = "brings back what was taken out"
 _CONTENT = "your clone keeps the record; record the run again without the fault, or `ledger amend` it"
 
@@ -138,6 +139,19 @@ def _grows(repository: Repository, one: Command) -> Complaint | None:
     return None
 
 
+def _log(repository: Repository, one: Command) -> Complaint | None:
+    """What is read at every push: a log that can't be read would shut everybody out."""
+    wrong = _grows(repository, one)
+    if wrong or one.new is None:
+        return wrong
+    known = {link.id for link in redactions.read(repository, one.old).links}
+    found = redactions.read(repository, one.new)
+    said = [_at(fault.commit, fault.what, fault.path) for fault in found.faults if fault.commit not in known]
+    if not found.links:
+        said = ["not a log of redactions"]
+    return _refused(one, *said[:_SHOWN], mend=_REDACT) if said else None
+
+
 def _local(_repository: Repository, one: Command) -> Complaint | None:
     if one.new is None:
         return None
@@ -151,7 +165,7 @@ _RULES: tuple[tuple[str, Callable[[Repository, Command], Complaint | None]], ...
     (INBOX, _inbox),
     (CODE, _grows),
     (LINKS, _grows),
-    (REDACTIONS, _grows),
+    (REDACTIONS, _log),
     (_OWN, _local),
 )
 """By the beginning of a ref's name; the first that fits counts."""

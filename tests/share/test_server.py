@@ -174,3 +174,24 @@ def test_objects_of_a_push_are_seen_only_where_git_says_that_they_are_apart(repo
     assert quarantined(here, {**apart, "GIT_QUARANTINE_PATH": "/other"}) is here
     seen = quarantined(here, {**apart, "GIT_QUARANTINE_PATH": "/a"})
     assert {key: seen.environ[key] for key in apart} == apart
+
+
+def test_what_is_no_log_of_redactions_does_not_shut_the_others_out(hub: Hub) -> None:
+    """It is read at every push: a server that can't read it lets nothing in any more."""
+    hub.guard("update")
+    one = hub.clone("one")
+    log = "refs/ledger/redactions"
+    head, tree = one.git("rev-parse", "HEAD"), one.git("rev-parse", "HEAD^{tree}")
+    side = one.git("commit-tree", tree, "-m", "side")
+    merged = one.git("commit-tree", tree, "-m", "merge", "-p", head, "-p", side)
+    blob = one.git("rev-parse", "HEAD:train.py")
+    for wrong in (merged, head, blob):
+        assert "mend: " in _refused(one, f"{wrong}:{log}")
+    run = hub.record(one, "-p", "token=hunter22")
+    hub.push(one)
+    hub.ledger("-C", str(one.path), "redact", run, "--path", "params.json:/token", "--reason", "leaked")
+    hub.repo.git("config", "ledger.allowRedaction", "true")
+    hub.push(one, "--redacted")
+    assert hub.runs() == [run]
+    assert tip(hub.repo, log) == tip(one, log)
+    assert "mend: " in _refused(one, f"{one.git('commit-tree', tree, '-m', 'x', '-p', tip(one, log))}:{log}")
