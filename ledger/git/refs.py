@@ -146,6 +146,12 @@ def ids(repository: Repository, *patterns: str) -> dict[str, str]:
     return {name: oid for oid, _, name in pairs}
 
 
+def commit(repository: Repository, ref: str) -> str | None:
+    """The commit that a ref points to; None where there is no such ref, or where it points to anything else."""
+    found = tips(repository, ref).get(ref)
+    return found.id if found and found.kind == "commit" else None
+
+
 def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:
     """Refs that match (whole names, or prefixes that end at a slash), with what they point to.
 

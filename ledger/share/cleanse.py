@@ -70,9 +70,9 @@ class Cleanser:
         if slug in self._learned or all(one.records is None for one in wanted):
             return
         self._learned.add(slug)
-        tip = refs.tips(self._repository, RUNS + slug).get(RUNS + slug)
-        if tip is not None and tip.kind == "commit":
-            for one in self._commits({one.run for one in wanted}, [tip.id]):
+        tip = refs.commit(self._repository, RUNS + slug)
+        if tip is not None:
+            for one in self._commits({one.run for one in wanted}, [tip]):
                 self._changed(one, wanted)
 
     def chain(self, slug: str, tip: str) -> tuple[str, list[GitObject]]:

@@ -21,7 +21,10 @@ def merge(session: Session, name: str) -> list[StoreFault]:
     """
     _fold(session)
     for attempt in range(_ATTEMPTS):
-        theirs, ours = _tip(session, LINKS_FROM + remote_part(name)), _tip(session, link_log.REF)
+        theirs, ours = (
+            refs.commit(session.repository, LINKS_FROM + remote_part(name)),
+            refs.commit(session.repository, link_log.REF),
+        )
         if theirs is None or _reaches(session, ours, theirs):
             return []
         faults = _faults(session, theirs, ours)
@@ -51,7 +54,7 @@ def _move(session: Session, ours: str | None, theirs: str) -> None:
 def wish(session: Session, there: str | None) -> Wish | None:
     """What to send so that a remote has all links; nothing where it has, or has others that were not merged yet."""
     _fold(session)
-    ours = _tip(session, link_log.REF)
+    ours = refs.commit(session.repository, link_log.REF)
     if ours is None or ours == there or (there and not _reaches(session, ours, there)):
         return None
     return Wish(ref=link_log.REF, new=ours, old=there)
@@ -59,7 +62,7 @@ def wish(session: Session, there: str | None) -> Wish | None:
 
 def known(session: Session) -> str | None:
     """The tip of what this clone knows."""
-    return _tip(session, link_log.REF)
+    return refs.commit(session.repository, link_log.REF)
 
 
 def count(session: Session, tip: str | None, before: str | None) -> int:
@@ -78,11 +81,6 @@ def _fold(session: Session) -> None:
         if not session.unlocked(error):
             raise
         link_log.fold(session.repository)
-
-
-def _tip(session: Session, ref: str) -> str | None:
-    found = refs.tips(session.repository, ref).get(ref)
-    return found.id if found and found.kind == "commit" else None
 
 
 def _reaches(session: Session, tip: str | None, commit: str) -> bool:

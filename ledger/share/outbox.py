@@ -35,7 +35,7 @@ class Outbox:
         entry = self.report.of(one.slug)
         entry.inbox = True
         ref = inbox.ref_of(writer(self.session.repository), one.slug)
-        there, old = fetched.seen.inboxes.get(ref), self._tip(ref)
+        there, old = fetched.seen.inboxes.get(ref), refs.commit(self.session.repository, ref)
         new = self._left(one, ref, there, old)
         entry.waiting = len(new)
         stale = self._stale(one.slug, there, old)
@@ -66,10 +66,6 @@ class Outbox:
         with suppress(GitError):  # not here: nobody's but another's
             return self.cleanser.chain(slug, there)[0] == old
         return False
-
-    def _tip(self, ref: str) -> str | None:
-        found = refs.tips(self.session.repository, ref).get(ref)
-        return found.id if found else None
 
     def _beyond(self, one: Merged, tip: str | None) -> list[Link]:
         """What was not sent to the inbox before: the remote's is gone when somebody has taken it in."""

@@ -95,13 +95,13 @@ def _beside(repository: Repository, slug: str) -> list[str]:
 
 
 def _cleansed(session: Session, cleanser: Cleanser, slug: str, ref: str) -> None:
-    tip = refs.tips(session.repository, ref).get(ref)
-    if tip is None or tip.kind != "commit":
+    tip = refs.commit(session.repository, ref)
+    if tip is None:
         return
-    clean, made = cleanser.chain(slug, tip.id)
+    clean, made = cleanser.chain(slug, tip)
     if made:
         with objects.held(session.repository, made, keep=session.keep):
-            session.move([RefUpdate(ref=ref, new=clean, old=tip.id)], "ledger: redacted")
+            session.move([RefUpdate(ref=ref, new=clean, old=tip)], "ledger: redacted")
 
 
 def _reflogs(repository: Repository, slug: str) -> None:

@@ -125,7 +125,7 @@ def _inbox(repository: Repository, one: Command) -> Complaint | None:
             return _refused(one, f"{len(lost)} of its records are on no chain yet", mend=_PULL)
     if one.new is None:
         return None
-    line = _line(repository, one.new, one.old, _tip(repository, RUNS + box.slug))
+    line = _line(repository, one.new, one.old, refs.commit(repository, RUNS + box.slug))
     wrong = "not a chain of runs" if line.forked else ""
     wrong = wrong or (_BACK if _cleanser(repository).changes(box.slug, [one.new]) else "")
     return _refused(one, wrong, mend=_PULL) if wrong else _contents(repository, one, box.slug, line)
@@ -183,11 +183,6 @@ def _allowed(repository: Repository) -> bool:
 
 def _line(repository: Repository, new: str, *known: str | None) -> Line:
     return beyond(repository, {new: new}, list(filter(None, known)))[new]
-
-
-def _tip(repository: Repository, ref: str) -> str | None:
-    found = refs.tips(repository, ref).get(ref)
-    return found.id if found else None
 
 
 def _unlike(line: Line, old: str | None) -> str:

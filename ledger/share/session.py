@@ -12,7 +12,7 @@ from ledger.git import refs, remote
 from ledger.git.process import LockedError, Repository
 from ledger.git.refs import RefUpdate, Tip
 from ledger.model import new_id
-from ledger.store import aftercare, chain, lock
+from ledger.store import aftercare, chain, link_log, lock
 from ledger.store.slug import INBOX, PINS, QUARANTINE, RUNS, TRACKING, remote_part
 from ledger.store.spool import Spool, write_durably
 
@@ -21,7 +21,7 @@ _CHAIN_SECONDS = 60.0
 _WRITER_DIGITS = 16
 _OWN = "refs/ledger/"
 
-LINKS = "refs/ledger/links"
+LINKS = link_log.REF
 LINKS_FROM = "refs/ledger/links-from/"
 """`<remote>`: the links of a remote as they were fetched, unchecked."""
 
