@@ -90,9 +90,8 @@ def test_rows_without_a_header() -> None:
 
 
 def test_a_cell_with_its_mark() -> None:
-    assert list(map(whole, ["a", Cell(text="b"), Cell(text="0.5", mark="?"), Cell(text="", mark="?")])) == [
-        "a", "b", "0.5 ?", "?",
-    ]  # fmt: skip
+    cells: Row = ["a", Cell(text="b"), Cell(text="0.5", mark="?"), Cell(text="", mark="?")]
+    assert list(map(whole, cells)) == ["a", "b", "0.5 ?", "?"]
 
 
 def test_no_rows_leave_the_header() -> None:
