@@ -10,7 +10,7 @@ from ledger.config import Workspace
 from ledger.errors import RefusedError
 from ledger.record.draft import Draft, Recorded, as_recorded
 from ledger.record.prepare import Prepared, Session, load_schema
-from ledger.record.sealing import Fate, files, seal_and_chain, sealed, stem, stored
+from ledger.record.sealing import Fate, files, sealed, stem, stored
 from ledger.store.sealed import Sealed
 from ledger.store.spool import Spool
 
@@ -21,7 +21,6 @@ __all__ = [
     "check",
     "load_schema",
     "record",
-    "seal_and_chain",
     "sealed",
     "stored",
 ]

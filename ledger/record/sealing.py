@@ -28,18 +28,11 @@ class Fate:
     """Where the others are, and why, unless a process that is writing just now takes them along."""
 
 
-def seal_and_chain(
-    workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()
-) -> frozenset[str]:
-    """Make records durable, then chain what can be chained; return the ids of those that are on their chain.
-
-    `packs` hold the snapshots of new runs, record by record.
-    """
-    return stored(workspace, records, packs).chained
-
-
 def stored(workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()) -> Fate:
-    """What `seal_and_chain` does, with what there is to say about it. Raises StorageError."""
+    """Make records durable, then chain what can be chained. `packs` hold the snapshots of new runs, record by record.
+
+    Raises StorageError.
+    """
     whole = [sealed(item, pack) for item, pack in zip(records, packs or [b""] * len(records), strict=True)]
     whole, unsigned = signed(workspace, whole)
     name = stem(workspace, records[0].run.record)

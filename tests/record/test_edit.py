@@ -15,7 +15,7 @@ from store.plumbing import REF, files_of, recorded, workspace
 from ledger.errors import InputError, NotFoundError, RefusedError
 from ledger.model import Record
 from ledger.record.edit import Change, edit
-from ledger.record.run import seal_and_chain
+from ledger.record.run import stored
 from ledger.schema import starters
 from ledger.store import codec, history
 from ledger.store.load import Place, files_at, record_at, samples
@@ -198,6 +198,6 @@ def test_an_edit_whose_base_is_elsewhere_stands_for_its_run(
     other.commit("its own")
     files = files_at(workspace(repo).repository, repo.git("rev-parse", REF))
     whole: Record = codec.record(files, what="copied")
-    assert seal_and_chain(workspace(other), [whole]) == {later.record}
+    assert stored(workspace(other), [whole]).chained == {later.record}
     edited(other, done.id, tags={"seen": "yes"})
     assert fields(other)["metrics", "f1"] == 0.8

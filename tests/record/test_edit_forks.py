@@ -12,7 +12,7 @@ from store.plumbing import REF, recorded, workspace
 
 from ledger.model import Author
 from ledger.record.edit import Change, edit
-from ledger.record.run import seal_and_chain
+from ledger.record.run import stored
 from ledger.store.verify import verify
 
 
@@ -170,7 +170,7 @@ def test_records_that_were_made_one_a_tip_are_read_as_before(repo: Repo) -> None
         follower = tip.edited(recorded=next(moments), author=Author(), reason=None)
         tags = {"a": "1", "b": "2"}
         followers.append(replace(follower, run=replace(follower.run, tags=tags)))
-    seal_and_chain(workspace(repo), followers)
+    stored(workspace(repo), followers)
     (conflict,) = runs(repo).conflicts
     assert (conflict.field, conflict.values) == (("metrics", "f1"), (0.7, 0.8))
     assert conflict.records == tuple(one.run.record for one in reversed(followers))

@@ -16,7 +16,7 @@ from ledger.config import open_workspace
 from ledger.errors import AmbiguousError, NotFoundError, UsageError
 from ledger.model import Author, Level, utc_text
 from ledger.record.prepare import Session
-from ledger.record.run import Draft, seal_and_chain, sealed
+from ledger.record.run import Draft, sealed, stored
 from ledger.store.load import Place, record_at
 from ledger.store.spool import Spool
 from ledger.trace.detail import Detail, detail, overlaid
@@ -91,8 +91,8 @@ def test_two_edits_of_one_base_are_one_run() -> None:
         metrics={"f1": 0.6},
     )
     second = replace(second, metrics={"f1": 0.7})
-    seal_and_chain(workspace, [first])
-    seal_and_chain(workspace, [second])
+    stored(workspace, [first])
+    stored(workspace, [second])
     found = shown(done.id)
     assert found.params == {"opt": {"lr": 0.2, "name": "adam"}}
     assert (found.run["tags"], found.run["note"], found.run["started"]) == ({"a": "1"}, "one", started)
@@ -111,7 +111,7 @@ def test_a_record_of_several_says_what_it_changed_itself(ledger: Ledger) -> None
     def edit(**fields: object) -> None:
         made = base.edited(recorded=utc_text(datetime.now(UTC)), author=Author(name="Eve"), reason=None)
         run = replace(made.run, **fields)  # type: ignore[arg-type]
-        seal_and_chain(workspace, [replace(made, run=run, params={"opt": {"lr": 0.2}})])
+        stored(workspace, [replace(made, run=run, params={"opt": {"lr": 0.2}})])
 
     edit(tags={"a": "1"}, note="first")
     edit(tags={"b": "2"}, note="second")
@@ -180,7 +180,7 @@ def test_ids_that_name_no_run_or_several() -> None:
     session = Session(workspace)
     for end in ("0" * 4, "1" * 4):
         record = session.prepare(Draft(id="abcd" * 7 + end, metrics={"f1": 0.5})).record
-        seal_and_chain(workspace, [record])
+        stored(workspace, [record])
     with pytest.raises(AmbiguousError, match="2 runs"):
         shown("abcd")
     assert shown("abcd" * 7 + "1").id.endswith("1111")

@@ -14,7 +14,7 @@ from conftest import Ledger, Repo
 from ledger.config import open_workspace
 from ledger.git import history
 from ledger.git.history import CodeCommit
-from ledger.record.sealing import seal_and_chain
+from ledger.record.sealing import stored
 from ledger.schema.fingerprint import Fingerprint
 from ledger.store.load import Place, record_at
 from ledger.trace.drift import changes, differing, drift, implementations, marks, sources
@@ -169,7 +169,7 @@ def test_of_runs_that_finished_at_one_moment_the_one_recorded_later_is_the_newes
         done.append(record_at(space.repository, Place(record=said["record"], ref=said["ref"])))
     project.git("update-ref", "-d", "refs/runs/main")
     shutil.rmtree(project.path / ".git/ledger")
-    seal_and_chain(space, done[::-1])  # the later record comes first in the chain, and so in the index
+    stored(space, done[::-1])  # the later record comes first in the chain, and so in the index
     found = view()
     values = {row: cell.value for row, cell in found.metric("f1")}
     assert {values[row]: mark for row, mark in marks(found, "f1", values).items()} == {0.1: True, 0.2: False}

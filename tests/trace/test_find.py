@@ -14,7 +14,7 @@ import ledger
 from ledger.config import open_workspace
 from ledger.errors import AmbiguousError, NotFoundError
 from ledger.model import Author, Record
-from ledger.record.run import seal_and_chain
+from ledger.record.run import stored
 from ledger.store import index
 from ledger.store.load import Place, record_at
 from ledger.store.spool import Spool
@@ -32,7 +32,7 @@ def test_a_run_with_many_records_hides_no_other_that_begins_alike() -> None:
         return replace(base, run=replace(base.run, id=run_id, record=record, author=Author(name="Eve")))
 
     many = [again("abcd" + "0" * 28, f"{number:032x}") for number in range(70)]
-    seal_and_chain(workspace, [*many, again("abcd" + "f" * 28, "f" * 32)])
+    stored(workspace, [*many, again("abcd" + "f" * 28, "f" * 32)])
     runs = RunSet(index.load(workspace.repository))
     with pytest.raises(AmbiguousError, match="names 2 runs"):
         one_run(runs, "abcd")

@@ -16,7 +16,7 @@ from store.plumbing import change, run_json
 import ledger
 from ledger.config import Workspace, open_workspace
 from ledger.model import Author, Metric, Record, utc_text
-from ledger.record.run import seal_and_chain
+from ledger.record.run import stored
 from ledger.store import index
 from ledger.store.load import Place, record_at
 from ledger.trace.listing import Listing, find
@@ -49,7 +49,7 @@ def edit(repo: Repo) -> Edit:
         if tags is not None:
             run = replace(run, tags=tags)  # type: ignore[arg-type]
         made = replace(edited, run=run, metrics={**base.metrics, **(metrics or {})})
-        seal_and_chain(workspace(), [made])
+        stored(workspace(), [made])
         return made
 
     return write
@@ -189,7 +189,7 @@ def test_one_run_recorded_twice_is_one_run(edit: Edit, apart: bool) -> None:
     if apart:
         runs()
     twice = replace(one, run=replace(one.run, record="ab" * 16, recorded=utc_text(datetime.now(UTC))))
-    seal_and_chain(workspace(), [replace(twice, metrics={"f1": 0.7, "loss": 1.0})])
+    stored(workspace(), [replace(twice, metrics={"f1": 0.7, "loss": 1.0})])
     found = runs()
     assert sorted(str(value) for _, value in found.values("metrics", "f1")) == ["0.1", "0.7"]
     (conflict,) = found.conflicts
@@ -205,7 +205,7 @@ def test_one_run_recorded_twice_is_one_run_while_it_waits(repo: Repo) -> None:
     tip = repo.git("rev-parse", "refs/runs/main")
     repo.git("update-ref", "refs/ledger/inbox/ci", tip)
     repo.git("update-ref", "refs/runs/main", "HEAD")
-    seal_and_chain(workspace(), [replace(one, run=replace(one.run, record="ab" * 16))])
+    stored(workspace(), [replace(one, run=replace(one.run, record="ab" * 16))])
     assert len(runs().index) == 2
     assert len(runs().rows) == 1
 
