@@ -90,20 +90,20 @@ def record(
         _leave(app, spool, given, dry_run=dry_run, refused=refused, shown=(as_json, quiet))
         return
     app.settle()
-    draft = now = _draft(app, given)
-    if refused is not None:
-        draft = earlier.to_finish(app.workspace, app.path(str(refused)), now)
-    else:
+    draft = _draft(app, given)
+    path = app.path(str(refused)) if refused is not None else None
+    if path is None:
         _require_something(draft)
     if dry_run:
-        recorder.check(app.workspace, [draft])
+        whole = draft if path is None else earlier.to_finish(app.workspace, path, draft)
+        recorder.check(app.workspace, [whole])
         if as_json:
             app.json({"dry_run": True})
         else:
             app.talk("would be recorded")
         return
-    if refused is not None:
-        done = earlier.finish(app.workspace, app.path(str(refused)), now)
+    if path is not None:
+        done = earlier.finish(app.workspace, path, draft)
     else:
         done = recorder.record(app.workspace, [draft])[0]
     _told(app, done, shown=(as_json, quiet))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,13 +38,11 @@ def retold(workspace: Workspace, folded: Folded, end: Mapping[str, Any]) -> Told
     schema = schema_of(head)
     table, series, share = _series(folded, before)
     metrics, unsure = summaries(series, _given(before, series, folded.summary), schema)
-    notes = [event("warning", f"no summary of {name}: it stands in several contexts") for name in unsure]
-    if end.get("dropped"):
-        notes.append(
-            event("error", f"{end['dropped']:,} values were dropped: the disk was full for too long")
-        )
-    if share > 1:
-        notes.append(_thinned_event(share))
+    count = end.get("dropped")
+    dropped = (
+        [event("error", f"{count:,} values were dropped: the disk was full for too long")] if count else []
+    )
+    notes = _notes(unsure, dropped, share)
     draft = Draft(
         id=head["run"],
         record=head["record"],
@@ -83,13 +81,8 @@ def added(folded: Folded, before: Record, record_id: str) -> Told | None:
     table, series, share = _series(folded, before)
     standing = {**_standing(before, folded, series, schema), **folded.summary}
     metrics, unsure = summaries(series, standing, schema)
-    notes = [event("warning", f"no summary of {name}: it stands in several contexts") for name in unsure]
-    if other:
-        notes.append(
-            {**event("warning", "said after the end of the run, where it says otherwise"), "fields": other}
-        )
-    if share > 1:
-        notes.append(_thinned_event(share))
+    said = {**event("warning", "said after the end of the run, where it says otherwise"), "fields": other}
+    notes = _notes(unsure, [said] if other else [], share)
     draft = Draft(
         id=run.id,
         record=record_id,
@@ -176,8 +169,11 @@ def schema_of(head: Mapping[str, Any]) -> Schema | None:
     )
 
 
-def _thinned_event(share: int) -> dict[str, Any]:
-    return event("warning", f"one of {share} points is kept: a history has an upper limit")
+def _notes(unsure: Sequence[str], others: Sequence[dict[str, Any]], share: int) -> list[dict[str, Any]]:
+    """What ledger itself has to say of a run."""
+    parted = (event("warning", f"no summary of {name}: it stands in several contexts") for name in unsure)
+    limited = event("warning", f"one of {share} points is kept: a history has an upper limit")
+    return [*parted, *others, *([limited] if share > 1 else [])]
 
 
 def _times(head: Mapping[str, Any], end: Mapping[str, Any]) -> dict[str, Any]:
