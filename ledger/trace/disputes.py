@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from ledger.store.segment import METRICS
-from ledger.trace.runset import Conflict
+from ledger.store.segment import METRICS, PARAMS
+from ledger.trace.params import Params
+from ledger.trace.runset import ABSENT, Conflict
 from ledger.trace.view import View
 
 
@@ -19,13 +20,26 @@ def of_metric(view: View, row: int, metric: str) -> tuple[Conflict, ...]:
     return tuple(_about(view, row, metric)) if row in view.runs.disputes else ()
 
 
-def columns_of(view: View, row: int, names: Collection[str]) -> list[str]:
-    """Those of some columns (`metrics.f1`, `params.lr`, `note`) in which a run is in conflict."""
-    found = view.runs.disputes.get(row, ())
-    named = {one.field[1] if one.field[0] == "run" else ".".join(one.field) for one in found}
-    metrics = (name for name in names if name.startswith(f"{METRICS}.")) if found else ()
-    behind = {name for name in metrics if any(_about(view, row, name.partition(".")[2]))}
-    return [name for name in names if name in named or name in behind]
+def columns_of(view: View, rows: Collection[int], names: Collection[str]) -> dict[int, list[str]]:
+    """Rows of runs in conflict, with those of some columns (`metrics.f1`, `params.lr`, `note`) that it is about."""
+    params = Params(view)
+    found = {
+        row: [name for name in names if _is_about(view, params, row, name)]
+        for row in rows
+        if row in view.runs.disputes
+    }
+    return {row: about for row, about in found.items() if about}
+
+
+def _is_about(view: View, params: Params, row: int, column: str) -> bool:
+    fields = {one.field for one in view.runs.disputes[row]}
+    group, _, name = column.partition(".")
+    if group == METRICS:
+        return any(_about(view, row, name))
+    if group == PARAMS:
+        moved = view.runs.params is not None and view.runs.params(name).get(row) is ABSENT
+        return not moved and any((PARAMS, one) in fields for one in params.behind(row, name))
+    return ((group, name) if name else ("run", column)) in fields
 
 
 def _about(view: View, row: int, metric: str) -> Iterator[Conflict]:

@@ -123,8 +123,9 @@ class Found:
         """The places of runs in conflict, with those of the columns that it is about."""
         if not self.columns.view.runs.disputes:
             return {}
-        found = (disputes.columns_of(self.columns.view, row, names) for row in self.rows.to_pylist())
-        return {place: about for place, about in enumerate(found) if about}
+        rows = self.rows.to_pylist()
+        about = disputes.columns_of(self.columns.view, rows, names)
+        return {place: about[row] for place, row in enumerate(rows) if row in about}
 
 
 def table(view: View, listing: Listing) -> pa.Table:

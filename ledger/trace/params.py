@@ -53,6 +53,11 @@ class Params:
             self._known[name] = dict(self._found(name))
         return self._known[name]
 
+    def behind(self, row: int, name: str) -> frozenset[str]:
+        """The recorded names that a run's param comes from."""
+        plan = self._plans.get(name, {}).get(self.view.schema_codes[row])
+        return plan.names | {name} if plan else frozenset({name})
+
     @cached_property
     def _known(self) -> dict[str, Mapping[int, Json]]:
         return {}
