@@ -31,12 +31,6 @@ class Masking:
         return f"{self.name} ({self.reason})"
 
 
-def mask(name: str, value: str) -> str | None:
-    """Give the masked form of a value that looks like a secret, None for any other."""
-    masked, reason = _examine(name, value)
-    return masked if reason else None
-
-
 def scrub(values: Mapping[str, _Value]) -> tuple[dict[str, _Value], tuple[Masking, ...]]:
     """Mask what looks like a secret in params, tags or an environment, however deep; say what was masked."""
     found: list[Masking] = []

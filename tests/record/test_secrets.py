@@ -7,7 +7,14 @@ import time
 
 import pytest
 
-from ledger.record.secrets import MASK, clean_uri, mask, scrub, scrub_command, scrub_text
+from ledger.record.secrets import MASK, clean_uri, scrub, scrub_command, scrub_text
+
+
+def mask(name: str, value: str) -> str | None:
+    """The masked form of a value that looks like a secret, None for any other."""
+    masked, found = scrub({name: value})
+    return masked[name] if found else None
+
 
 # put together here, so that no scanner takes this file for a leak
 RANDOM = "q7Zt3xV9bN2mK8sL4wP6rT1yH5jD0fGa"
