@@ -11,6 +11,7 @@ import click
 from ledger.cli.app import App, json_option, md_option, one_output
 from ledger.cli.viewing import Viewing, view_options
 from ledger.render.format import counted, with_unit
+from ledger.render.grades import DISPUTED
 
 if TYPE_CHECKING:
     from ledger.render.table import Cell
@@ -84,6 +85,7 @@ class _Printer:
             },
             "environment": [_pair_document(pair) for pair in self._shown(self.found.environment)],
             "artifacts": [_pair_document(pair) for pair in self._shown(self.found.artifacts)],
+            "conflicts": [{"run": run, "fields": [*names]} for run, names in self.found.disputed.items()],
         }  # fmt: skip
 
     def _metric_document(self, pair: MetricPair) -> dict[str, Any]:
@@ -127,6 +129,7 @@ class _Printer:
         if not first:
             yield ""
         yield from self._code_lines()
+        yield from self._disputed_lines()
         yield from self._equal_lines()
 
     def _tables(self) -> Iterator[tuple[str, list[str], list[list[Cell | str]]]]:
@@ -218,6 +221,13 @@ class _Printer:
             return None
         return f"git diff --stat {code.compare_a[:12]} {code.compare_b[:12]}"
 
+    def _disputed_lines(self) -> Iterator[str]:
+        from ledger.render.terminal import escape
+
+        for run, names in self.found.disputed.items():
+            about = escape(", ".join(names))
+            yield f"{DISPUTED} edits of {run[:8]} disagree on {about}, the latest counts: ledger show {run[:8]}"
+
     def _equal_lines(self) -> Iterator[str]:
         """How much is not shown because it is equal."""
         if self.everything:
@@ -236,7 +246,7 @@ class _Printer:
             yield f"### {title}\n\n"
             yield from markdown_document(headers, [list(map(whole, row)) for row in rows])
             yield "\n"
-        for line in self._code_lines():
+        for line in (*self._code_lines(), *self._disputed_lines()):
             yield f"    {line}\n"
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.errors import GitError
 from ledger.model import Json, Metric
 from ledger.schema.definition import Definition
-from ledger.store.segment import flatten
-from ledger.trace import targets
+from ledger.store.segment import METRICS, PARAMS, flatten
+from ledger.trace import disputes, targets
 from ledger.trace.aggregates import change
 from ledger.trace.detail import Detail
 from ledger.trace.params import of_run
@@ -81,14 +81,23 @@ class Comparison:
     environment: tuple[Pair, ...]
     artifacts: tuple[Pair, ...]
     """By role and name; the values are sha256 hashes, or sizes and URIs where there is no hash."""
+    disputed: Mapping[str, Sequence[str]]
+    """Run → the params and metrics (`params.lr`, `metrics.f1`) on which edits of it disagree."""
 
 
 def compare(view: View, a: Detail, b: Detail) -> Comparison:
+    params = _pairs(*(of_run(view, run.row, run.params) for run in (a, b)))
+    metrics = tuple(_metric(view, name, a, b) for name in sorted(a.metrics.keys() | b.metrics.keys()))
+    columns = [
+        f"{group}.{one.name}" for group, pairs in ((PARAMS, params), (METRICS, metrics)) for one in pairs
+    ]
+    disputed = disputes.columns_of(view, (a.row, b.row), columns)
     return Comparison(
         a=a,
         b=b,
-        params=_pairs(*(of_run(view, run.row, run.params) for run in (a, b))),
-        metrics=tuple(_metric(view, name, a, b) for name in sorted(a.metrics.keys() | b.metrics.keys())),
+        params=params,
+        metrics=metrics,
+        disputed={view.run_ids[row]: names for row, names in disputed.items()},
         code=_code(view, a.run, b.run),
         environment=_pairs(_environment(a.run), _environment(b.run)),
         artifacts=_pairs(_artifacts(a.run), _artifacts(b.run)),

@@ -43,6 +43,11 @@ def test_a_value_that_clones_disagree_on_is_marked(hub: Hub) -> None:
     assert ">< edits disagree on f1" in text
     _tables_tell(hub, there, {run: "metrics.f1", calm: ""})
 
+    assert hub.ledger.json(*there, "diff", calm, run)["conflicts"] == [{"run": run, "fields": ["metrics.f1"]}]
+    said = f">< edits of {run[:8]} disagree on metrics.f1, the latest counts: ledger show {run[:8]}"
+    assert said in hub.ledger(*there, "diff", calm, run).splitlines()
+    assert said in hub.ledger(*there, "diff", run, calm, "--md")
+
     told = hub.ledger.json(*there, "explain", run[:8], "f1")["conflicts"]
     assert [(one["field"], one["values"]) for one in told] == [("metrics.f1", [0.7, 0.6])]
     assert "edits disagree on f1: 0.7 counts, others said 0.6" in hub.ledger(*there, "explain", run[:8], "f1")
@@ -52,6 +57,8 @@ def test_a_value_that_clones_disagree_on_is_marked(hub: Hub) -> None:
     assert "><" not in hub.ledger(*there, "runs") + hub.ledger(*there, "log", "--metric", "f1")
     assert hub.ledger.json(*there, "explain", run[:8], "f1")["conflicts"] == []
     assert "conflicts" not in json.dumps(hub.ledger.json(*there, "experiments", "-m", "f1"))
+    assert hub.ledger.json(*there, "diff", calm, run)["conflicts"] == []
+    assert "><" not in hub.ledger(*there, "diff", calm, run)
     _tables_tell(hub, there, {run: "", calm: ""})
 
 

@@ -47,7 +47,7 @@ def rename(hub: Hub, repo: Repo) -> None:
 
 
 @pytest.mark.parametrize("renamed", [False, True])
-def test_a_param_that_clones_disagree_on_is_marked(hub: Hub, renamed: bool) -> None:  # noqa: FBT001
+def test_a_param_that_clones_disagree_on_is_marked(hub: Hub, renamed: bool) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     for repo in (one, other):
         declare(repo, "1", "lr")
