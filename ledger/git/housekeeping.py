@@ -26,15 +26,16 @@ def is_running(repository: Repository) -> bool:
         return False
     if age > _FORGOTTEN_SECONDS:
         return False
-    return host != os.uname().nodename or not pid.isdigit() or _lives(int(pid))
+    return host != os.uname().nodename or lives(pid)
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: str | int) -> bool:
+    """Whether a process of this host answers; what can't be the id of one is taken for one that does."""
     try:
-        os.kill(pid, 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, ValueError, OverflowError):
         return True
     return True
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ledger.git import housekeeping
 from ledger.store.boot import boot_id
 
 _PROC = Path("/proc")
@@ -36,7 +37,7 @@ def alive(writer: Mapping[str, Any], heartbeat: float, *, lost_after_hours: floa
         return False
     fields = _stat(int(writer["pid"]))
     if fields is None:
-        return not _PROC.joinpath("self/stat").exists() and _answers(int(writer["pid"]))
+        return not _PROC.joinpath("self/stat").exists() and housekeeping.lives(writer["pid"])
     return fields[_STATE] not in _GONE and writer.get("start") in (None, fields[_START])
 
 
@@ -66,14 +67,3 @@ def _stat(pid: int) -> list[str] | None:
     except OSError:
         return None
     return text.rpartition(")")[2].split()
-
-
-def _answers(pid: int) -> bool:
-    """Where there is no /proc."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
