@@ -14,8 +14,8 @@ from ledger.errors import RefusedError, RepositoryError
 from ledger.git.process import initialised
 from ledger.record.draft import Draft, Recorded, as_recorded
 from ledger.record.prepare import Prepared, Session
-from ledger.record.run import refused_record
-from ledger.record.sealing import sealed, signed, stem
+from ledger.record.run import refused_record, too_large
+from ledger.record.sealing import TooLargeError, sealed, signed, stem
 from ledger.store.depot import Depot, depot
 from ledger.store.sealed import packed
 from ledger.store.spool import SUFFIX
@@ -57,7 +57,10 @@ def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> t
     name = stem(workspace, item.record.run.record) + SUFFIX
     if item.faults:
         raise _refusal(place, item, name)
-    whole, unsigned = signed(workspace, [sealed(item.record, item.pack)])
+    try:
+        whole, unsigned = signed(workspace, [sealed(item.record, item.pack)])
+    except TooLargeError as error:
+        raise _refusal(place, too_large(item, error), name) from error
     where = place.put(name, packed(whole))
     return as_recorded(item.record, chained=False, warnings=(*item.warnings, *unsigned)), where
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ledger.canonical import readable
@@ -10,7 +11,7 @@ from ledger.config import Workspace
 from ledger.errors import RefusedError
 from ledger.record.draft import Draft, Recorded, as_recorded
 from ledger.record.prepare import Prepared, Session, load_schema
-from ledger.record.sealing import Fate, files, sealed, stem, stored
+from ledger.record.sealing import Fate, TooLargeError, files, sealed, stem, stored
 from ledger.store.sealed import Sealed
 from ledger.store.spool import Spool
 
@@ -36,8 +37,16 @@ def record(workspace: Workspace, drafts: Sequence[Draft]) -> list[Recorded]:
     faulty = [item for item in prepared if item.faults]
     if faulty:
         raise _refusal(workspace, faulty, len(prepared))
-    fate = stored(workspace, [item.record for item in prepared], [item.pack for item in prepared])
+    try:
+        fate = stored(workspace, [item.record for item in prepared], [item.pack for item in prepared])
+    except TooLargeError as error:
+        faulty = [too_large(item, error) for item in prepared if item.record.run.record == error.record]
+        raise _refusal(workspace, faulty, len(prepared)) from error
     return [_recorded(item, fate) for item in prepared]
+
+
+def too_large(item: Prepared, error: TooLargeError) -> Prepared:
+    return replace(item, faults=(error.message,), hint=error.hint)
 
 
 def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:

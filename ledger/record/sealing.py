@@ -18,6 +18,14 @@ from ledger.store.slug import RUNS, slug
 from ledger.store.spool import Spool
 
 
+class TooLargeError(InputError):
+    """A record that nobody could read back. `record` is its id."""
+
+    def __init__(self, said: str, record: str) -> None:
+        super().__init__(said, hint="keep what is large in a file, and record that as an output")
+        self.record = record
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
     """What became of records that are durable."""
@@ -31,7 +39,7 @@ class Fate:
 def stored(workspace: Workspace, records: Sequence[Record], packs: Sequence[bytes] = ()) -> Fate:
     """Make records durable, then chain what can be chained. `packs` hold the snapshots of new runs, record by record.
 
-    Raises StorageError.
+    Raises TooLargeError, StorageError.
     """
     whole = [sealed(item, pack) for item, pack in zip(records, packs or [b""] * len(records), strict=True)]
     whole, unsigned = signed(workspace, whole)
@@ -94,7 +102,10 @@ def stem(workspace: Workspace, record_id: str) -> str:
 
 
 def sealed(item: Record, pack: bytes = b"") -> Sealed:
-    """A record with what its commit needs."""
+    """A record with what its commit needs. Raises TooLargeError."""
+    made = files(item)
+    if said := codec.oversized(made):
+        raise TooLargeError(said, item.run.record)
     return Sealed(
         record=item.run.record,
         run=item.run.id,
@@ -103,7 +114,7 @@ def sealed(item: Record, pack: bytes = b"") -> Sealed:
         seconds=int(utc_time(item.run.recorded).timestamp()),
         message=commit_message(item),
         code=_keep_alive(item.run.code),
-        files=files(item),
+        files=made,
         pack=pack,
     )
 

@@ -49,6 +49,14 @@ def files(record: Record) -> dict[str, bytes]:
     return {**out, **record.history}
 
 
+def oversized(files: Mapping[str, bytes]) -> str:
+    """What no reader would take of the files of a record, in words; empty where there is nothing."""
+    large = ((name, len(data)) for name, data in files.items() if len(data) > max_bytes(name))
+    return "; ".join(
+        f"{name} would have {size:,} bytes, the limit is {max_bytes(name):,}" for name, size in large
+    )
+
+
 def run_document(run: Run) -> dict[str, Json]:
     """What `run.json` says; what is not known is absent."""
     document: dict[str, Any] = {
