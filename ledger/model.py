@@ -243,7 +243,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def utc_text(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds; a naive time is taken as UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def utc_text_of(microseconds: int) -> str:
