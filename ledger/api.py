@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,9 +122,15 @@ def runs(
     """
     from ledger.trace.listing import Listing, table
 
+    order = texts.text(sort, "sort")
     view = _view(repository, as_=as_, at=at, approx=approx)
     return table(
-        view, Listing(where=where, columns=tuple(columns) if columns else None, sort=(sort,) if sort else ())
+        view,
+        Listing(
+            where=texts.text(where, "where"),
+            columns=tuple(_names(columns) or ()) or None,
+            sort=(order,) if order else (),
+        ),
     )
 
 
@@ -168,7 +174,7 @@ def history(
 
     view = _view(repository, as_=as_, at=at, approx=approx)
     row = row_of(view.runs, one_run(view.runs, id_of(run)))
-    return graded(series.table(view, row, metrics, all_attempts=all_attempts))
+    return graded(series.table(view, row, _names(metrics), all_attempts=all_attempts))
 
 
 def _view(
@@ -177,6 +183,7 @@ def _view(
     from ledger.trace import targets
     from ledger.trace.view import open_view
 
+    at, as_ = texts.text(at, "at"), texts.text(as_, "as_")
     view = open_view(around.workspace(repository), at=at, wanted=as_, approximate=approx)
     targets.require_any(view)
     return view
@@ -190,8 +197,15 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
+def _names(given: Sequence[str] | None) -> Sequence[str] | None:
+    """Text is one name."""
+    return (given,) if isinstance(given, str) else given
+
+
 def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
-    unknown = sorted(set(run) - _KNOWN)
+    if not isinstance(run, Mapping):
+        raise InputError(f"a run is a mapping of the arguments of `record`, not {run!r:.60}")
+    unknown = sorted(map(str, set(run) - _KNOWN))
     if unknown:
         raise InputError(
             f"not a part of a run: {', '.join(unknown)}", hint=f"known: {', '.join(sorted(_KNOWN))}"
@@ -201,7 +215,8 @@ def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
     history = _series(run.get("history"))
     if not (params.values or metrics.values or history):
         raise InputError("nothing to record: no params, metrics or history")
-    check_times(run.get("started"), run.get("finished"), None)
+    started, finished = (_moment(run.get(name), name) for name in ("started", "finished"))
+    check_times(started, finished, None)
     return Draft(
         params=params.values,
         metrics=metrics.metrics(),
@@ -211,18 +226,31 @@ def _draft(run: Mapping[str, Any], facts: Mapping[str, Any]) -> Draft:
         environment=facts,
         experiment=texts.text(run.get("experiment"), "experiment"),
         name=texts.text(run.get("name"), "name"),
-        started=run.get("started"),
-        finished=run.get("finished"),
+        started=started,
+        finished=finished,
         note=texts.text(run.get("note"), "note"),
         parent=full_id(run["parent"], "parent") if run.get("parent") is not None else None,
-        code=run.get("code"),
+        code=texts.text(run.get("code"), "code"),
         schema=texts.text(run.get("schema"), "schema"),
     )
+
+
+def _moment(given: Any, what: str) -> datetime | None:
+    if given is None:
+        return None
+    if not isinstance(given, datetime):
+        raise InputError(f"{what} is {given!r:.60}, not a datetime")
+    try:
+        return given.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{what} is {given}, which is in no calendar in UTC") from error
 
 
 def _series(given: Any) -> dict[str, bytes]:
     if given is None:
         return {}
+    if not isinstance(given, (str, os.PathLike, Iterable)):
+        raise InputError(f"history is {given!r:.60}, no series", hint="metric → values, rows, or a file")
     from ledger.store.history import encode, from_values, read
 
     return encode(read(Path(given)) if isinstance(given, (str, os.PathLike)) else from_values(given))
