@@ -106,7 +106,6 @@ RUN_COLUMNS: Final = (*_TEXTS, *TIME_COLUMNS, "duration", "code_dirty", "code_en
 """Those that `run.json` fills."""
 _ROW: Final = (*RUN_COLUMNS, "ref", "commit", "schema", "history", "again")
 _TEXT: Final = frozenset({str, type(None)})
-"""Anything else could be a prefix of the ids of others, and be taken for them."""
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -145,6 +144,7 @@ def _require_texts(texts: Sequence[Any]) -> None:
         wrong = next(name for name, text in zip(_TEXTS, texts, strict=True) if type(text) not in _TEXT)
         raise TypeError(f"{wrong} is not text")
     record, run_id, base = texts[:3]
+    # Anything else could be a prefix of the ids of others, and be taken for them.
     if not (is_id(record) and is_id(run_id) and (base is None or is_id(base))):
         wrong = next(
             name for name, text in zip(_TEXTS, texts[:3], strict=False) if text is None or not is_id(text)
