@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ledger.git import housekeeping
 from ledger.store.boot import boot_id
 
 _PROC = Path("/proc")
@@ -37,7 +36,7 @@ def alive(writer: Mapping[str, Any], heartbeat: float, *, lost_after_hours: floa
         return False
     fields = _stat(int(writer["pid"]))
     if fields is None:
-        return not _PROC.joinpath("self/stat").exists() and housekeeping.lives(writer["pid"])
+        return not _PROC.joinpath("self/stat").exists() and _answers(writer["pid"])
     return fields[_STATE] not in _GONE and writer.get("start") in (None, fields[_START])
 
 
@@ -67,3 +66,10 @@ def _stat(pid: int) -> list[str] | None:
     except OSError:
         return None
     return text.rpartition(")")[2].split()
+
+
+def _answers(pid: int) -> bool:
+    """Where there is no /proc."""
+    from ledger.git.housekeeping import lives  # a process that logs for a moment starts without git
+
+    return lives(pid)
