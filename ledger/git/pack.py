@@ -129,7 +129,7 @@ class _Folder:
 
 
 class _Similar:
-    """Remembers one object of each shape: objects with as many lines, and the same key in the first."""
+    """Remembers one object of each shape: as many lines, of which the second begins alike."""
 
     def __init__(self, level: int) -> None:
         self._level = level
@@ -142,13 +142,14 @@ class _Similar:
             return _whole(item, self._level)
         if item.kind == "tree":
             return self._tree(item)
-        lines = item.body.splitlines(keepends=True)
-        key = (item.kind, len(lines), lines[1][:_LINE_KEY] if len(lines) > 1 else b"")
+        second = item.body.find(b"\n") + 1
+        key = (item.kind, item.body.count(b"\n"), item.body[second : second + _LINE_KEY])
         base = self._bases.get(key)
         if base is None:
+            lines = item.body.splitlines(keepends=True)
             self._bases[key] = _Base(item.id, lines, [0, *accumulate(map(len, lines))])
         elif self._vain[key] < _PATIENCE:
-            delta = _difference(base, lines, len(item.body))
+            delta = _difference(base, item.body.splitlines(keepends=True), len(item.body))
             if delta:
                 head = _entry_head(_OFFSET_DELTA, len(delta))
                 return Deflated(base.id, head, zlib.compress(delta, self._level))
@@ -191,6 +192,8 @@ def _ids(base: _Folder, body: bytes) -> bytes:
 
 def _difference(base: _Base, lines: list[bytes], size: int) -> bytes:
     """What makes an object of `size` bytes out of its base; nothing where more than half of the lines differ."""
+    if len(lines) != len(base.lines):
+        return b""
     differing = [i for i, (own, other) in enumerate(zip(lines, base.lines, strict=True)) if own != other]
     if 2 * len(differing) > len(lines):
         return b""

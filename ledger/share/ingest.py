@@ -29,7 +29,6 @@ from ledger.store.spool import Spool
 _WAIT_SECONDS = 120.0
 _BATCH_BYTES = 48 << 20
 _BATCH_RECORDS = 2_500
-_LAST_BYTES = 6 << 20
 _FIRST_FILES, _FIRST_BYTES = 16, 1 << 20
 _PART_BYTES = 4 << 20
 _PART_FILES = 125
@@ -96,21 +95,18 @@ class _Ingest:
         self.done = Ingested()
 
     def batches(self, depot: Depot) -> Iterator[list[_Bundle]]:
-        """Files that are sound, as many as are chained together: fewer at the end, which nobody works ahead of."""
-        files = list(depot.files())
-        left = sum(found.size for found in files)
+        """Files that are sound, as many as are chained together."""
         batch: list[_Bundle] = []
         size = count = 0
-        for found, one in self._sifted(depot, files):
+        for found, one in self._sifted(depot, list(depot.files())):
             self.done.files += 1
-            left -= found.size
             if one.wrong:
                 refused = Refused(place=f"{depot.label}/{found.name}", what=one.wrong)
                 self.done.refused.append(refused)
                 continue
             batch.append(_Bundle(depot, found, one.records))
             size, count = size + found.size, count + len(one.records)
-            if count >= _BATCH_RECORDS or size > _BATCH_BYTES or size > max(left, _LAST_BYTES):
+            if count >= _BATCH_RECORDS or size > _BATCH_BYTES:
                 yield batch
                 batch, size, count = [], 0, 0
         if batch:

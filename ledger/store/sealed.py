@@ -11,7 +11,7 @@ import hashlib
 import json
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
@@ -119,7 +119,7 @@ _BROKEN = (
 def read(path: Path) -> list[Sealed]:
     """The records of a sealed file, every byte checked. Raises FormatError, FileNotFoundError."""
     try:
-        return _records(path.read_bytes(), str(path))
+        return _records(path.read_bytes(), str(path), json.loads)
     except FileNotFoundError:
         raise
     except _BROKEN as error:
@@ -127,9 +127,9 @@ def read(path: Path) -> list[Sealed]:
 
 
 def read_bytes(data: bytes, *, what: str) -> list[Sealed]:
-    """As `read`, of bytes from anywhere. Raises FormatError."""
+    """As `read`, of one of many: bytes from anywhere. Raises FormatError."""
     try:
-        return _records(data, what)
+        return _records(data, what, canonical.unchecked)
     except _BROKEN as error:
         raise _no_sealed_file(what, error) from error
 
@@ -141,9 +141,9 @@ def _no_sealed_file(what: str, error: Exception) -> FormatError:
     )
 
 
-def _records(data: bytes, what: str) -> list[Sealed]:
+def _records(data: bytes, what: str, loads: Callable[[bytes], Any]) -> list[Sealed]:
     files = stored_zip.read(data)
-    manifest = json.loads(files[_MANIFEST])
+    manifest = loads(files[_MANIFEST])
     version = manifest["format"]
     if version > SEAL_FORMAT:
         raise FormatError(f"{what}: sealed by a newer ledger (format {version})", hint="upgrade ledger")
@@ -159,7 +159,7 @@ def contents(path: Path) -> list[tuple[str, str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             _require_plain(archive)
-            return _listed(archive.read(_MANIFEST))
+            return _listed(json.loads(archive.read(_MANIFEST)))
     except FileNotFoundError:
         raise
     except _BROKEN as error:
@@ -169,13 +169,13 @@ def contents(path: Path) -> list[tuple[str, str]]:
 def contents_of(data: bytes, *, what: str) -> list[tuple[str, str]]:
     """As `contents`, of bytes from anywhere. Raises FormatError."""
     try:
-        return _listed(stored_zip.read(data)[_MANIFEST])
+        return _listed(canonical.unchecked(stored_zip.read(data)[_MANIFEST]))
     except _BROKEN as error:
         raise _no_sealed_file(what, error) from error
 
 
-def _listed(manifest: bytes) -> list[tuple[str, str]]:
-    return [(str(entry["record"]), str(entry["slug"])) for entry in json.loads(manifest)["records"]]
+def _listed(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(str(entry["record"]), str(entry["slug"])) for entry in manifest["records"]]
 
 
 def _require_plain(archive: zipfile.ZipFile) -> None:
