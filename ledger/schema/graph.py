@@ -18,6 +18,7 @@ from ledger.schema.transform import Chain, Link, UnwieldyError, inverted, joined
 
 if TYPE_CHECKING:
     from ledger.schema.codes import Finding
+    from ledger.schema.plan import Step
 
 
 class Arc(NamedTuple):
@@ -69,6 +70,8 @@ class Graph:
         self.migrations = tuple(migrations)
         self.hypers: list[tuple[Hyper, Migration]] = []
         self.breaks: list[tuple[Break, Migration]] = []
+        self.steps: dict[tuple[int, bool], Step] = {}
+        """What people are told of an edge that is followed, by its identity and whether backward."""
         self._isos: list[tuple[Iso, Migration]] = []
         self._frames = Frames()
         self._closing: list[tuple[Iso, Migration]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ledger.model import Grade
@@ -146,7 +146,7 @@ class _Writer:
         if not self.graph.coherent(target):
             self.doubt = "migrations contradict each other: `ledger schema check`"
         path = self.graph.path(source, target)
-        self.steps.extend(_step(arc.edge, arc.migration, self.known, arc.backward) for arc in path)
+        self.steps.extend(_followed(self.graph, self.known, path))
         try:
             chain = joined(link for arc in path for link in arc.chain)
         except UnwieldyError:
@@ -195,6 +195,16 @@ def _step(edge: Edge, migration: Migration, known: Known, backward: bool = False
     )
 
 
+def _followed(graph: Graph, known: Known, path: Path) -> Iterator[Step]:
+    """The steps of a way: versions that follow one another share most of theirs."""
+    for arc in path:
+        key = id(arc.edge), arc.backward
+        step = graph.steps.get(key)
+        if step is None:
+            step = graph.steps[key] = _step(arc.edge, arc.migration, known, arc.backward)
+        yield step
+
+
 def _does(edge: Edge, *, backward: bool) -> str:
     if isinstance(edge, Iso):
         chain = joined((edge.link.inverse() if backward else edge.link,))
@@ -236,7 +246,7 @@ def _apart(graph: Graph, known: Known, have: Recorded, target: Definition) -> Pl
         source=near,
         frame=graph.frame(near.did),
         own=own,
-        own_steps=tuple(_step(arc.edge, arc.migration, known, arc.backward) for arc in path),
+        own_steps=tuple(_followed(graph, known, path)),
         breaks=breaks,
         program=program,
         sources=(near.name,),

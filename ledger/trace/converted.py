@@ -54,7 +54,7 @@ class Converted:
     @cached_property
     def codes(self) -> pa.Array:
         """For each row of the index the number of its recorded schema."""
-        return int32(self.view.schema_codes)
+        return int32(list(self.view.schema_codes))
 
     def _convert(self, metric: str) -> Under:
         import pyarrow as pa

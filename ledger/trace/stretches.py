@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -13,7 +14,8 @@ _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 def stretches(codes: Sequence[int]) -> Iterator[tuple[int, range]]:
     """Each code (from 0) and the places where it stands, as long as it goes on, in order."""
     try:
-        text = bytes(codes if isinstance(codes, list) else iter(codes))  # a buffer's own bytes are others
+        text = codes if isinstance(codes, (bytes, list)) else iter(codes)  # a buffer's own bytes are others
+        text = bytes(text)
     except ValueError:  # a code beyond 255
         return _of_large(codes)
     return ((text[found.start()], range(*found.span())) for found in _RUN.finditer(text))
@@ -31,3 +33,11 @@ def _of_large(codes: Sequence[int]) -> Iterator[tuple[int, range]]:
         end = first + sum(1 for _ in group)
         yield code, range(first, end)
         first = end
+
+
+def low_bytes(codes: Sequence[int]) -> bytes:
+    """Codes below 256 as bytes, cut out of a column's memory at once."""
+    if not isinstance(codes, memoryview):
+        return bytes(codes)
+    first = 0 if sys.byteorder == "little" else codes.itemsize - 1
+    return bytes(codes.cast("B")[first :: codes.itemsize])

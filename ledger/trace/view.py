@@ -28,7 +28,7 @@ from ledger.store.segment import FLOAT, INTEGER, METRICS, Segment, Slice
 from ledger.trace import meaning, params, renamed_away, targets
 from ledger.trace.meaning import Meaning
 from ledger.trace.runset import ABSENT, RunSet
-from ledger.trace.stretches import stretches
+from ledger.trace.stretches import low_bytes, stretches
 
 
 @frozen(kw_only=False)
@@ -198,13 +198,14 @@ class View:
 
     @cached_property
     def schema_codes(self) -> Sequence[int]:
-        """For each row of the index the number of the schema that it was recorded under."""
-        codes: list[int] = []
+        """For each row of the index the number of the schema that it was recorded under; bytes where they hold them."""
+        parts = []
         for part in self.runs.index.segments:
             local, texts = part.codes("schema")
-            known = [self._schema_ids[text] for text in texts]
-            codes.extend([known[code] for code in local] if known != list(range(len(known))) else local)
-        return codes
+            parts.append((local, [self._schema_ids[text] for text in texts]))
+        if len(self._schema_ids) > _BYTE:
+            return [known[code] for local, known in parts for code in local]
+        return b"".join(low_bytes(local).translate(bytes(known).ljust(_BYTE)) for local, known in parts)
 
     def numbers(self, name: str) -> Iterator[tuple[int, Sequence[int], Sequence[float]] | tuple[int, Cell]]:
         """What `metric` gives, in bulk where all values of a segment convert exactly, each from one name.
@@ -349,6 +350,7 @@ def _bulk(
     return _checked([by_code[code][place] for place, code in enumerate(of_row)], part.numbers)
 
 
+_BYTE = 256
 _MANY = 256
 """Where schemas take turns more often than this, each map goes over everything instead."""
 
