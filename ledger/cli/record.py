@@ -96,7 +96,7 @@ def record(
         _require_something(draft)
     if dry_run:
         whole = draft if path is None else earlier.to_finish(app.workspace, path, draft)
-        recorder.check(app.workspace, [whole])
+        app.warn(recorder.check(app.workspace, [whole]))
         if as_json:
             app.json({"dry_run": True})
         else:

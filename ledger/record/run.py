@@ -49,14 +49,24 @@ def too_large(item: Prepared, error: TooLargeError) -> Prepared:
     return replace(item, faults=(error.message,), hint=error.hint)
 
 
-def check(workspace: Workspace, drafts: Sequence[Draft]) -> None:
-    """Everything that `record` would check, recording nothing. Raises what `record` raises."""
+def check(workspace: Workspace, drafts: Sequence[Draft]) -> tuple[str, ...]:
+    """Everything that `record` would check, recording nothing. Raises RefusedError; returns the warnings."""
     session = Session(workspace, drafts)
-    faults = [fault for draft in drafts for fault in session.prepare(draft).faults]
+    prepared = [_readable(session.prepare(draft)) for draft in drafts]
+    faults = [fault for item in prepared for fault in item.faults]
     if faults:
         raise RefusedError(
             f"the run would be refused: {faults[0]}", details=tuple(faults) if len(faults) > 1 else ()
         )
+    return tuple(warning for item in prepared for warning in item.warnings)
+
+
+def _readable(item: Prepared) -> Prepared:
+    try:
+        sealed(item.record, item.pack)
+    except TooLargeError as error:
+        return too_large(item, error)
+    return item
 
 
 def _recorded(item: Prepared, fate: Fate) -> Recorded:

@@ -76,6 +76,18 @@ def test_dry_run_records_nothing(repo: Repo, ledger: Ledger) -> None:
     assert not (repo.path / ".git/ledger/spool").exists()
 
 
+def test_a_dry_run_says_what_recording_would_warn_of(repo: Repo, ledger: Ledger) -> None:
+    words = ("record", "-m", "f1=0.5", "-p", "api_key=hunter2hunter2")
+    ledger(*words, "--dry-run")
+    warned = ledger.err
+    assert "api_key" in warned
+    ledger(*words)
+    assert [line for line in warned.splitlines() if "api_key" in line] == [
+        line for line in ledger.err.splitlines() if "api_key" in line
+    ]
+    assert len(ledger.json("runs")) == 1
+
+
 def test_a_dry_run_has_a_document(repo: Repo, ledger: Ledger) -> None:
     assert ledger.json("record", "--dry-run", "-m", "f1=1") == {"dry_run": True}
     assert not repo.git("for-each-ref", REF)

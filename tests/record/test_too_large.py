@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from conftest import Ledger, Repo
 
@@ -26,6 +29,15 @@ def test_a_note_that_nobody_could_read_is_refused_and_the_run_kept(repo: Repo, l
     (run,) = ledger.json("runs")
     assert run["metrics.f1"] == 0.5
     assert ledger.json("verify")["faults"] == []
+
+
+@pytest.mark.slow
+def test_a_dry_run_tells_it_before(repo: Repo, ledger: Ledger, tmp_path: Path) -> None:
+    words = tmp_path / "words.json"
+    words.write_text(json.dumps({"table": "x" * MAX_BYTES[PARAMS]}), encoding="utf-8")
+    ledger("record", "--dry-run", "--params", str(words), "-m", "f1=0.5", code=1)
+    assert "would be refused: params.json would have" in ledger.err
+    assert ledger.json("status")["refused"] == []
 
 
 @pytest.mark.slow
