@@ -76,7 +76,8 @@ def test_dry_run_records_nothing(repo: Repo, ledger: Ledger) -> None:
     assert not (repo.path / ".git/ledger/spool").exists()
 
 
-def test_a_dry_run_says_what_recording_would_warn_of(repo: Repo, ledger: Ledger) -> None:
+@pytest.mark.usefixtures("repo")
+def test_a_dry_run_says_what_recording_would_warn_of(ledger: Ledger) -> None:
     words = ("record", "-m", "f1=0.5", "-p", "api_key=hunter2hunter2")
     ledger(*words, "--dry-run")
     warned = ledger.err

@@ -32,7 +32,8 @@ def test_a_note_that_nobody_could_read_is_refused_and_the_run_kept(repo: Repo, l
 
 
 @pytest.mark.slow
-def test_a_dry_run_tells_it_before(repo: Repo, ledger: Ledger, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("repo")
+def test_a_dry_run_tells_it_before(ledger: Ledger, tmp_path: Path) -> None:
     words = tmp_path / "words.json"
     words.write_text(json.dumps({"table": "x" * MAX_BYTES[PARAMS]}), encoding="utf-8")
     ledger("record", "--dry-run", "--params", str(words), "-m", "f1=0.5", code=1)
