@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.app import App, one_output, table_options
+from ledger.cli.best import best_cell, dispute_told, disputed
 from ledger.cli.viewing import Viewing, view_options
 from ledger.errors import UsageError
 from ledger.render.format import counted, with_unit
@@ -68,7 +69,7 @@ def compare(
     if form == "json":
         app.json(_document(view, found))
     elif form == "text":
-        app.lines(_lines(app, found))
+        app.lines(_lines(app, view, found))
     elif form == "md":
         app.chunks(_markdown(found))
     else:
@@ -108,8 +109,6 @@ def _document(view: View, found: Contrasted) -> dict[str, Any]:
 
 
 def _gain_document(view: View, metric: str, gain: Gain) -> dict[str, Any]:
-    from ledger.cli.experiments import disputed
-
     one = gain.spread
     return {
         "experiment": gain.side.name,
@@ -129,7 +128,7 @@ def _gain_document(view: View, metric: str, gain: Gain) -> dict[str, Any]:
     }
 
 
-def _lines(app: App, found: Contrasted) -> Iterator[str]:
+def _lines(app: App, view: View, found: Contrasted) -> Iterator[str]:
     from ledger.render.table import Align, Column, Table, render
     from ledger.render.terminal import escape, paint
 
@@ -140,7 +139,7 @@ def _lines(app: App, found: Contrasted) -> Iterator[str]:
         Column(header="mean", align=point), Column(header="spread"),
         Column(header="base", align=point), Column(header="change", align=point), Column(header=""),
     )  # fmt: skip
-    rows = [row for one in found.metrics for row in _rows(app, one)]
+    rows = [row for one in found.metrics for row in _rows(app, view, one)]
     if rows:
         yield from render(Table(columns=columns, rows=rows), app.terminal)
     else:
@@ -158,9 +157,10 @@ def _lines(app: App, found: Contrasted) -> Iterator[str]:
             yield f"left out: {who} not compare as {escape(one.name)}"
         if left := sum(gain.spread.left_out for gain in one.gains) - apart:
             yield f"left out: {counted(left, 'run')} whose {escape(one.name)} is not finite"
+        yield from dispute_told(view, one.name, (gain.spread for gain in one.gains))
 
 
-def _rows(app: App, one: Contrast) -> Iterator[list[Cell | str]]:
+def _rows(app: App, view: View, one: Contrast) -> Iterator[list[Cell | str]]:
     from ledger.render.format import delta, number
     from ledger.render.table import Cell
 
@@ -174,7 +174,7 @@ def _rows(app: App, one: Contrast) -> Iterator[list[Cell | str]]:
             title,
             Cell(text=gain.side.name, style="id"),
             f"{spread.count:,}",
-            number(spread.best),
+            best_cell(view, one.name, spread),
             number(spread.mean),
             f"{plus} {number(spread.deviation, digits=2)}" if spread.deviation is not None else "",
             number(gain.base),

@@ -9,6 +9,7 @@ import click
 
 from ledger.cli import running
 from ledger.cli.app import App, one_output, table_options
+from ledger.cli.best import best_cell, dispute_told, disputed
 from ledger.cli.viewing import Viewing, current, view_options
 from ledger.errors import NotFoundError, did_you_mean
 from ledger.model import utc_text_of
@@ -17,7 +18,6 @@ from ledger.render.format import counted
 if TYPE_CHECKING:
     from ledger.render.table import Cell
     from ledger.trace.experiments import Experiment
-    from ledger.trace.spread import Spread
     from ledger.trace.view import View
 
 _MOST_METRICS = 3
@@ -114,17 +114,6 @@ def _document(view: View, one: Experiment) -> dict[str, Any]:
     }
 
 
-def disputed(view: View, metric: str, row: int | None) -> dict[str, list[str]]:
-    """The run behind a value, for JSON, where its edits disagree on it; else nothing."""
-    from ledger.trace import disputes
-
-    return (
-        {"conflicts": [view.run_ids[row]]}
-        if row is not None and disputes.of_metric(view, row, metric)
-        else {}
-    )
-
-
 def parted_reason(view: View, metric: str) -> str:
     """Why values of several partitions have no best."""
     return f"values compare only within one {', '.join(sorted(view.target(metric).partition))}"
@@ -132,7 +121,6 @@ def parted_reason(view: View, metric: str) -> str:
 
 def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[str]) -> Iterator[str]:
     from ledger.render.format import ago
-    from ledger.render.grades import DISPUTED
     from ledger.render.table import Align, Cell, Column, Table, render
 
     if not found:
@@ -153,7 +141,7 @@ def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[st
             one.state or "-",
             f"{len(one.rows):,}",
             f"{one.commits:,}",
-            *(_best(view, name, one.best[name]) for name in names),
+            *(best_cell(view, name, one.best[name]) for name in names),
             ago(_active(one), now),
         ]
         for one in found
@@ -167,19 +155,7 @@ def _lines(app: App, view: View, found: Sequence[Experiment], names: Sequence[st
                 yield f"{counted(count, 'run')} left out: {name} {why} there"
         if any(one.best[name] is None for one in found):
             yield f"* {name}: {parted_reason(view, name)}"
-        if any(disputed(view, name, best.row) for best in spreads):
-            yield f"{DISPUTED} edits disagree on {name}, the latest counts: ledger show RUN"
-
-
-def _best(view: View, metric: str, best: Spread | None) -> Cell | str:
-    from ledger.render.format import number
-    from ledger.render.grades import DISPUTED
-    from ledger.render.table import Cell
-
-    if best is None:
-        return "*"
-    shown = number(best.best)
-    return Cell(text=shown, mark=DISPUTED, mark_style="warn") if disputed(view, metric, best.row) else shown
+        yield from dispute_told(view, name, spreads)
 
 
 def _flat(app: App, found: Sequence[Experiment], names: Sequence[str], form: str) -> None:

@@ -62,6 +62,23 @@ def test_a_value_that_clones_disagree_on_is_marked(hub: Hub) -> None:
     _tables_tell(hub, there, {run: "", calm: ""})
 
 
+def test_a_best_that_clones_disagree_on_is_marked_among_experiments(hub: Hub) -> None:
+    one, other = hub.clone("one"), hub.clone("other")
+    run = hub.record(one, f1=0.5)
+    hub.record(one, "-e", "exp/x", f1=0.4)
+    hub.push(one)
+    hub.pull(other)
+    for clone, value in ((one, 0.6), (other, 0.7)):
+        hub.ledger("-C", str(clone.path), "amend", run[:8], "-m", f"f1={value}", "--reason", "typo")
+        hub.push(clone)
+    words = ("-C", str(other.path), "compare", "main", "exp/x", "-m", "f1")
+    text = hub.ledger(*words)
+    assert "0.7 ><" in text
+    assert ">< edits disagree on f1" in text
+    main, x = hub.ledger.json(*words)["metrics"][0]["values"]
+    assert (main["conflicts"], "conflicts" in x) == ([run], False)
+
+
 def _tables_tell(hub: Hub, there: tuple[str, ...], wanted: dict[str, str]) -> None:
     """CSV and Parquet have the same columns whether or not edits disagree."""
     for words in ((), ("-c", "f1")):
