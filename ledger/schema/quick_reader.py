@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import marshal
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -87,7 +86,7 @@ class QuickReader:
     def __init__(self, conversion: Conversion) -> None:
         self.conversion = conversion
         self._known: dict[str, _Known] = {}
-        self._shapes: dict[bytes, _Shape] = {}
+        self._shapes: dict[str, _Shape] = {}
         self._patterns: dict[tuple[object, ...], _Pattern] = {}
 
     def read(self, data: bytes, what: str) -> Migration | None:
@@ -135,7 +134,7 @@ class QuickReader:
     def _proven(self, did: str, fields: Mapping[str, Any]) -> _Known:
         rest = dict(fields)
         name = rest.pop("name")
-        key = marshal.dumps(rest, 2)  # which tells 1 from 1.0 and from true
+        key = repr(rest)
         shape = self._shapes.get(key)
         if shape is None:
             shape = self._shapes[key] = _shape(rest, len(self._shapes))
