@@ -175,9 +175,23 @@ def test_a_plain_document_has_limits() -> None:
         canonical.plain(b'{\n  "a": {\n    "b": []\n  }\n}\n', max_depth=2)
 
 
-def _plain_or_not(data: bytes) -> None:
+@pytest.mark.parametrize("depth", [60, 200, 300, 900])
+def test_depth_without_a_limit_ends_in_an_answer(depth: int) -> None:
+    nested: list[Any] = []
+    for _ in range(depth):
+        nested = [nested]
+    _plain_or_not(f"{json.dumps(nested, indent=2)}\n".encode(), max_depth=10**6)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000])
+def test_depth_without_end_is_no_plain_document(text: str) -> None:
+    with pytest.raises(ValueError, match="recursion|unexpected end"):
+        canonical.plain(text.encode(), max_depth=10**6)
+
+
+def _plain_or_not(data: bytes, max_depth: int = canonical.MAX_DEPTH) -> None:
     try:
-        found = canonical.plain(data)
+        found = canonical.plain(data, max_depth=max_depth)
     except ValueError:
         return
     assert repr(found) == repr(canonical.loads(data, what="x"))

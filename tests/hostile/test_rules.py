@@ -95,6 +95,7 @@ def test_releases_with_holes_are_not_asked_for() -> None:
     floors = dict(map(lowest, project["dependencies"]))
     assert floors["gitpython"] >= (3, 2, 0)
     assert floors["pyarrow"] >= (14, 0, 1), "CVE-2023-47248: code execution by a file"
+    assert floors["orjson"] >= (3, 11, 6), "CVE-2025-67221: it wrote without a limit of depth"
     page = (ROOT / "docs/design/dependencies.md").read_text(encoding="utf-8").lower()
     for name in floors:
         assert f"| {name} |" in page, "each has its reason"
