@@ -185,7 +185,7 @@ def test_depth_without_a_limit_ends_in_an_answer(depth: int) -> None:
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000])
 def test_depth_without_end_is_no_plain_document(text: str) -> None:
-    with pytest.raises(ValueError, match="recursion|unexpected end"):
+    with pytest.raises(ValueError, match="depth limit"):
         canonical.plain(text.encode(), max_depth=10**6)
 
 
@@ -194,7 +194,7 @@ def _plain_or_not(data: bytes, max_depth: int = canonical.MAX_DEPTH) -> None:
         found = canonical.plain(data, max_depth=max_depth)
     except ValueError:
         return
-    assert repr(found) == repr(canonical.loads(data, what="x"))
+    assert repr(found) == repr(canonical.loads(data, what="x", max_depth=max_depth))
 
 
 def _same_verdict(data: bytes) -> None:
