@@ -185,7 +185,7 @@ def test_depth_without_a_limit_ends_in_an_answer(depth: int) -> None:
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000])
 def test_depth_without_end_is_no_plain_document(text: str) -> None:
-    with pytest.raises(ValueError, match="depth limit"):
+    with pytest.raises(json.JSONDecodeError):
         canonical.plain(text.encode(), max_depth=10**6)
 
 
