@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from ledger.durable import sync_folder
 from ledger.errors import GitError, LedgerError
 from ledger.frozen import frozen
 from ledger.git.process import Repository, lines
@@ -89,16 +88,8 @@ def update_together(
     places = {(repository.common_dir / item.ref).parent for item in updates}
     for folder in (*places, repository.common_dir, repository.common_dir / "reftable"):
         if folder.is_dir():
-            _flush(folder)
+            sync_folder(folder)
     return None
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def update_each(

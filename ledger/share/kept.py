@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from ledger.durable import sync_folder
 from ledger.errors import FormatError, GitError
 from ledger.git.process import Repository
 from ledger.share.chainlog import beyond, records_of
@@ -17,7 +18,7 @@ from ledger.share.session import Local, Session, chain_lock, local
 from ledger.store import chain
 from ledger.store.sealed import contents
 from ledger.store.slug import RUNS
-from ledger.store.spool import PUBLISHED, SUFFIX, Spool, sync_folder
+from ledger.store.spool import PUBLISHED, SUFFIX, Spool
 
 _DRAIN_SECONDS = 30.0
 

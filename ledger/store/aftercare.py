@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.durable import sync_folder
 from ledger.errors import ContentionError, FormatError, GitError, LedgerError
 from ledger.git import housekeeping, objects, refs
 from ledger.git.objects import GitObject
@@ -18,7 +19,7 @@ from ledger.store import together
 from ledger.store.lock import Held
 from ledger.store.sealed import Sealed, read
 from ledger.store.slug import RUNS
-from ledger.store.spool import PUBLISHED, SUFFIX, Spool, sync_folder, write_durably
+from ledger.store.spool import PUBLISHED, SUFFIX, Spool, write_durably
 
 RECORD_TRAILER = "Ledger-Record"
 _HOUR = 3600

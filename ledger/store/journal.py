@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ledger.durable import sync_folder
 from ledger.errors import FormatError
 from ledger.frozen import frozen
 
@@ -196,8 +197,6 @@ class Writer:
     @classmethod
     def create(cls, folder: Path, name: Name, first: Iterable[bytes]) -> Writer:
         """A new file with its first blocks, durable. Raises OSError."""
-        from ledger.store.spool import sync_folder
-
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name.file
         temporary = folder / f".{name.file}.tmp"
@@ -266,8 +265,6 @@ def claimed(parts: Iterable[Path]) -> list[Path]:
 
     The process that writes one does not notice. Returns the new paths. Raises OSError.
     """
-    from ledger.store.spool import sync_folder
-
     found, folders_ = [], set()
     for path in parts:
         name = parsed(path.name)

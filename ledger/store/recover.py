@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ledger.durable import sync_folder
 from ledger.errors import ContentionError, FormatError, GitError
 from ledger.git.process import Repository
 from ledger.model import StoreFault
@@ -15,7 +16,7 @@ from ledger.store import aftercare, chain, lock
 from ledger.store import index as store_index
 from ledger.store.sealed import read
 from ledger.store.slug import RUNS
-from ledger.store.spool import SUFFIX, Spool, sync_folder
+from ledger.store.spool import SUFFIX, Spool
 
 _WAIT_SECONDS = 30.0
 

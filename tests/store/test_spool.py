@@ -16,6 +16,7 @@ import pytest
 from conftest import Repo
 from store.plumbing import workspace
 
+from ledger import durable
 from ledger.errors import FormatError, StorageError
 from ledger.model import Author
 from ledger.store import spool
@@ -77,7 +78,7 @@ def test_the_file_is_complete_before_it_has_its_name(place: Spool, monkeypatch: 
 
 def test_new_folders_are_made_durable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Path] = []
-    real = spool.sync_folder
+    real = durable.sync_folder
 
     def sync(folder: Path) -> None:
         synced.append(folder)
