@@ -6,6 +6,7 @@ What may be captured and published is the user's to say: the file can narrow wha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
@@ -78,7 +79,7 @@ def git_settings(repository: Repository) -> dict[str, str]:
 
 def read_file(top: Path | None) -> dict[str, Any]:
     path = top / FOLDER / "config.toml" if top else None
-    if path is None or not path.is_file():
+    if path is None or not os.path.lexists(path):
         return {}
     return _checked(lambda: _text(path), path)
 
@@ -99,6 +100,7 @@ def _checked(text: Callable[[], str], path: object) -> dict[str, Any]:
         data = tomllib.loads(text())
     except (OSError, ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         said = "nested too deeply" if isinstance(error, RecursionError) else error
+        said = error.strerror or error if isinstance(error, OSError) else said
         raise ConfigError(
             f"{path}: {said}", hint="`ledger init --help` shows what the file may hold"
         ) from error

@@ -340,6 +340,19 @@ def test_a_schema_or_a_setting_that_is_none_is_named(
     assert repo.git("rev-list", "--count", "refs/runs/main") == "1"
 
 
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_settings_that_are_no_file_are_not_taken_for_none(repo: Repo, ledger: Ledger, kind: str) -> None:
+    recorded(repo)
+    path = repo.path / ".ledger/config.toml"
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.mkdir() if kind == "folder" else path.symlink_to("nowhere")
+    for words in (("log", "-m", "f1"), ("record", "-m", "f1=1")):
+        ledger(*words, code=1)
+        assert f"{path}: {'Is a directory' if kind == 'folder' else 'No such file'}" in ledger.err
+    assert repo.git("rev-list", "--count", "refs/runs/main") == "1"
+
+
 def test_names_that_a_shell_a_terminal_or_git_would_take_for_something_else(
     repo: Repo, ledger: Ledger
 ) -> None:
