@@ -107,10 +107,17 @@ def edited(published: Iterable[Migration], lineage: Lineage) -> tuple[Finding, .
 def _changed(case: _Case) -> Iterator[Finding]:
     """Definitions that changed; the plainest name for each: only its unit, only its type, or anything else."""
     for before, now in case.metrics():
-        if before.did == now.did or not before.declared or case.lineage.explains(before, now):
+        explained = case.lineage.explains(before, now) or _exchanged(case, before, now)
+        if before.did == now.did or not before.declared or explained:
             continue
         name = _CHANGES.get(changed_fields(before, now), "DEF_CHANGED_NO_MIGRATION")
         yield case.found(name, now, f"{now.name}: {'; '.join(differences(before, now))}", _MIGRATE)
+
+
+def _exchanged(case: _Case, before: Definition, now: Definition) -> bool:
+    """Whether the old meaning goes on under another name, and the name was given to what another one meant."""
+    others = (one for one in case.current.metrics.values() if one.did != now.did)
+    return case.lineage.leads_to(now) and any(case.lineage.connected(before, one) for one in others)
 
 
 _CHANGES: Mapping[frozenset[str], str] = {

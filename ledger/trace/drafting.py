@@ -184,9 +184,13 @@ def _draft(
 def _metrics(
     before: Before, after: Schema, known: Known, decided: Mapping[str, str | None]
 ) -> Iterator[Words]:
+    exchanged = {old.name: new for old, new in _exchanged(before, after, known.lineage, decided)}
     for name, old in before.metrics.items():
+        if name in exchanged:
+            yield _operation(old, exchanged[name], known)
         new = after.metrics.get(name)
-        if new is not None and new.did != old.did and not known.lineage.explains(old, new):
+        given = new in exchanged.values()
+        if new is not None and new.did != old.did and not given and not known.lineage.explains(old, new):
             yield _operation(old, new, known)
     candidates = rename_candidates(before, after, known)
     taken: set[str] = set()
@@ -199,6 +203,18 @@ def _metrics(
         taken.add(to)
         words = _operation(old, after.metrics[to], known)
         yield words if old.name in decided else _asked(words, old.name, to)
+
+
+def _exchanged(
+    before: Before, after: Schema, lineage: Lineage, decided: Mapping[str, str | None]
+) -> Iterator[tuple[Definition, Definition]]:
+    """Metrics decided to have another name now though theirs is still there, and means something else."""
+    for name, to in decided.items():
+        old, now, new = before.metrics.get(name), after.metrics.get(name), after.metrics.get(to or "")
+        if old is None or now is None or new is None or now.did == old.did:
+            continue
+        if new.name != name and not lineage.connected(old, new):
+            yield old, new
 
 
 def _gone(before: Before, after: Schema, lineage: Lineage) -> list[Definition]:

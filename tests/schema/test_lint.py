@@ -106,6 +106,28 @@ def test_a_derivation_of_a_changed_metric_explains_it() -> None:
     )
 
 
+def test_names_that_were_exchanged_are_explained_by_renames() -> None:
+    weighted = {**FULL, "how": {"fn": "f1", "average": "weighted"}}
+    before, after = schema({"a": FULL, "b": weighted}), schema({"a": weighted, "b": FULL}, version="2")
+    there = {"op": "rename", "from": "a", "to": "b"}
+    back = {"op": "rename", "from": "b", "to": "a"}
+    used = tuple(before.metrics.values())
+    known = lineage(migrate(before.metrics, after.metrics, there, back))
+    assert names(before, after, known=known, used=used) == []
+    assert names(None, after, known=known, used=used) == []
+    half = lineage(migrate(before.metrics, after.metrics, there))
+    assert ("DEF_CHANGED_NO_MIGRATION", "a") in names(before, after, known=half)
+
+
+def test_a_name_that_was_given_to_something_else_needs_a_word() -> None:
+    """The old meaning goes on as `f1_macro`; what `f1` is since then, nobody said."""
+    weighted = {**FULL, "how": {"fn": "f1", "average": "weighted"}}
+    before, after = schema({"f1": FULL}), schema({"f1": weighted, "f1_macro": FULL}, version="2")
+    rename = {"op": "rename", "from": "f1", "to": "f1_macro"}
+    known = lineage(migrate(before.metrics, after.metrics, rename))
+    assert names(before, after, known=known) == [("DEF_CHANGED_NO_MIGRATION", "f1")]
+
+
 def test_a_merge_that_nobody_had_is_found_against_both_parents() -> None:
     """One branch changed `how`, the other the unit, and git merged the text."""
     weighted = {"fn": "f1", "average": "weighted"}

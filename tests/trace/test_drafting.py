@@ -132,6 +132,27 @@ def test_another_name_and_another_unit() -> None:
     assert found.complete
 
 
+def test_a_name_that_went_on_to_mean_something_else() -> None:
+    """What it meant is called otherwise now: that was said, and is drafted, beside the break of the name."""
+    macro, weighted = {**F1, "how": {"average": "macro"}}, {**F1, "how": {"average": "weighted"}}
+    old, new = schema({"f1": macro}), schema({"f1": weighted, "f1_macro": macro})
+    assert operations(made(old, new, renames={"f1": "f1_macro"})) == [
+        {"op": "rename", "from": "f1", "to": "f1_macro"},
+        {"op": "redefine", "from": "f1", "to": "f1", "reason": "", "cause": "method"},
+    ]
+
+
+def test_two_metrics_that_exchanged_their_names() -> None:
+    one, other = {**F1, "how": {"average": "macro"}}, {**F1, "how": {"average": "weighted"}}
+    old, new = schema({"a": one, "b": other}), schema({"a": other, "b": one})
+    found = made(old, new, renames={"a": "b", "b": "a"})
+    assert operations(found) == [
+        {"op": "rename", "from": "a", "to": "b"},
+        {"op": "rename", "from": "b", "to": "a"},
+    ]
+    assert found.complete
+
+
 @pytest.mark.parametrize(
     "new",
     [
