@@ -276,7 +276,7 @@ class Printer:
         metrics = [name for name in self.found.metrics if within is None or self._is_within(name, within)]
         for position, number_of_row in enumerate(rows):
             values = (
-                f"{escape(name)} {number(cell.value) if cell.comparable else self._aside(name, cell)}"
+                f"{escape(name)} {self._said(name, cell, number_of_row)}"
                 for name in metrics
                 if (cell := self.view.cell(number_of_row, name))
             )
@@ -284,6 +284,14 @@ class Printer:
             experiment = self.view.experiments[number_of_row]
             text = f"    {self.view.run_ids[number_of_row][:8]}  {escape(experiment)}  {'  '.join(values)}{apart}"
             yield paint(text, "dim", terminal) if apart else text
+
+    def _said(self, name: str, cell: ViewCell, row: int) -> str:
+        """The value of one run, with the marks that the table has."""
+        shown = number(cell.value) if cell.comparable else self._aside(name, cell)
+        marks, _ = _mark(cell.grade, cell.comparable, False, self.app.terminal.unicode)
+        if row in self._disputed.get(name, ()):
+            marks += DISPUTED
+        return f"{shown} {marks}" if marks else shown
 
     def _is_within(self, name: str, partition: Partition) -> bool:
         return {*self.found.targets[name].partition} & {*self._params} == {param for param, _ in partition}

@@ -35,6 +35,7 @@ def test_a_value_that_clones_disagree_on_is_marked(hub: Hub) -> None:
     text = hub.ledger(*there, "log", "--metric", "f1")
     assert "><" in text.splitlines()[1]
     assert ">< edits disagree on f1" in text
+    assert f"    {run[:8]}  main  f1 0.7 ><\n" in hub.ledger(*there, "log", "--metric", "f1", "--runs")
 
     (main,) = hub.ledger.json(*there, "experiments", "-m", "f1")
     assert main["best"]["f1"]["conflicts"] == [run]

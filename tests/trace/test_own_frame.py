@@ -32,7 +32,7 @@ def test_a_frame_is_shown_in_its_newest_definition(
         text = squeezed(ledger(*words))
         assert "(0.842) ‖" in text, words
         assert "84.2" not in text.replace("0.842", ""), words
-    assert "f1 (0.842)" in squeezed(ledger("log", "--metric", "f1", "--runs"))
+    assert "main f1 (0.842) ‖" in squeezed(ledger("log", "--metric", "f1", "--runs"))
 
 
 @pytest.mark.slow
