@@ -234,19 +234,27 @@ def _recorded(case: _Case, schema: Schema, rows: list[int], name: str) -> Defini
 def _unbridged(case: _Case) -> Iterator[Finding]:
     """Redefinitions of which both sides were recorded, and by no run together."""
     for edge, migration in _redefinitions(case):
-        sides = {did: migration.definition(did) for did in (edge.source, edge.target or "")}
-        if not all(_has_values(case, one) for one in sides.values()):
-            continue
-        names = {one.name: one for one in sides.values()}
-        both = (
-            (row for _, rows in case.holding(*sides) for row in rows)
-            if len(names) == len(sides)
-            else iter(())
-        )
-        if not any(case.values(row, names) for row in both):
+        sides = [migration.definition(did) for did in (edge.source, edge.target or "")]
+        if all(_has_values(case, one) for one in sides) and not _bridged(case, sides):
             message = f"no run has a value on both sides of the redefinition of {name_of(edge, migration)}"
             hint = "runs that record both, under two names, would show how far apart they are"
             yield of(migration, edge, "BREAK_WITHOUT_BRIDGE", message, hint)
+
+
+def _bridged(case: _Case, sides: Iterable[Definition]) -> bool:
+    """Whether a run has a value in the frame of each side: the old meaning may have another name by now."""
+    frame = case.view.lineage.frame
+    frames = [frame(one) for one in sides]
+    for schema, rows in case.holding():
+        known = {name: frame(one) for name, one in schema.metrics.items()}
+        both = [[name for name, one in known.items() if one == side] for side in frames]
+        if all(both) and any(all(_any_value(case, row, names) for names in both) for row in rows):
+            return True
+    return False
+
+
+def _any_value(case: _Case, row: int, names: Iterable[str]) -> bool:
+    return any(case.values(row, {name: None}) for name in names)
 
 
 def _has_values(case: _Case, one: Definition) -> bool:

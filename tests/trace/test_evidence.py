@@ -155,6 +155,22 @@ def test_a_break_without_a_run_on_both_sides(project: Project) -> None:
     assert found(project, "LS114") == []
 
 
+def test_a_bridge_may_have_the_old_meaning_under_a_new_name(project: Project) -> None:
+    """A name that goes on can be bridged in no other way: no run has two values of one name."""
+    weighted = {**F1, "how": {"average": "weighted"}}
+    project.declare("1", {"f1": F1})
+    project.commit("v1")
+    project.record(f1=0.5)
+    project.declare("2", {"f1": weighted, "f1_macro": F1})
+    project.migrate("--rename", "f1=f1_macro")
+    project.commit("v2")
+    project.record(f1=0.6)
+    [one] = found(project, "LS114")
+    assert one["metric"] == "f1"
+    project.record(f1=0.6, f1_macro=0.55)
+    assert found(project, "LS114") == []
+
+
 def test_a_companion_that_was_left_behind_since_some_run(project: Project) -> None:
     error = {**PERCENT, "kind": "delta"}
     project.declare("1", {"f1": PERCENT, "f1_stderr": error})
