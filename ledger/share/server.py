@@ -16,6 +16,7 @@ from ledger.share import inbox, redactions
 from ledger.share.chainlog import Line, beyond, records_of
 from ledger.share.cleanse import Cleanser, cleanser
 from ledger.share.session import LINKS, REDACTIONS
+from ledger.store import link_log
 from ledger.store.slug import CODE, INBOX, RUNS, is_slug
 from ledger.store.verify.records import records
 from ledger.store.verify.walk import Walk
@@ -29,6 +30,7 @@ _PULL = "run `ledger pull`, then `ledger push`: it puts your runs on top of what
 _NEVER = "runs are never deleted or rewritten here; `ledger redact` takes a secret out"
 _ALLOW = "its owner says there: git config ledger.allowRedaction true"
 _REDACT = "`ledger redact` writes this log; a server with an older ledger has to be upgraded first"
+_LINK = "`ledger link` and its hook write this log; a server with an older ledger has to be upgraded first"
 _BACK = "brings back what was taken out"
 _CONTENT = "your clone keeps the record; record the run again without the fault, or `ledger amend` it"
 
@@ -152,6 +154,18 @@ def _log(repository: Repository, one: Command) -> Complaint | None:
     return _refused(one, *said[:_SHOWN], mend=_REDACT) if said else None
 
 
+def _links(repository: Repository, one: Command) -> Complaint | None:
+    """What every clone merges: one file that is no link would end that for all of them."""
+    wrong = _grows(repository, one)
+    if wrong or one.new is None:
+        return wrong
+    found = link_log.read(repository, one.new, known=one.old)
+    said = [_at(fault.commit, fault.what, fault.path) for fault in found.faults]
+    if not (said or found.events or one.old):
+        said = ["not a log of links"]
+    return _refused(one, *said[:_SHOWN], mend=_LINK) if said else None
+
+
 def _local(_repository: Repository, one: Command) -> Complaint | None:
     if one.new is None:
         return None
@@ -164,7 +178,7 @@ _RULES: tuple[tuple[str, Callable[[Repository, Command], Complaint | None]], ...
     (RUNS, _chain),
     (INBOX, _inbox),
     (CODE, _grows),
-    (LINKS, _grows),
+    (LINKS, _links),
     (REDACTIONS, _log),
     (_OWN, _local),
 )

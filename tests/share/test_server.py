@@ -195,3 +195,19 @@ def test_what_is_no_log_of_redactions_does_not_shut_the_others_out(hub: Hub) -> 
     assert hub.runs() == [run]
     assert tip(hub.repo, log) == tip(one, log)
     assert "mend: " in _refused(one, f"{one.git('commit-tree', tree, '-m', 'x', '-p', tip(one, log))}:{log}")
+
+
+def test_what_is_no_log_of_links_does_not_end_the_sharing_of_links(hub: Hub) -> None:
+    """Clones merge no log that holds one file which is no link, and nobody could take that away again."""
+    hub.guard("update")
+    one = hub.clone("one")
+    log = "refs/ledger/links"
+    run = hub.record(one)
+    hub.push(one)
+    for wrong in ("HEAD", REF, one.git("rev-parse", "HEAD:train.py")):
+        assert "mend: " in _refused(one, f"{wrong}:{log}")
+    hub.ledger("-C", str(one.path), "link", run, "HEAD")
+    hub.push(one)
+    assert tip(hub.repo, log) == tip(one, log)
+    worse = one.git("commit-tree", "HEAD^{tree}", "-m", "x", "-p", tip(one, log))
+    assert "is no file of a link" in _refused(one, f"{worse}:{log}")
