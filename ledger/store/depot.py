@@ -22,6 +22,7 @@ MAX_BYTES = 256 << 20
 """Of one sealed file that is read back."""
 _PIECE = 64 << 10
 _STORES = ("s3", "gs", "gcs")
+_SCHEMES = ("file", *_STORES)
 _KEYS = re.compile(r"(//)[^/@]*@|((?:key|token|secret|password|credential)[^=&]*=)[^&]*", re.IGNORECASE)
 _SECRETS = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
 
@@ -57,16 +58,27 @@ class Depot(Protocol):
 
 def depot(target: str, *, within: Path, environ: Mapping[str, str]) -> Depot:
     """A folder (a path from `within`, or file://), s3:// or gs://. Raises InputError."""
-    scheme, colon, _ = target.partition("://")
-    if not colon:
+    scheme, colon, rest = target.partition(":")
+    if not (colon and (rest.startswith("//") or scheme in _SCHEMES)):
         return Folder(within / target)
-    if scheme == "file":
-        return Folder(Path(unquote(urlsplit(target).path)))
-    if scheme in _STORES:
+    if rest.startswith("//") and scheme in _STORES:
         return Store(target, environ)
+    if rest.startswith("//") and scheme == "file":
+        return Folder(_path(target))
     raise InputError(
-        f"{public(target)}: not a place for sealed files", hint="a folder, file://, s3:// or gs://"
+        f"{public(target)}: not a place for sealed files", hint="a folder, file:///, s3:// or gs://"
     )
+
+
+def _path(target: str) -> Path:
+    """Of a file:// URI; one that names a machine, or is cut by `?` or `#`, would lead to another folder."""
+    parts = urlsplit(target)
+    if parts.netloc not in ("", "localhost") or not parts.path or parts.query or parts.fragment:
+        raise InputError(
+            f"{public(target)}: not a folder of this machine",
+            hint="file:///PATH with three slashes; ? is %3F in it, and # is %23",
+        )
+    return Path(unquote(parts.path))
 
 
 def public(target: str) -> str:

@@ -198,6 +198,10 @@ def test_hostile_files_are_named_and_hold_up_no_other(repo: Repo, ledger: Ledger
     ("place", "code", "said"),
     [
         ("http://x/y", 1, "not a place"),
+        ("file://machine/x", 1, "three slashes"),
+        ("file://", 1, "three slashes"),
+        ("file:///tmp/a#b", 1, "three slashes"),
+        ("s3:/bucket/x", 1, "not a place"),
         ("nowhere", 1, "No such file"),
         pytest.param(
             "s3://key:hunter2@b/x?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:1",
@@ -206,13 +210,20 @@ def test_hostile_files_are_named_and_hold_up_no_other(repo: Repo, ledger: Ledger
             marks=pytest.mark.long,
         ),
     ],
-    ids=["scheme", "missing", "unreachable"],
+    ids=["scheme", "machine", "nothing", "cut", "slash", "missing", "unreachable"],
 )
 @pytest.mark.usefixtures("repo")
 def test_places_that_are_none(ledger: Ledger, place: str, code: int, said: str) -> None:
     ledger("ingest", place, code=code)
     assert said in ledger.err
     assert "hunter2" not in ledger.err
+
+
+@pytest.mark.parametrize("place", ["file://machine/runs", "s3:/bucket/runs"])
+def test_a_run_is_not_left_where_nobody_looks(ledger: Ledger, repo: Repo, place: str) -> None:
+    """With a slash too few it landed in another folder, which a container does not outlive."""
+    ledger("record", "-m", "f1=0.5", "-e", "sweep", "--spool", place, code=1)
+    assert repo.git("status", "--porcelain") == ""
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
