@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 from ledger import canonical, plain_file
@@ -160,10 +161,9 @@ class _Case:
 
     def removed(self) -> Iterator[Finding]:
         """Metrics of schemas whose file is gone."""
-        broken = {fault.file for fault in self.view.meaning.faults}
         for base in self.bases.values():
             for name, previous in base.schemas.items():
-                if name not in self.view.schemas and f"{SCHEMAS}/{name}.json" not in broken:
+                if name not in self.view.schemas and name not in self._broken:
                     nothing = document.parse(b'{"properties": {}}', name=name, what=name)
                     found = self._lint(previous, nothing, ())
                     gone = (one for one in found if one.name == "METRIC_REMOVED_NO_OP")
@@ -203,6 +203,12 @@ class _Case:
         return gone is not None and gone.did in self._declared
 
     @cached_property
+    def _broken(self) -> frozenset[str]:
+        """Names of schemas whose file is there, and can't be used: what they declare is not known."""
+        files = (PurePosixPath(fault.file) for fault in self.view.meaning.faults)
+        return frozenset(file.stem for file in files if str(file.parent) == SCHEMAS)
+
+    @cached_property
     def _declared(self) -> frozenset[str]:
         return frozenset(one.did for schema in self.view.schemas.values() for one in schema.metrics.values())
 
@@ -221,11 +227,12 @@ class _Case:
             for one in other.metrics.values()
         ]
         explains = self.view.lineage.explains
+        known = {*self.view.schemas, *self._broken}
         mine = [
             one
             for one in self.used
             if one.definition.did not in compared
-            and (one.schema == schema.name or one.schema not in self.view.schemas)
+            and (one.schema == schema.name or one.schema not in known)
             and not any(explains(one.definition, other) for other in (*schema.metrics.values(), *others))
         ]
         return [one.definition for one in mine if has_values(self.view, one)]

@@ -155,6 +155,19 @@ def test_files_that_can_not_be_used_are_findings_and_others_are_checked(project:
     assert ".ledger/schemas/other.json:3: LS306 error: $.properties.metrics.properties.a" in found
 
 
+def test_a_schema_that_can_not_be_used_is_no_fault_of_another(project: Project, repo: Repo) -> None:
+    """What its runs used leads to what it declares, which nobody can read now."""
+    project.declare("1", {"f1": F1})
+    project.commit("v1")
+    project.record(f1=0.5)
+    project.declare("1", {"loss": F1}, name="other")
+    project.commit("another")
+    repo.write(".ledger/schemas/main.json", "<<<<<<< HEAD\n")
+    assert project.findings("fails") == [("LS306", "")]
+    (repo.path / ".ledger/schemas/main.json").unlink()
+    assert ("LS103", "f1") in project.findings("fails")
+
+
 def test_a_migration_that_was_edited_after_it_was_published(project: Project, ledger: Ledger) -> None:
     project.declare("1", {"f1": {**F1, "unit": "%"}})
     project.commit("v1")
