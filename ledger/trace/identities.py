@@ -35,7 +35,7 @@ class _Identity:
     units: tuple[str | None, ...] | None = None
     """Units that an input may have; None: any."""
     one_unit: bool = False
-    """Whether inputs must have the unit of the result, as far as both say one."""
+    """Whether inputs must have one unit, as far as they say one; the result is in it, too."""
 
 
 _DERIVED: tuple[_Identity, ...] = (
@@ -65,6 +65,7 @@ _COMPLEMENTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("accuracy", "acc"), ("error_rate", "error", "err")),
 )
 _WHOLE: Mapping[str | None, str] = {None: "1", "1": "1", "%": "100"}
+_FACTORS: Mapping[tuple[str | None, str | None], str] = {("%", "1"): "/100", ("1", "%"): "*100"}
 
 
 def proposals(new: Definition, find: Find) -> Iterator[Proposal]:
@@ -74,15 +75,25 @@ def proposals(new: Definition, find: Find) -> Iterator[Proposal]:
         if found and _units_fit(identity, new, found):
             inputs: Json = {alias: one.name for alias, one in found.items()}
             words: dict[str, Json] = {"op": "derive", "to": new.name, "inputs": inputs, **identity.words}
+            words["expr"] = f"{words['expr']}{_in_its_unit(identity, new, found)}"
             yield Proposal(operation=words, inputs=tuple(found.values()), holds=identity.holds)
     yield from _complements(new, find)
 
 
 def _units_fit(identity: _Identity, new: Definition, found: Mapping[str, Definition]) -> bool:
     known = {one.unit for one in found.values()}
-    if identity.one_unit and len({new.unit, *known} - {None}) > 1:
-        return False
+    if identity.one_unit:
+        said = known - {None}
+        return len(said) < 2 and (
+            new.unit is None or said <= {new.unit} or {new.unit, *said} <= _WHOLE.keys()
+        )
     return identity.units is None or known.issubset(identity.units)
+
+
+def _in_its_unit(identity: _Identity, new: Definition, found: Mapping[str, Definition]) -> str:
+    """What a result in the unit of the inputs is multiplied by: percent were recorded, and a fraction is wanted."""
+    units = {one.unit for one in found.values()} - {None} if identity.one_unit else ()
+    return _FACTORS.get((next(iter(units), None), new.unit), "")
 
 
 def _complements(new: Definition, find: Find) -> Iterator[Proposal]:

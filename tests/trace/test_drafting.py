@@ -237,7 +237,9 @@ def find(*names: str, **units: str) -> Any:
         ("f1", find("precision"), None),
         ("ppl", find(loss="bit"), None),
         ("error", find(accuracy="%"), None),
-        ("f1", find(precision="%", recall="%"), None),
+        ("f1", find(precision="%", recall="%"), {"expr": "2*p*r/(p+r)/100"}),
+        ("f1", find(precision="%", recall="1"), None),
+        ("f1", find(precision="s", recall="s"), None),
         ("offset1", find("precision", "recall"), None),
     ],
 )  # fmt: skip
