@@ -83,10 +83,8 @@ def proposals(new: Definition, find: Find) -> Iterator[Proposal]:
 def _units_fit(identity: _Identity, new: Definition, found: Mapping[str, Definition]) -> bool:
     known = {one.unit for one in found.values()}
     if identity.one_unit:
-        said = known - {None}
-        return len(said) < 2 and (
-            new.unit is None or said <= {new.unit} or {new.unit, *said} <= _WHOLE.keys()
-        )
+        units = {new.unit, *known} - {None}
+        return len(known - {None}) <= 1 and (len(units) <= 1 or units <= _WHOLE.keys())
     return identity.units is None or known.issubset(identity.units)
 
 
