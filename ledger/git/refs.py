@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from ledger.durable import sync_folder
@@ -36,6 +37,8 @@ _TIP = "".join(
 
 
 _FIELDS = 7
+_PASSED_OVER = re.compile(r"^warning: ignoring broken ref (.+)$", re.MULTILINE)
+_OWN = ("refs/runs/", "refs/ledger/")
 
 
 @frozen()
@@ -63,7 +66,14 @@ class Tip:
     @property
     def nature(self) -> str:
         """What the ref points to, in words."""
+        if self.leads_nowhere:
+            return "its file is empty or damaged (`ledger doctor` says how to get it back)"
         return f"a {self.kind}" if self.kind != "broken" else "its object is missing or damaged"
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """Whether the ref itself can't be read: its file is empty, or holds no id."""
+        return self.kind == "broken" and not self.id.strip("0")
 
 
 def update(
@@ -147,6 +157,7 @@ def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:
     """Refs that match (whole names, or prefixes that end at a slash), with what they point to.
 
     A ref whose object is missing or damaged has the kind `broken`; git by itself would tell of no ref then.
+    So has one of ledger's own that can't be read itself, which git passes over; its id is zeros.
     """
     try:
         return _tips(repository, patterns)
@@ -157,16 +168,32 @@ def tips(repository: Repository, *patterns: str) -> dict[str, Tip]:
 
 
 def _tips(repository: Repository, patterns: Sequence[str]) -> dict[str, Tip]:
-    output = repository.git("for-each-ref", f"--format={_TIP}", *patterns).decode("utf-8", "surrogateescape")
+    words = ("for-each-ref", f"--format={_TIP}", *patterns)
+    done = repository.outcome(*words)
+    raw = repository.git(*words) if done.code else done.stdout
+    output = raw.decode("utf-8", "surrogateescape")
     # What a message says may hold line ends, but no NUL: seven fields a ref, each ended by one.
     fields = output.split("\0")
     rows = (fields[start : start + _FIELDS] for start in range(0, len(fields) - _FIELDS, _FIELDS))
-    return {
+    found = {
         name.lstrip("\n"): Tip(
             id=oid, kind=kind, symbolic=symbolic, tree=tree, subject=_one_line(subject), run=_one_line(run)
         )
         for name, oid, kind, symbolic, tree, subject, run in rows
     }
+    return found | _unreadable(repository, _passed_over(done.stderr))
+
+
+def _unreadable(repository: Repository, names: Sequence[str]) -> dict[str, Tip]:
+    """Those that are so at a second look: one that is deleted while git looks seems to be."""
+    if not names:
+        return {}
+    still = _passed_over(repository.outcome("for-each-ref", "--format=", *names).stderr)
+    return {name: Tip(id=repository.zeros, kind="broken") for name in names if name in still}
+
+
+def _passed_over(said: str) -> list[str]:
+    return [name for name in _PASSED_OVER.findall(said) if name.startswith(_OWN)]
 
 
 def _one_line(text: str) -> str:

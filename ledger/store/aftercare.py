@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -165,11 +166,22 @@ def _alone(repository: Repository, slug: str) -> frozenset[str] | GitError:
 
 def require_chain(ref: str, tip: refs.Tip) -> None:
     """Raises FormatError when the ref holds something that ledger didn't make; nothing is ever put on top of it."""
+    if tip.leads_nowhere:
+        raise FormatError(
+            f"{ref}: its file is empty or damaged; records for it stay in the spool", hint=_by_reflog(ref)
+        )
     if tip.kind != "commit" or tip.symbolic or not tip.run:
         raise FormatError(
             f"{ref} holds something that is not a ledger; records for it stay in the spool",
-            hint=f"move it away (`git update-ref -d {ref} {tip.id}`) and run `ledger recover`",
+            hint=f"move it away (`git update-ref -d {shlex.quote(ref)} {tip.id}`) and run `ledger recover`",
         )
+
+
+def _by_reflog(ref: str) -> str:
+    """By hand: git moves and deletes no such ref."""
+    name = shlex.quote(ref)
+    back = f"git update-ref {name} $(tail -n 1 logs/{name} | cut -d ' ' -f 2)"
+    return f'cd "$(git rev-parse --git-common-dir)" && rm {name} && {back} && ledger recover'
 
 
 def remove_stale(repository: Repository, path: Path) -> bool:

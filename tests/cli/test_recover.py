@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +32,33 @@ def test_records_that_waited_are_put_on_their_ref(repo: Repo, ledger: Ledger) ->
     repo.git("update-ref", "-d", REF)
     assert ledger("recover") == "put 2 sealed records on their refs\n"
     assert [row["metrics.f1"] for row in ledger.json("runs", "--sort", "f1")] == [0.8, 0.9]
+
+
+@pytest.mark.parametrize("content", ["", "no id\n"], ids=["empty", "torn"])
+@pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
+def test_a_ref_that_cannot_be_read_is_no_ledger_without_runs(
+    repo: Repo, ledger: Ledger, content: str, packed: bool
+) -> None:
+    """What a power cut leaves of a file that nobody flushed. git passes over it, with a warning."""
+    ledger("record", "-m", "f1=0.9")
+    if packed:
+        repo.git("pack-refs", "--all")
+    ledger("record", "-m", "f1=0.8")
+    folder = repo.path / ".git"
+    shutil.rmtree(folder / "ledger" / "chained")
+    (folder / REF).write_text(content, encoding="ascii")
+    said = "its file is empty or damaged"
+    assert said in ledger("verify", code=1)
+    ledger("runs")
+    assert said in ledger.err
+    ledger("record", "-m", "f1=0.7")
+    assert said in ledger.err
+    assert said in ledger("recover", code=1)
+    (found,) = [one for one in ledger.json("doctor", code=1)["problems"] if one["code"] == "no-chain"]
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(found["hint"], shell=True, cwd=repo.path, env=environ, check=True, capture_output=True)
+    assert [row["metrics.f1"] for row in ledger.json("runs", "--sort", "f1")] == [0.7, 0.8, 0.9]
+    ledger("verify")
 
 
 def test_a_deleted_ref_comes_back(repo: Repo, ledger: Ledger) -> None:
