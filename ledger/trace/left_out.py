@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledger.frozen import frozen
-from ledger.model import Grade
-from ledger.trace.log_rows import LogRow, Members, MetricColumns
+from ledger.trace.log_rows import NO_VALUE, LogRow, Members, MetricColumns
 from ledger.trace.metric_column import MetricColumn
 
 
@@ -75,7 +74,7 @@ def _any_apart(shown: Sequence[int], column: MetricColumn) -> bool:
 def stands_apart(column: MetricColumn, row: int) -> bool:
     """Whether a run recorded a number that is not comparable; null says that there is none."""
     cell = column.rest.get(row)
-    return cell is not None and cell.grade is not Grade.UNDEFINED and not cell.comparable
+    return cell is not None and cell.grade not in NO_VALUE and not cell.comparable
 
 
 def _is_not_finite(column: MetricColumn, row: int) -> bool:

@@ -76,6 +76,9 @@ class LogRow:
     """Params that values are comparable within, and what these runs have; nothing where no definition asks for it."""
 
 
+NO_VALUE = frozenset({Grade.UNDEFINED, Grade.MISSING})
+"""Grades of what was null, can't be converted, or is computed from something that the run lacks."""
+
 Members: TypeAlias = Mapping[str | None, Sequence[tuple[Attachment, Sequence[int]]]]
 """Runs by the commit that they belong to; None: unattached."""
 
@@ -270,7 +273,7 @@ def _incomparable(view: View, name: str, others: Sequence[tuple[int, Cell]]) -> 
     """A commit none of whose values can be compared shows the last of them, marked; null is no value."""
     if not others:
         return None
-    valued = (other for other in reversed(others) if other[1].grade is not Grade.UNDEFINED)
+    valued = (other for other in reversed(others) if other[1].grade not in NO_VALUE)
     row, cell = next(valued, others[-1])
     plan = view.plan(row, name)
     return LogCell(

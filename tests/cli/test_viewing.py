@@ -141,6 +141,27 @@ def test_strict_passes_over_what_is_merely_missing(project: Project, ledger: Led
     ledger("diff", one, other, "--strict")
 
 
+def test_what_lacks_an_input_is_missing_in_the_log_too(project: Project, ledger: Ledger) -> None:
+    """It recorded nothing that could be compared, and takes the place of no other run's value."""
+    parts = {"precision": MACRO, "recall": MACRO}
+    project.declare("1", parts)
+    project.commit("parts")
+    project.record(precision=0.5, recall=1)
+    project.record(precision=0.5)
+    project.declare("2", {**parts, "f1": MACRO})
+    (path,) = project.migrate("--take", "f1")
+    found = ledger("log", "--metric", "f1", "--strict")
+    assert "left out: 1 run without a value" in found.splitlines()
+    ledger("runs", "--strict")
+    body = json.loads(path.read_text())
+    del body["id"]
+    body["metrics"][0] |= {"exactness": "approximate", "reason": "rounded inputs"}
+    path.write_text(json.dumps(body))
+    ledger("log", "--metric", "f1", "--strict", code=5)
+    (row,) = ledger.json("log", "--metric", "f1")["rows"]
+    assert row["metrics"]["f1"]["grade"] == "approximate"
+
+
 @pytest.mark.long
 def test_approximate_values_count_in_every_command(project: Project, ledger: Ledger) -> None:
     parts = {"precision": MACRO, "recall": MACRO}
