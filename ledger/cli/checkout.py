@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ledger.cli.app import App, json_option
-from ledger.errors import NotFoundError
+from ledger.errors import LedgerError, NotFoundError
 
 if TYPE_CHECKING:
     from ledger.model import Code
@@ -37,15 +38,17 @@ def checkout(app: App, /, *, run: str, path: str | None, as_json: bool) -> None:
     run_id, code = _code(app, run)
     repository = app.workspace.repository
     place = Path(app.path(path)) if path else _default(app, run_id)
-    for commit in filter(None, (code.commit, code.snapshot)):
+    for commit in filter(None, (code.snapshot, code.commit)):
         if not worktrees.have(repository, commit):
             raise NotFoundError(
                 f"the code of {run_id[:8]} is not here: {commit[:12]}",
-                hint="it was recorded elsewhere: fetch the branch from there, or push the code (ledger.pushCode)",
+                hint="it was recorded elsewhere, and comes with a branch from there; "
+                f"where ledger.pushCode published it: git fetch {_remote(app)} {commit}",
             )
     worktrees.add(repository, place, code.commit, code.snapshot)
-    if code.dirty and not code.snapshot:
-        app.warn([f"its uncommitted changes were not kept: {code.problem or 'no snapshot'}"])
+    if code.dirty and (code.problem or not code.snapshot):
+        kept = "were not all kept" if code.snapshot else "were not kept"
+        app.warn([f"its uncommitted changes {kept}: {code.problem or 'no snapshot'}"])
     with app.telling(f"checked out at {place}"):
         if as_json:
             app.json(
@@ -74,6 +77,14 @@ def _code(app: App, prefix: str) -> tuple[str, Code]:
     if code is None:
         raise NotFoundError(f"the run {run_id[:8]} names no code")
     return run_id, code
+
+
+def _remote(app: App) -> str:
+    from ledger.share.session import home
+
+    with suppress(LedgerError):  # which of several is not said
+        return home(app.workspace) or "REMOTE"
+    return "REMOTE"
 
 
 def _default(app: App, run_id: str) -> Path:

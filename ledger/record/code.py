@@ -63,7 +63,8 @@ def capture(workspace: Workspace, *, own_files: Sequence[str], moment: str = "en
         warnings.append(f"and {len(state.untracked_sources) - len(warnings)} more untracked source files")
     snapshot, problem = _snapshot(workspace, state, ignored)
     if problem:
-        warnings.append(f"uncommitted changes were not kept: {problem}")
+        kept = "were not all kept" if snapshot else "were not kept"
+        warnings.append(f"uncommitted changes {kept}: {problem}")
     code = Code(
         commit=state.commit,
         branch=state.branch,

@@ -86,3 +86,39 @@ def test_code_that_is_not_here_is_told(repo: Repo, ledger: Ledger) -> None:
 def test_an_option_is_no_run(ledger: Ledger) -> None:
     ledger("checkout", "--", "--detach", code=2)
     ledger("checkout", "ffff", code=1)
+
+
+def test_published_code_is_fetched_by_the_command_that_the_hint_names(
+    repo: Repo, ledger: Ledger, tmp_path: Path
+) -> None:
+    bare, other = tmp_path / "hub.git", Repo(tmp_path / "other")
+    repo.git("clone", "-q", "--bare", str(repo.path), str(bare))
+    repo.git("remote", "add", "origin", f"file://{bare}")
+    repo.git("config", "ledger.pushCode", "always")
+    repo.write("train.py", "changed\n")
+    run = record(ledger)
+    ledger("push")
+    repo.git("clone", "-q", f"file://{bare}", str(other.path))
+    ledger("-C", str(other.path), "pull")
+    ledger("-C", str(other.path), "checkout", run, "../then", code=1)
+    command = ledger.err.partition("published it: ")[2].split()
+    assert command[:3] == ["git", "fetch", "origin"]
+    other.git(*command[1:])
+    ledger("-C", str(other.path), "checkout", run, "../then")
+    assert (tmp_path / "then" / "train.py").read_text(encoding="utf-8") == "changed\n"
+
+
+def test_changes_inside_submodules_are_missed_in_words(repo: Repo, ledger: Ledger, tmp_path: Path) -> None:
+    inner = repo.path / "sub"
+    repo.git("init", "-q", str(tmp_path / "inner"))
+    Repo(tmp_path / "inner").commit("inner", a__py="1\n")
+    repo.git(
+        "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(tmp_path / "inner"), "sub"
+    )
+    repo.commit("with a submodule")
+    repo.write("train.py", "changed\n")
+    (inner / "a.py").write_text("2\n", encoding="utf-8")
+    run = record(ledger)
+    assert "uncommitted changes were not all kept: changes inside submodules" in ledger.err
+    ledger("checkout", run)
+    assert "uncommitted changes were not all kept: changes inside submodules" in ledger.err
