@@ -159,6 +159,9 @@ def _parts(change: Change) -> list[str]:
 def _summary(found: Drift) -> str:
     if not found.commits:
         return "no commits in this range"
+    known = found.commits - sum(map(len, found.unknown.values()))
+    if not known:
+        return "whether the code changed is not known"
     count = len(found.changes)
     said = f"the code changed {counted(count, 'time')}" if count else "the code did not change"
     return f"{said} in {counted(found.commits, 'commit')}"

@@ -116,6 +116,15 @@ def test_no_change_is_said_plainly(repo: Repo, ledger: Ledger) -> None:
     assert "no commits in this range\n" in ledger("drift", "f1", "HEAD..HEAD")
 
 
+def test_a_source_that_names_nothing_says_nothing_of_change(repo: Repo, ledger: Ledger) -> None:
+    declare(repo, "metrics.py:nobody")
+    repo.commit("set up", metrics__py=METRICS, util__py=UTIL)
+    found = ledger("drift", "f1", "HEAD~1..")
+    assert "whether the code changed is not known\n" in found
+    assert "metrics.py has no nobody" in found
+    assert "did not change" not in found
+
+
 def test_a_definition_without_a_source(repo: Repo, ledger: Ledger) -> None:
     declare(repo, None)
     ledger("record", "-m", "f1=0.5", "-m", "loss=1")
