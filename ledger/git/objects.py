@@ -371,3 +371,10 @@ def sizes(repository: Repository, names: Sequence[str]) -> list[int | None]:
     asked = "".join(f"{name}\n" for name in names).encode()
     output = repository.git("cat-file", "--batch-check=%(objectsize)", "--buffer", stdin=asked)
     return [int(line) if line.isdigit() else None for line in lines(output)]
+
+
+def kinds(repository: Repository, ids: Sequence[str]) -> list[str]:
+    """Types of objects, in order; `missing` of those that are not here."""
+    asked = "".join(f"{oid}\n" for oid in ids).encode()
+    output = repository.git("cat-file", "--batch-check=%(objecttype)", "--buffer", stdin=asked)
+    return [line.rpartition(" ")[2] for line in lines(output)]

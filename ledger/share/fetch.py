@@ -209,7 +209,18 @@ class _Fetch:
         """Fetch what some refs reach; those that git refuses."""
         self.session.told(f"fetching from {self.name}")
         have = {*self.pins.values(), *(tip.id for tip in self.local.runs.values() if tip.kind == "commit")}
-        return frozenset(self._halved(sorted(wanted), have))
+        bad = frozenset(self._halved(sorted(wanted), have))
+        return bad | self._no_commits(sorted(bad.symmetric_difference(wanted)))
+
+    def _no_commits(self, brought: Sequence[str]) -> frozenset[str]:
+        """Those that point to a blob, a tree or a tag: a pin on one would be in the way of all later ones."""
+        tips = [self.seen.tip(ref) for ref in brought]
+        kinds = objects.kinds(self.repository, tips) if tips else []
+        found = [one for one in zip(brought, tips, kinds, strict=True) if one[2] != "commit"]
+        for ref, tip, kind in found:
+            what = f"points to a {kind}, not to a commit"
+            self.result.refused.append(StoreFault(ref=ref, commit=tip, path="", what=what))
+        return frozenset(ref for ref, _, _ in found)
 
     def _halved(self, wanted: Sequence[str], have: Collection[str]) -> Iterator[str]:
         """One malformed object anywhere ends a fetch: halves until the ref that leads to it stands alone."""

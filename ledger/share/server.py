@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import LedgerError
-from ledger.git import history, refs
+from ledger.git import history, objects, refs
 from ledger.git.process import Repository
 from ledger.share import inbox, redactions
 from ledger.share.chainlog import Line, beyond, records_of
@@ -78,9 +78,15 @@ def check(repository: Repository, commands: Sequence[Command]) -> list[Complaint
 def _judged(repository: Repository, one: Command) -> Complaint | None:
     rule = next((rule for prefix, rule in _RULES if one.ref.startswith(prefix)), None)
     try:
-        return rule(repository, one) if rule else None
+        return (_no_commit(repository, one) or rule(repository, one)) if rule else None
     except LedgerError as error:
         return _refused(one, f"can't be followed: {error.message}", mend=_PULL)
+
+
+def _no_commit(repository: Repository, one: Command) -> Complaint | None:
+    kind = objects.kinds(repository, [one.new])[0] if one.new else "commit"
+    said = f"points to a {kind}, not to a commit"
+    return _refused(one, said, mend="push with `ledger push`") if kind != "commit" else None
 
 
 def _refused(one: Command, *what: str, mend: str) -> Complaint:

@@ -91,6 +91,35 @@ def test_a_merge_is_no_chain(hub: Hub) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("what", ["blob", "tree", "tag"])
+@pytest.mark.parametrize(
+    "ref", ["refs/runs/odd", "refs/ledger/inbox/0123456789abcdef.odd", "refs/ledger/links"]
+)
+def test_what_is_no_commit_shuts_nobody_out(hub: Hub, ref: str, what: str) -> None:
+    """git pushes anything to any ref but a branch, and a pin on it was in the way of every later pull."""
+    _points_elsewhere(hub, ref, what)
+
+
+@pytest.mark.slow
+def test_a_log_of_redactions_that_is_no_commit_shuts_nobody_out(hub: Hub) -> None:
+    for what in ("tag", "blob"):
+        _points_elsewhere(hub, "refs/ledger/redactions", what)
+
+
+def _points_elsewhere(hub: Hub, ref: str, what: str) -> None:
+    repo = hub.clone(f"one-{what}")
+    run = hub.record(repo)
+    repo.git("tag", "-a", "-m", "x", "t", "HEAD")
+    named = {"blob": "HEAD:train.py", "tree": "HEAD^{tree}", "tag": "t"}
+    repo.git("push", "-q", "origin", f"+{repo.git('rev-parse', named[what])}:{ref}")
+    for _ in range(2):
+        hub.ledger("-C", str(repo.path), "pull", code=4)
+        assert f"points to a {what}, not to a commit" in hub.ledger.err
+    hub.ledger("-C", str(repo.path), "push", code=4)
+    assert run in hub.runs()
+    assert what not in repo.git("for-each-ref", "--format=%(objecttype)", "refs/ledger").split()
+
+
 def test_a_record_that_cannot_be_read_shuts_nobody_out(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     hub.record(one)

@@ -204,8 +204,11 @@ def test_what_is_no_log_of_links_does_not_end_the_sharing_of_links(hub: Hub) -> 
     log = "refs/ledger/links"
     run = hub.record(one)
     hub.push(one)
-    for wrong in ("HEAD", REF, one.git("rev-parse", "HEAD:train.py")):
+    for wrong in ("HEAD", REF):
         assert "mend: " in _refused(one, f"{wrong}:{log}")
+    blob = one.git("rev-parse", "HEAD:train.py")
+    for ref in (log, "refs/runs/odd"):
+        assert "points to a blob, not to a commit" in _refused(one, f"{blob}:{ref}")
     hub.ledger("-C", str(one.path), "link", run, "HEAD")
     hub.push(one)
     assert tip(hub.repo, log) == tip(one, log)
