@@ -157,10 +157,18 @@ def _grade(view: View, recorded: Definition, target: Definition) -> Grade:
 def _of_plan(view: View, plan: Plan, recorded: Definition) -> Grade:
     """Of what is recorded under one definition, though a schema may hold the target as well: that says nothing of it."""
     if plan.grade is not Grade.IDENTICAL or plan.target.did == recorded.did:
-        return recorded_grade(plan)
+        return _of_value(plan, recorded)
     if not (recorded.declared and plan.target.declared):
         return Grade.UNDECLARED
-    return recorded_grade(view.lineage.plan({recorded.name: recorded}, plan.target))
+    return _of_value(view.lineage.plan({recorded.name: recorded}, plan.target), recorded)
+
+
+def _of_value(plan: Plan, recorded: Definition) -> Grade:
+    """A run may have the target's name undeclared, beside: that is no value under this definition."""
+    grade = recorded_grade(plan)
+    both = recorded.declared and plan.target.declared
+    is_other = both and recorded.name != plan.target.name and grade is Grade.UNDECLARED
+    return Grade.MISSING if is_other else grade
 
 
 def _rows_under(view: View, recorded: Definition) -> Iterator[int]:

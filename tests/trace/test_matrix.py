@@ -90,3 +90,22 @@ def test_values_without_a_definition_get_the_grade_that_their_runs_get(
     found = matrix(view(repo), "f1")
     (place,) = (n for n, row in enumerate(found.rows) if not row.definition.declared)
     assert found.grades[place][0] is Grade.INCOMPARABLE
+
+
+def test_definitions_of_other_names_without_a_bridge_are_not_called_undeclared(
+    project: Project, repo: Repo
+) -> None:
+    """Both are declared; a value under the one was simply not recorded under the other."""
+    other = {**F1, "how": {"average": "macro"}}
+    project.declare("1", {"a": F1, "b": other})
+    project.commit("v1")
+    project.record(a=0.25, b=0.5)
+    project.declare("2", {"a": other, "b": F1})
+    project.migrate("--rename", "a=b", "--rename", "b=a")
+    project.commit("exchanged")
+    project.record(a=0.5, b=0.25)
+    found = matrix(view(repo), "a")
+    labels = [(row.definition.name, row.current) for row in found.rows]
+    assert labels == [("a", True), ("b", False), ("a", False), ("b", False)]
+    assert {grade for row in found.grades for grade in row} == {Grade.IDENTICAL, Grade.EXACT, Grade.MISSING}
+    assert (found.grades[0][1], found.grades[3][0]) == (Grade.MISSING, Grade.EXACT)
