@@ -141,6 +141,8 @@ def draft(
     beside = [one for one in taken if _needs_reason(before, operations, one, known)]
     instead = {str(one.operation["to"]): dict(one.operation) for one in taken if one not in beside}
     metrics = [instead.pop(str(words.get("to")), words) for words in metrics] + [*instead.values()]
+    go_on = {one.operation.get("from") for one in taken}
+    metrics = [words for words in metrics if words["op"] != "drop" or words["from"] not in go_on]
     left = tuple(one for one in proposed.values() if one not in taken)
     first = _draft(before, after, {"metrics": metrics, "params": params}, taken, left)
     return (first, *(_draft(before, after, {"metrics": [dict(one.operation)]}, [one], ()) for one in beside))

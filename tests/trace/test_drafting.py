@@ -251,6 +251,18 @@ def test_known_identities(name: str, recorded: Any, words: dict[str, Any] | None
         assert found[0].operation["to"] == name
 
 
+def test_what_goes_on_as_its_complement_did_not_end() -> None:
+    old, new = schema({"accuracy": PLAIN}), schema({"error": PLAIN})
+    known = Known(lineage=Lineage.build(), recorded=old.metrics.get)
+    (asked,) = draft(before(old), new, known)
+    assert [one["op"] for one in asked.operations] == ["drop"]
+    (taken,) = draft(before(old), new, known, take=["error"])
+    assert operations(taken) == [
+        {"op": "affine", "from": "accuracy", "to": "error", "scale": "-1", "offset": "1"}
+    ]
+    assert taken.complete
+
+
 def test_an_alternative_is_drafted_beside_a_redefinition_when_asked_for() -> None:
     old = schema({"f1": F1, "precision": PLAIN, "recall": PLAIN})
     new = schema({"f1": {**F1, "how": {"average": "micro"}}, "precision": PLAIN, "recall": PLAIN})
