@@ -39,8 +39,9 @@ def fetch(
     home = require_home(workspace)
     names = [remote.require(workspace.repository, name) for name in dict.fromkeys(remotes)] or [home]
     with sharing.told() as told, begin(workspace, told) as session:
-        reports = [
-            fetch_only(
+        reports = sharing.each(
+            names,
+            lambda name: fetch_only(
                 session,
                 name,
                 Wanted(
@@ -49,7 +50,6 @@ def fetch(
                     accept_rewind=accept_rewind,
                     boxes=name == home,
                 ),
-            )
-            for name in names
-        ]
+            ),
+        )
     return sharing.say(app, reports, as_json=as_json)

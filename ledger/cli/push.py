@@ -61,7 +61,7 @@ def push(
     )
     names.sort(key=lambda name: name != home)  # mirrors get what home has by then
     with sharing.told() as told, begin(workspace, told) as session:
-        reports = [_pushed(session, name, home, options) for name in names]
+        reports = sharing.each(names, lambda name: _pushed(session, name, home, options))
     return sharing.say(app, reports, as_json=as_json)
 
 

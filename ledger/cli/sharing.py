@@ -62,6 +62,22 @@ def told() -> Iterator[Callable[[str], None]]:
         sys.stderr.flush()
 
 
+def each(names: Sequence[str], act: Callable[[str], Report]) -> list[Report]:
+    """What became of several remotes: one that can't be reached keeps nothing from the others. Raises its error alone."""
+    from ledger.errors import RemoteError
+    from ledger.share.report import Report
+
+    reports: list[Report] = []
+    for name in names:
+        try:
+            reports.append(act(name))
+        except RemoteError as error:
+            if len(names) == 1:
+                raise
+            reports.append(Report(remote=name, trouble=error.message, said=list(error.details)))
+    return reports
+
+
 def say(app: App, reports: Sequence[Report], *, as_json: bool) -> int:
     """Print what was done; the exit code."""
     if as_json:
@@ -152,7 +168,7 @@ def _total(report: Report, touched: Sequence[Experiment]) -> str:
         counts.append(f"{counted(report.code, 'code commit')}")
     if report.requests:
         counts.append(f"{counted(report.requests, 'merged pull request')}")
-    return ", ".join(counts) or ("nothing moved" if touched else "up to date")
+    return ", ".join(counts) or ("nothing moved" if touched or report.trouble else "up to date")
 
 
 def _parts(one: Experiment, report: Report) -> Iterator[str]:

@@ -140,6 +140,20 @@ def test_a_mirror_gets_what_home_has(hub: Hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_remote_that_cannot_be_reached_keeps_nothing_from_the_others(hub: Hub, tmp_path: Path) -> None:
+    one = hub.clone("one")
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "mirror.git")], check=True)
+    one.git("remote", "add", "gone", f"file://{tmp_path}/gone.git")
+    one.git("remote", "add", "backup", f"file://{tmp_path}/mirror.git")
+    hub.record(one)
+    told = hub.ledger.json("-C", str(one.path), "push", "origin", "gone", "backup", code=4)["remotes"]
+    assert [bool(remote["trouble"]) for remote in told] == [False, True, False]
+    assert [sum(entry["sent"] for entry in remote["experiments"]) for remote in told] == [1, 0, 1]
+    assert one.git("ls-remote", "backup", REF).split()[0] == tip(hub.repo)
+    assert "gone: nothing moved" in hub.ledger("-C", str(one.path), "fetch", "gone", "backup", code=4)
+
+
+@pytest.mark.slow
 def test_the_configuration_of_the_user_changes_nothing_and_is_not_changed(hub: Hub) -> None:
     one = hub.clone("one")
     hub.record(one)
