@@ -180,7 +180,8 @@ def _elsewhere(view: View, did: str) -> list[str]:
         found = lines(repository.git(*ask, accept=(0, 1)))
     except GitError:  # a branch whose commit is not here
         return []
-    known = {migration.file for migration in view.lineage.migrations}
+    read = (*view.lineage.migrations, *view.meaning.faults)  # a draft, or a broken file, is here all the same
+    known = {one.file for one in read}
     there = {branch for branch, _, file in (line.partition(":") for line in found) if file not in known}
     return [
         name.removeprefix("refs/heads/").removeprefix("refs/remotes/") for name in branches if name in there

@@ -161,3 +161,15 @@ def test_what_an_amendment_changed_is_told(ledger: Ledger) -> None:
     assert ledger.json("explain", run, "loss")["edits"] == []
     assert f"f1 of 1 run was changed later: ledger explain {run[:8]} f1" in ledger("log", "-m", "f1")
     assert "changed later" not in ledger("log", "-m", "loss")
+
+
+def test_an_unfinished_draft_is_on_no_other_branch(project: Project, ledger: Ledger) -> None:
+    project.declare("1", {"f1": MACRO})
+    project.commit("v1")
+    run = project.record(f1=0.8)
+    project.declare("2", {"f1": WEIGHTED})
+    project.drafts()
+    project.commit("a draft")
+    text = ledger("explain", run, "f1")
+    assert "merge it" not in text
+    assert "`ledger schema migrate` drafts a migration" in text
