@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -199,20 +199,29 @@ def _row(
     older.update(
         (name, cell.value) for name, cell in cells.items() if cell.comparable and cell.value is not None
     )
-    surest = (
-        members[0][0]
-        if len(members) == 1
-        else min((attachment for attachment, _ in members), key=_doubt, default=UNATTACHED)
-    )
+    attached = _attached(members, cells.values(), exact=bool(exact))
     return LogRow(
         commit=commit,
-        level=surest.level,
-        of=surest.of,
+        level=attached.level,
+        of=attached.of,
         rows=(*exact, *inexact),
         inexact=len(inexact) if exact else 0,
         cells=cells,
         partition=partition,
     )
+
+
+def _attached(
+    members: Sequence[tuple[Attachment, Sequence[int]]], cells: Iterable[LogCell], *, exact: bool
+) -> Attachment:
+    """How sure the row is: the least sure of the runs whose values are shown. Exact ones are all as good."""
+    if len(members) == 1:
+        return members[0][0]
+    if exact:
+        return min((attachment for attachment, _ in members), key=_doubt)
+    shown = {cell.row for cell in cells}
+    meant = [one for one, rows in members if None in shown or not shown.isdisjoint(rows)]
+    return max(meant or [one for one, _ in members], key=_doubt, default=UNATTACHED)
 
 
 def _by_exactness(

@@ -269,3 +269,23 @@ def test_before_the_first_commit(
     assert ledger.err.startswith(
         "error: no commit yet, and so no history to trace along\nhint: git commit, then ledger record"
     )
+
+
+@pytest.mark.parametrize(("dirty_last", "level"), [(True, "dirty-base"), (False, "patch")])
+def test_a_row_is_no_surer_than_the_run_whose_value_it_shows(
+    repo: Repo, ledger: Ledger, dirty_last: bool, level: str
+) -> None:
+    """Two runs of a commit that was picked onto main: one of exactly that change, one with changes on top."""
+    repo.git("switch", "-q", "-c", "try")
+    repo.commit("a try", tried__py="1\n")
+    for dirty in sorted([True, False], reverse=not dirty_last):
+        repo.write("train.py", "on top\n" if dirty else "")
+        if not dirty:
+            repo.git("checkout", "-q", "--", "train.py")
+        ledger("record", "-m", f"f1={0.7 if dirty else 0.6}")
+    repo.git("checkout", "-q", "-f", "main")
+    repo.commit("moved on", other__py="1\n")
+    repo.git("cherry-pick", "try")
+    repo.git("branch", "-q", "-D", "try")
+    (row,) = ledger.json("log", "--metric", "f1", "main")["rows"]
+    assert (row["metrics"]["f1"]["value"], row["level"]) == (0.7 if dirty_last else 0.6, level)
