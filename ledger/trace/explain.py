@@ -180,8 +180,10 @@ def _elsewhere(view: View, did: str) -> list[str]:
         found = lines(repository.git(*ask, accept=(0, 1)))
     except GitError:  # a branch whose commit is not here
         return []
-    read = (*view.lineage.migrations, *view.meaning.faults)  # a draft, or a broken file, is here all the same
-    known = {one.file for one in read}
+    known = {migration.file for migration in view.lineage.migrations}
+    known.update(
+        fault.file for fault in view.meaning.faults
+    )  # a draft, or a broken file, is here all the same
     there = {branch for branch, _, file in (line.partition(":") for line in found) if file not in known}
     return [
         name.removeprefix("refs/heads/").removeprefix("refs/remotes/") for name in branches if name in there
