@@ -107,11 +107,16 @@ def edited(published: Iterable[Migration], lineage: Lineage) -> tuple[Finding, .
 def _changed(case: _Case) -> Iterator[Finding]:
     """Definitions that changed; the plainest name for each: only its unit, only its type, or anything else."""
     for before, now in case.metrics():
-        explained = case.lineage.explains(before, now) or _exchanged(case, before, now)
-        if before.did == now.did or not before.declared or explained:
+        if before.did == now.did or not before.declared or _explained(case, before, now):
             continue
         name = _CHANGES.get(changed_fields(before, now), "DEF_CHANGED_NO_MIGRATION")
         yield case.found(name, now, f"{now.name}: {'; '.join(differences(before, now))}", _MIGRATE)
+
+
+def _explained(case: _Case, before: Definition, now: Definition) -> bool:
+    """By a way to the new meaning, by the end of the old one, or by another name that goes on with it."""
+    lineage = case.lineage
+    return lineage.explains(before, now) or bool(lineage.dropped(before)) or _exchanged(case, before, now)
 
 
 def _exchanged(case: _Case, before: Definition, now: Definition) -> bool:

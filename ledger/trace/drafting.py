@@ -191,8 +191,8 @@ def _metrics(
         if name in exchanged:
             yield _operation(old, exchanged[name], known)
         new = after.metrics.get(name)
-        given = new in exchanged.values()
-        if new is not None and new.did != old.did and not given and not known.lineage.explains(old, new):
+        settled = new in exchanged.values() or known.lineage.dropped(old)
+        if new is not None and new.did != old.did and not settled and not known.lineage.explains(old, new):
             yield _operation(old, new, known)
     candidates = rename_candidates(before, after, known)
     taken: set[str] = set()

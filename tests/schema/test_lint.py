@@ -148,6 +148,14 @@ def test_removed() -> None:
     assert names(f1(), f1(), known=known) == []
 
 
+def test_a_name_that_ended_may_begin_anew_as_something_else() -> None:
+    """`drop` says what became of the old meaning: nothing leads to the new one, and nobody is asked why."""
+    known = lineage(migrate(f1().metrics, {}, {"op": "drop", "from": "f1", "reason": "r"}))
+    again = f1(epoch=2)
+    assert names(f1(), again, known=known, used=tuple(f1().metrics.values())) == []
+    assert names(f1(unit="%"), again, known=known) == [("DEF_CHANGED_NO_MIGRATION", "f1")]
+
+
 def test_every_definition_that_a_run_used_leads_here() -> None:
     old = defines({"f1": {**FULL, "epoch": 7}, "loss": FULL})
     used = (*old.values(), undeclared("f1"))

@@ -142,6 +142,12 @@ def test_a_name_that_went_on_to_mean_something_else() -> None:
     ]
 
 
+def test_a_name_that_ended_needs_no_break_when_it_begins_anew() -> None:
+    old, new = schema({"f1": F1}), schema({"f1": {**F1, "epoch": 2}})
+    ended = migrate(old.metrics, {}, {"op": "drop", "from": "f1", "reason": "never used"})
+    assert draft(before(old), new, Known(lineage=Lineage.build((), [ended]))) == ()
+
+
 def test_two_metrics_that_exchanged_their_names() -> None:
     one, other = {**F1, "how": {"average": "macro"}}, {**F1, "how": {"average": "weighted"}}
     old, new = schema({"a": one, "b": other}), schema({"a": other, "b": one})
