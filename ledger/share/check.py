@@ -144,3 +144,9 @@ def _wrong(claim: Claim, blobs: Mapping[str, bytes | None], tree: Mapping[str, s
 
 def _fault(claim: Claim, commit: str, what: str) -> StoreFault:
     return StoreFault(ref=claim.ref, commit=commit, path="", what=what)
+
+
+def no_commit(kind: str) -> str:
+    """What is wrong with a ref that points to an object of this type; nothing with a commit."""
+    what = "a missing object" if kind == "missing" else f"a {kind}"
+    return "" if kind == "commit" else f"points to {what}, not to a commit"

@@ -12,7 +12,7 @@ from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
 from ledger.share import inbox, redactions
 from ledger.share.chainlog import records_of
-from ledger.share.check import Claim, check
+from ledger.share.check import Claim, check, no_commit
 from ledger.share.cleanse import Cleanser
 from ledger.share.redactions import Redaction
 from ledger.share.session import (
@@ -216,11 +216,13 @@ class _Fetch:
         """Those that point to a blob, a tree or a tag: a pin on one would be in the way of all later ones."""
         tips = [self.seen.tip(ref) for ref in brought]
         kinds = objects.kinds(self.repository, tips) if tips else []
-        found = [one for one in zip(brought, tips, kinds, strict=True) if one[2] != "commit"]
-        for ref, tip, kind in found:
-            what = f"points to a {kind}, not to a commit"
-            self.result.refused.append(StoreFault(ref=ref, commit=tip, path="", what=what))
-        return frozenset(ref for ref, _, _ in found)
+        found = [
+            StoreFault(ref=ref, commit=tip, path="", what=what)
+            for ref, tip, kind in zip(brought, tips, kinds, strict=True)
+            if (what := no_commit(kind))
+        ]
+        self.result.refused += found
+        return frozenset(fault.ref for fault in found)
 
     def _halved(self, wanted: Sequence[str], have: Collection[str]) -> Iterator[str]:
         """One malformed object anywhere ends a fetch: halves until the ref that leads to it stands alone."""

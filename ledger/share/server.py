@@ -14,6 +14,7 @@ from ledger.git import history, objects, refs
 from ledger.git.process import Repository
 from ledger.share import inbox, redactions
 from ledger.share.chainlog import Line, beyond, records_of
+from ledger.share.check import no_commit
 from ledger.share.cleanse import Cleanser, cleanser
 from ledger.share.session import LINKS, REDACTIONS
 from ledger.store import link_log
@@ -84,9 +85,8 @@ def _judged(repository: Repository, one: Command) -> Complaint | None:
 
 
 def _no_commit(repository: Repository, one: Command) -> Complaint | None:
-    kind = objects.kinds(repository, [one.new])[0] if one.new else "commit"
-    said = f"points to a {kind}, not to a commit"
-    return _refused(one, said, mend="push with `ledger push`") if kind != "commit" else None
+    said = no_commit(objects.kinds(repository, [one.new])[0]) if one.new else ""
+    return _refused(one, said, mend="push with `ledger push`") if said else None
 
 
 def _refused(one: Command, *what: str, mend: str) -> Complaint:
