@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ledger.model import Json
@@ -76,6 +76,7 @@ def proposals(new: Definition, find: Find) -> Iterator[Proposal]:
             inputs: Json = {alias: one.name for alias, one in found.items()}
             words: dict[str, Json] = {"op": "derive", "to": new.name, "inputs": inputs, **identity.words}
             words["expr"] = f"{words['expr']}{_in_its_unit(identity, new, found)}"
+            words |= _of_summaries(found.values())
             yield Proposal(operation=words, inputs=tuple(found.values()), holds=identity.holds)
     yield from _complements(new, find)
 
@@ -86,6 +87,13 @@ def _units_fit(identity: _Identity, new: Definition, found: Mapping[str, Definit
         units = {new.unit, *known} - {None}
         return len(known - {None}) <= 1 and (len(units) <= 1 or units <= _WHOLE.keys())
     return identity.units is None or known.issubset(identity.units)
+
+
+def _of_summaries(inputs: Iterable[Definition]) -> dict[str, Json]:
+    """What was the best or the mean of a series was not measured at one moment: at most approximate."""
+    said = [f"{one.name} is its {one.summary}" for one in inputs if one.summary != "last"]
+    todo = f"{' and '.join(said)}: say in `reason` why that is good enough"
+    return {"exactness": "approximate", "reason": "", "todo": todo} if said else {}
 
 
 def _in_its_unit(identity: _Identity, new: Definition, found: Mapping[str, Definition]) -> str:

@@ -257,6 +257,17 @@ def test_known_identities(name: str, recorded: Any, words: dict[str, Any] | None
         assert found[0].operation["to"] == name
 
 
+def test_what_is_computed_from_a_summary_is_drafted_as_approximate() -> None:
+    parts = {"precision": {**PLAIN, "summary": "max"}, "recall": PLAIN}
+    old, new = schema(parts), schema({**parts, "f1": PLAIN})
+    known = Known(lineage=Lineage.build(), recorded=old.metrics.get)
+    (found,) = draft(before(old), new, known, take=["f1"])
+    (words,) = found.operations
+    assert (words["exactness"], words["reason"]) == ("approximate", "")
+    assert "precision is its max" in str(words["todo"])
+    assert not found.complete
+
+
 def test_what_goes_on_as_its_complement_did_not_end() -> None:
     old, new = schema({"accuracy": PLAIN}), schema({"error": PLAIN})
     known = Known(lineage=Lineage.build(), recorded=old.metrics.get)
