@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ledger.errors import GitError, LedgerError, NotFoundError, RefMovedError
+from ledger.errors import FormatError, GitError, LedgerError, NotFoundError, RefMovedError
 from ledger.git import objects, remote
 from ledger.git.refs import RefUpdate
 from ledger.model import StoreFault
@@ -243,7 +243,7 @@ class _Fetch:
         """Take over what the remote says was taken out of chains; what is known then."""
         own = redactions.read(self.repository, self.local.redactions)
         if tip is not None:
-            theirs = redactions.read(self.repository, tip)
+            theirs = self._their_log(tip)
             self.result.odd += theirs.faults
             redactions.union(self.session, own, theirs)
             known = {one.id for one in own.entries.values()}
@@ -254,6 +254,18 @@ class _Fetch:
             self.session.move([update], f"ledger: seen on {self.name}")
         self.result.log = own.tip
         return Cleanser(self.repository, own.entries.values())
+
+    def _their_log(self, tip: str) -> redactions.Log:
+        """Raises FormatError for what is none: without it nobody knows what must not be brought back."""
+        try:
+            return redactions.read(self.repository, tip)
+        except FormatError as error:
+            seen = self.local.redactions_seen
+            mend = f"git push {self.name} {'+' if seen else ''}{seen or ''}:{REDACTIONS}"
+            raise FormatError(
+                f"{self.name}: {error.message}",
+                hint=f"nothing was moved; once it is clear who put {tip[:12]} there: {mend}",
+            ) from error
 
     def _followed(self, claims: Collection[Claim], cleanser: Cleanser) -> list[Claim]:
         """Chains that were redacted go on from their pins without what was taken out, and from nothing else."""

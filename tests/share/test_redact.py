@@ -208,3 +208,30 @@ def test_a_note_and_the_same_text_elsewhere(hub: Hub) -> None:
     redact(hub, one, leaked, "run.json:/note")
     assert_forgotten(one)
     assert hub.ledger.json("-C", str(one.path), "show", leaked[:8])["run"]["note"].startswith("[redacted ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [False, True])
+def test_a_log_that_somebody_replaced_is_put_back_by_the_command_that_the_hint_names(
+    hub: Hub, known: bool
+) -> None:
+    """Where no hook keeps it out: nothing moves, since nobody knows what must not be brought back."""
+    one, log = hub.clone("one"), "refs/ledger/redactions"
+    run = hub.record(one, "-p", "token=hunter22")
+    hub.push(one)
+    if known:
+        words = ("redact", run, "--path", "params.json:/token", "--reason", "leaked")
+        hub.ledger("-C", str(one.path), *words)
+        hub.push(one, "--redacted")
+        hub.pull(one)
+    before = one.git("ls-remote", "origin", log)
+    side = one.git("commit-tree", "HEAD^{tree}", "-m", "side")
+    merge = one.git("commit-tree", "HEAD^{tree}", "-m", "merge", "-p", "HEAD", "-p", side)
+    one.git("push", "-q", "origin", f"+{merge}:{log}")
+    later = hub.record(one)
+    hub.ledger("-C", str(one.path), "push", code=1)
+    assert "origin: refs/ledger/redactions is not a log of redactions" in hub.ledger.err
+    one.git(*hub.ledger.err.rpartition(": git ")[2].split())
+    assert one.git("ls-remote", "origin", log) == before
+    hub.push(one)
+    assert hub.runs() == [run, later]
