@@ -334,6 +334,7 @@ class Printer:
         if said:
             yield ""
             yield f"left out: {', '.join(said)}"
+        yield from self._apart()
         for name in self.found.metrics:
             if self.at and not self.found.targets[name].declared and self._is_undeclared(name):
                 yield f"{escape(name)} has no definition at {self.at[:_DIGITS]}: --at HEAD shows it as it is defined now"
@@ -347,6 +348,12 @@ class Printer:
         if left.incomparable:
             valued = left.compared + left.incomparable + left.not_finite
             yield f"compared: {left.compared:,} of {valued:,} runs with a value"
+
+    def _apart(self) -> Iterator[str]:
+        """Of several metrics each, since a run that is left out of one is compared by another."""
+        apart = self.found.left_out.apart if len(self.found.metrics) > 1 else {}
+        for name, count in apart.items():
+            yield f"{escape(name)}: {counted(count, 'run')} not comparable"
 
     def _changed(self, name: str) -> Iterator[str]:
         """That values of shown runs are not what was recorded first."""

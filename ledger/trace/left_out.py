@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 
 from ledger.frozen import frozen
 from ledger.trace.log_rows import NO_VALUE, LogRow, Members, MetricColumns
@@ -23,8 +24,8 @@ class LeftOut:
     """Runs whose value compares, and is NaN or infinite: it says nothing beside others."""
     compared: int = 0
     """Runs whose values were compared: not left out, but what the others are counted against."""
-    apart: frozenset[str] = frozenset()
-    """Metrics of which a run has a value that does not compare: what `--strict` refuses."""
+    apart: Mapping[str, int] = field(default_factory=dict)
+    """Metrics of which runs have a value that does not compare, and how many: what `--strict` refuses."""
 
 
 def count(members: Members, shown: set[str], rows: Sequence[LogRow], columns: MetricColumns) -> LeftOut:
@@ -41,7 +42,7 @@ def count(members: Members, shown: set[str], rows: Sequence[LogRow], columns: Me
         unattached=sum(len(group) for _, group in members.get(None, ())),
         no_value=len(left) - not_finite,
         not_finite=not_finite,
-        apart=frozenset(name for name, column in columns.items() if _any_apart(counted, column)),
+        apart=_apart(counted, columns),
         incomparable=incomparable,
         inexact=inexact,
         compared=len(counted) - len(unvalued),
@@ -67,8 +68,14 @@ def _unvalued(shown: Sequence[int], columns: MetricColumns) -> Sequence[int]:
     return found
 
 
-def _any_apart(shown: Sequence[int], column: MetricColumn) -> bool:
-    return bool(column.rest) and any(stands_apart(column, row) for row in shown)
+def _apart(shown: Sequence[int], columns: MetricColumns) -> dict[str, int]:
+    odd = {name: column for name, column in columns.items() if column.rest}
+    known = frozenset(shown) if odd else frozenset()
+    counts = {
+        name: sum(row in known and stands_apart(column, row) for row in column.rest)
+        for name, column in odd.items()
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def stands_apart(column: MetricColumn, row: int) -> bool:

@@ -247,6 +247,7 @@ def test_one_metric_apart_is_refused_beside_another_that_compares(project: Proje
     project.commit("v1")
     project.record(f1=0.5, loss=0.5)
     project.declare("2", {"f1": MACRO, "loss": {**LOSS, "epoch": 2}})
+    assert "loss: 1 run not comparable" in ledger("log", "-m", "f1", "-m", "loss").splitlines()
     for words in (
         ("log", "-m", "f1", "-m", "loss"),
         ("runs", "-c", "f1,loss"),
