@@ -60,7 +60,7 @@ def read(folder: Path) -> Manifest:
         known = boot_id() in found.boots
         doubted = [stem for stem in found.segments if not (known and _is_as_it_was(folder, stem, found))]
         return found if known and not doubted else _checked(folder, found, doubted)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Manifest()
 
 
