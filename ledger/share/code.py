@@ -54,10 +54,15 @@ def publish(session: Session, name: str, slugs: Sequence[str], there: Mapping[st
         seen = look(session, name).code
         arrived = {slug: entries for slug, entries in plans.items() if seen.get(slug) == entries[-1].id}
         session.move([work.note(slug, seen[slug]) for slug in arrived], f"ledger: code published on {name}")
-    lost = [f"{wish.ref}: {done.reasons.get(wish.ref, 'no answer')}" for wish in wishes]
+    lost = [
+        f"{wish.ref}: {done.reasons.get(wish.ref, 'no answer')}"
+        for slug, wish in zip(plans, wishes, strict=True)
+        if slug not in arrived
+    ]
+    mend = "; this clone is shallow: git fetch --unshallow" if session.repository.shallow else ""
     return Published(
         commits=sum(len(entries) - 1 for entries in arrived.values()),
-        problem="" if len(arrived) == len(plans) else f"code was not published: {'; '.join(lost)}",
+        problem=f"code was not published: {'; '.join(lost)}{mend}" if lost else "",
     )
 
 

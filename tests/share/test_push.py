@@ -239,6 +239,22 @@ def test_a_remote_for_runs_alone_gets_code_only_always(hub: Hub, tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_code_that_a_shallow_clone_cannot_give_is_told_with_what_helps(hub: Hub, tmp_path: Path) -> None:
+    one = hub.clone("one")
+    one.commit("more")
+    one.git("push", "-q", "origin", "main")
+    shallow = hub.clone("shallow", "--depth", "1")
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "runs.git")], check=True)
+    shallow.git("remote", "add", "runs", f"file://{tmp_path}/runs.git")
+    shallow.git("config", "ledger.remote", "runs")
+    shallow.git("config", "ledger.pushCode", "always")
+    hub.record(shallow)
+    assert "git fetch --unshallow" in hub.push(shallow, code=4)["trouble"]
+    shallow.git("fetch", "-q", "--unshallow", "origin")
+    assert hub.push(shallow)["code"] == 1
+
+
+@pytest.mark.slow
 def test_the_code_of_many_runs_takes_no_more_processes_than_that_of_few(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
