@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledger import config
 from ledger.config import Workspace
-from ledger.errors import RefusedError, RepositoryError
+from ledger.errors import LedgerError, RefusedError, RemoteError, RepositoryError, StorageError
 from ledger.git.process import initialised
 from ledger.record.draft import Draft, Recorded, as_recorded
 from ledger.record.prepare import Prepared, Session
@@ -18,7 +18,7 @@ from ledger.record.run import refused_record, too_large
 from ledger.record.sealing import TooLargeError, sealed, signed, stem
 from ledger.store.depot import Depot, depot
 from ledger.store.sealed import packed
-from ledger.store.spool import SUFFIX
+from ledger.store.spool import SUFFIX, state_folder, write_durably
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +50,36 @@ def workspace(here: Callable[[], Workspace], directory: Path, environ: Mapping[s
 def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> tuple[Recorded, str]:
     """Validate, seal, and put the sealed file there, whole or not at all; what was recorded, and where it lies.
 
-    Raises RefusedError (the run is kept beside, in `refused/`), InputError, StorageError, RemoteError.
+    Raises RefusedError (the run is kept beside, in `refused/`), InputError; StorageError, RemoteError (it is kept here).
     """
     place = depot(target, within=directory, environ=workspace.environ)
     item = Session(workspace, [draft]).prepare(draft)
     name = stem(workspace, item.record.run.record) + SUFFIX
     if item.faults:
-        raise _refusal(place, item, name)
+        raise _refusal(workspace, place, item, name)
     try:
         whole, unsigned = signed(workspace, [sealed(item.record, item.pack)])
     except TooLargeError as error:
-        raise _refusal(place, too_large(item, error), name) from error
-    where = place.put(name, packed(whole))
+        raise _refusal(workspace, place, too_large(item, error), name) from error
+    where = _put(workspace, place, name, packed(whole))
     return as_recorded(item.record, chained=False, warnings=(*item.warnings, *unsigned)), where
 
 
-def _refusal(place: Depot, item: Prepared, name: str) -> RefusedError:
-    where = place.put(f"refused/{name}", packed([refused_record(item)]))
+def _put(workspace: Workspace, place: Depot, name: str, data: bytes) -> str:
+    try:
+        return place.put(name, data)
+    except (OSError, StorageError, RemoteError) as error:
+        kept = write_durably(state_folder(workspace.environ) / "unsent" / Path(name).name, data)
+        command = "record --refused" if name.startswith("refused/") else "ingest"
+        kind = type(error) if isinstance(error, LedgerError) else StorageError
+        raise kind(
+            error.message if isinstance(error, LedgerError) else f"{place.label}: {error.strerror or error}",
+            hint=f"nothing is lost, the run is in {kept}: in a clone: ledger {command} {kept}",
+        ) from error
+
+
+def _refusal(workspace: Workspace, place: Depot, item: Prepared, name: str) -> RefusedError:
+    where = _put(workspace, place, f"refused/{name}", packed([refused_record(item)]))
     first = item.faults[0] if len(item.faults) == 1 else f"{len(item.faults)} faults"
     return RefusedError(
         f"the run was refused: {first}",

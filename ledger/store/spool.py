@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,9 +34,8 @@ class Spool:
     @classmethod
     def of(cls, repository: Repository) -> Spool:
         environ = repository.environ
-        state = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME", "/tmp"), ".local", "state")  # noqa: S108
         key = hashlib.sha256(str(repository.common_dir).encode()).hexdigest()[:16]
-        return cls(repository.folder / "spool", Path(state) / "ledger" / key / "spool", repository.common_dir)
+        return cls(repository.folder / "spool", state_folder(environ) / key / "spool", repository.common_dir)
 
     @property
     def refused(self) -> Path:
@@ -120,6 +119,12 @@ def _packed(records: Sequence[Sealed]) -> bytes:
     from ledger.store.sealed import packed
 
     return packed(records)
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Ledger's own folder outside of all repositories (XDG Base Directory Specification)."""
+    state = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME", "/tmp"), ".local", "state")  # noqa: S108
+    return Path(state) / "ledger"
 
 
 def write_durably(path: Path, data: bytes) -> Path:
