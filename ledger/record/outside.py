@@ -10,15 +10,17 @@ from pathlib import Path
 
 from ledger import config
 from ledger.config import Workspace
-from ledger.errors import LedgerError, RefusedError, RemoteError, RepositoryError, StorageError
+from ledger.errors import RefusedError, RemoteError, RepositoryError, StorageError
 from ledger.git.process import initialised
 from ledger.record.draft import Draft, Recorded, as_recorded
 from ledger.record.prepare import Prepared, Session
 from ledger.record.run import refused_record, too_large
 from ledger.record.sealing import TooLargeError, sealed, signed, stem
-from ledger.store.depot import Depot, depot
+from ledger.store.depot import depot
 from ledger.store.sealed import packed
 from ledger.store.spool import SUFFIX, state_folder, write_durably
+
+_Put = Callable[[str, bytes], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,34 +54,46 @@ def leave(workspace: Workspace, draft: Draft, target: str, directory: Path) -> t
 
     Raises RefusedError (the run is kept beside, in `refused/`), InputError; StorageError, RemoteError (it is kept here).
     """
-    place = depot(target, within=directory, environ=workspace.environ)
+    put = _way(workspace, target, directory)
     item = Session(workspace, [draft]).prepare(draft)
     name = stem(workspace, item.record.run.record) + SUFFIX
     if item.faults:
-        raise _refusal(workspace, place, item, name)
+        raise _refusal(workspace, put, item, name)
     try:
         whole, unsigned = signed(workspace, [sealed(item.record, item.pack)])
     except TooLargeError as error:
-        raise _refusal(workspace, place, too_large(item, error), name) from error
-    where = _put(workspace, place, name, packed(whole))
+        raise _refusal(workspace, put, too_large(item, error), name) from error
+    where = _put(workspace, put, name, packed(whole))
     return as_recorded(item.record, chained=False, warnings=(*item.warnings, *unsigned)), where
 
 
-def _put(workspace: Workspace, place: Depot, name: str, data: bytes) -> str:
+def _way(workspace: Workspace, target: str, directory: Path) -> _Put:
+    """How files get there; a store that is asked at once, and does not answer, is told of when the run is sealed."""
     try:
-        return place.put(name, data)
-    except (OSError, StorageError, RemoteError) as error:
+        return depot(target, within=directory, environ=workspace.environ).put
+    except RemoteError as error:
+        late = error
+
+    def never(_name: str, _data: bytes) -> str:
+        raise late
+
+    return never
+
+
+def _put(workspace: Workspace, put: _Put, name: str, data: bytes) -> str:
+    try:
+        return put(name, data)
+    except (StorageError, RemoteError) as error:
         kept = write_durably(state_folder(workspace.environ) / "unsent" / Path(name).name, data)
         command = "record --refused" if name.startswith("refused/") else "ingest"
-        kind = type(error) if isinstance(error, LedgerError) else StorageError
-        raise kind(
-            error.message if isinstance(error, LedgerError) else f"{place.label}: {error.strerror or error}",
+        raise type(error)(
+            error.message,
             hint=f"nothing is lost, the run is in {kept}: in a clone: ledger {command} {kept}",
         ) from error
 
 
-def _refusal(workspace: Workspace, place: Depot, item: Prepared, name: str) -> RefusedError:
-    where = _put(workspace, place, f"refused/{name}", packed([refused_record(item)]))
+def _refusal(workspace: Workspace, put: _Put, item: Prepared, name: str) -> RefusedError:
+    where = _put(workspace, put, f"refused/{name}", packed([refused_record(item)]))
     first = item.faults[0] if len(item.faults) == 1 else f"{len(item.faults)} faults"
     return RefusedError(
         f"the run was refused: {first}",

@@ -96,9 +96,9 @@ class Folder:
 
     def put(self, name: str, data: bytes) -> str:
         path = self._path / name
-        if path.exists():
-            raise StorageError(f"{path} is there already", hint="nothing was overwritten")
         try:
+            if path.exists():
+                raise StorageError(f"{path} is there already", hint="nothing was overwritten")
             return str(write_durably(path, data))
         except OSError as error:
             raise StorageError(

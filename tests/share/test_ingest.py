@@ -226,12 +226,13 @@ def test_a_run_is_not_left_where_nobody_looks(ledger: Ledger, repo: Repo, place:
     assert repo.git("status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize(("place", "code"), [("in-the-way", 1), ("s3://b/x?nonsense=1", 4)])
 def test_a_run_that_its_place_does_not_take_is_kept_here(
-    ledger: Ledger, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, code: int
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     repo.write("in-the-way", "a file")
-    ledger("record", "-m", "f1=0.5", "-e", "sweep", "--spool", "in-the-way", code=1)
+    ledger("record", "-m", "f1=0.5", "-e", "sweep", "--spool", place, code=code)
     (kept,) = (tmp_path / "state" / "ledger" / "unsent").glob("*.zip")
     assert f"nothing is lost, the run is in {kept}" in ledger.err
     assert ledger.json("ingest", str(kept))["records"] == 1
