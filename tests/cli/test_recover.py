@@ -34,8 +34,12 @@ def test_records_that_waited_are_put_on_their_ref(repo: Repo, ledger: Ledger) ->
     assert [row["metrics.f1"] for row in ledger.json("runs", "--sort", "f1")] == [0.8, 0.9]
 
 
-@pytest.mark.parametrize("content", ["", "no id\n"], ids=["empty", "torn"])
-@pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
+@pytest.mark.parametrize(
+    "content", ["", pytest.param("no id\n", marks=pytest.mark.slow)], ids=["empty", "torn"]
+)
+@pytest.mark.parametrize(
+    "packed", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["loose", "packed"]
+)
 def test_a_ref_that_cannot_be_read_is_no_ledger_without_runs(
     repo: Repo, ledger: Ledger, content: str, packed: bool
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from conftest import Repo
 from store.plumbing import workspace
 
+from ledger.config import open_workspace
 from ledger.errors import InputError, NotFoundError, RepositoryError, StorageError
 from ledger.record import setup
 from ledger.schema import document, formats, starters
@@ -79,7 +81,8 @@ def test_a_link_is_not_followed(repo: Repo, tmp_path: Path) -> None:
     target = tmp_path / "elsewhere"
     (repo.path / ".ledger").mkdir()
     (repo.path / ".ledger/config.toml").symlink_to(target)
-    written = setup.write(workspace(repo), setup.without_schema())
+    found = open_workspace(repo.path, os.environ, anyhow=True)
+    written = setup.write(found, setup.without_schema())
     assert written.created == ()
     assert not target.exists()
 

@@ -50,6 +50,7 @@ def test_of_many_runs_the_one_is_named(repo: Repo, ledger: Ledger) -> None:
     assert refused(ledger)
 
 
+@pytest.mark.slow
 def test_a_live_run_is_kept(repo: Repo, ledger: Ledger) -> None:
     run = api.start(repository=repo.path, on_error="raise")
     run.log(f1=0.5)

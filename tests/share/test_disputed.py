@@ -7,6 +7,7 @@ import io
 import json
 
 import pyarrow.parquet as pq
+import pytest
 from share.clones import Hub
 
 
@@ -63,6 +64,7 @@ def test_a_value_that_clones_disagree_on_is_marked(hub: Hub) -> None:
     _tables_tell(hub, there, {run: "", calm: ""})
 
 
+@pytest.mark.slow
 def test_a_best_that_clones_disagree_on_is_marked_among_experiments(hub: Hub) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     run = hub.record(one, f1=0.5)
