@@ -88,6 +88,7 @@ def test_an_option_is_no_run(ledger: Ledger) -> None:
     ledger("checkout", "ffff", code=1)
 
 
+@pytest.mark.slow
 def test_published_code_is_fetched_by_the_command_that_the_hint_names(
     repo: Repo, ledger: Ledger, tmp_path: Path
 ) -> None:

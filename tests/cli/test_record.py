@@ -104,6 +104,7 @@ def test_the_subject_and_the_trailers_are_readable(repo: Repo, ledger: Ledger) -
     assert repo.git("show", "-s", "--format=%an <%ae>", REF) == "Ada Test <ada@example.com>"
 
 
+@pytest.mark.slow
 def test_10_000_metrics(repo: Repo, ledger: Ledger) -> None:
     repo.write("m.json", json.dumps({f"m{number}": number / 7 for number in range(10_000)}))
     ledger("record", "--metrics", "m.json")

@@ -21,6 +21,7 @@ def refused(ledger: Ledger) -> str:
     return str(found["path"])
 
 
+@pytest.mark.slow
 def test_a_note_that_nobody_could_read_is_refused_and_the_run_kept(repo: Repo, ledger: Ledger) -> None:
     with pytest.raises(RefusedError, match=r"run\.json would have [\d,]+ bytes, the limit is 4,194,304"):
         api.record(metrics={"f1": 0.5}, note=LONG, repository=repo.path)

@@ -39,9 +39,8 @@ def test_once_and_remarks(capsys: pytest.CaptureFixture[str]) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "silence", ["sys.stderr = None", pytest.param("sys.stderr.close()", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("silence", ["sys.stderr = None", "sys.stderr.close()"])
 def test_a_start_that_has_something_to_say_where_nobody_hears_it(
     repo: Repo, ledger: Ledger, silence: str
 ) -> None:

@@ -46,7 +46,8 @@ def rename(hub: Hub, repo: Repo) -> None:
     repo.write(".ledger/migrations/main/1.json", json.dumps(body))
 
 
-@pytest.mark.parametrize("renamed", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("renamed", [False, True])
 def test_a_param_that_clones_disagree_on_is_marked(hub: Hub, renamed: bool) -> None:
     one, other = hub.clone("one"), hub.clone("other")
     for repo in (one, other):

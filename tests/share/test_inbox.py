@@ -6,6 +6,7 @@ import pytest
 from share.clones import REF, Hub, boxes, listed, runs
 
 
+@pytest.mark.slow
 def test_a_shallow_clone_sends_to_its_inbox_and_the_next_push_folds_it_in(hub: Hub) -> None:
     one = hub.clone("one")
     first = hub.record(one)

@@ -191,6 +191,7 @@ def test_a_long_history_is_cut_into_parts() -> None:
     assert back.column("metric").num_chunks >= 1
 
 
+@pytest.mark.slow
 def test_a_part_has_only_the_names_that_it_uses() -> None:
     table = history.from_values({f"metric-{i:04}": [i] for i in range(5000)})
     part = history.encode(table.slice(0, 1))["history.parquet"]
