@@ -182,7 +182,9 @@ def exact(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
         raise ValueError("too large")
     if not (_EXPONENT.search(data) or _ZEROS.search(data)):
         with suppress(ValueError):
-            return _again(data, max_depth, sort=True)
+            value = _again(data, sort=True)
+            if not _is_deep(value, data.count(b"{") + data.count(b"["), max_depth):
+                return value
     text = data.decode("utf-8")
     value, _ = _EXACT.raw_decode(text)
     if _is_deep(value, text.count("{") + text.count("["), max_depth):
@@ -207,24 +209,21 @@ def unchecked(data: bytes) -> Any:
     return orjson.loads(data)
 
 
-def plain(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
+def plain(data: bytes) -> Any:
     """What `loads` reads, of a document that is laid out as `dumps` does, its keys in any order; for many of them.
 
-    Raises ValueError for all others, with which nothing need be wrong.
+    How large and how deep it may be is for the caller to say. Raises ValueError for all others, with which nothing
+    need be wrong.
     """
-    if len(data) > max_bytes:
-        raise ValueError("too large")
-    return _again(data, max_depth, sort=False)
+    return _again(data, sort=False)
 
 
-def _again(data: bytes, max_depth: int, *, sort: bool) -> Any:
+def _again(data: bytes, *, sort: bool) -> Any:
     """A value that is written as the same bytes again: so no key stands twice, and no number has lost anything."""
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | (orjson.OPT_SORT_KEYS if sort else 0)
     value = orjson.loads(data)
-    if len(data) > 2 * max_depth and _is_deep(value, data.count(b"{") + data.count(b"["), max_depth):
-        raise ValueError("too deep")
     try:
         same = orjson.dumps(value, option=options) == data
     except orjson.JSONEncodeError as error:  # nested deeper than it writes

@@ -193,7 +193,7 @@ class QuickReader:
 
 def _body(data: bytes, what: str) -> Any:
     with suppress(ValueError):
-        return canonical.plain(data, max_depth=len(data))
+        return canonical.plain(data)
     return canonical.loads(data, what=what, max_depth=len(data))
 
 

@@ -14,8 +14,9 @@ _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 def stretches(codes: Sequence[int]) -> Iterator[tuple[int, range]]:
     """Each code (from 0) and the places where it stands, as long as it goes on, in order."""
     try:
-        text = codes if isinstance(codes, (bytes, list)) else iter(codes)  # a buffer's own bytes are others
-        text = bytes(text)
+        text = bytes(
+            codes if isinstance(codes, (bytes, list)) else iter(codes)
+        )  # a buffer's own bytes are others
     except ValueError:  # a code beyond 255
         return _of_large(codes)
     return ((text[found.start()], range(*found.span())) for found in _RUN.finditer(text))
