@@ -93,8 +93,12 @@ class Found:
         import pyarrow as pa
 
         about = self.disputed(names)
-        told = [",".join(about[place]) if place in about else None for place in range(len(self.rows))]
-        return self.table(names).append_column(CONFLICTS, pa.array(told, pa.string()))
+        told = pa.nulls(len(self.rows), pa.string())
+        if about:
+            told = pa.array(
+                [",".join(about.get(place, ())) or None for place in range(len(told))], pa.string()
+            )
+        return self.table(names).append_column(CONFLICTS, told)
 
     def first(self, count: int) -> Found:
         """The first of the same runs."""
