@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ledger.config import Workspace
 from ledger.errors import ContentionError, FormatError, LedgerError
-from ledger.git import refs
+from ledger.git import history, refs
 from ledger.git.process import lines
 from ledger.model import StoreFault
 from ledger.share import helpers
@@ -92,6 +92,8 @@ class _Ingest:
         self._seen: dict[str, tuple[str, ...]] = {}
         """Slug → tips up to which `_there` is known."""
         self._there: set[str] = set()
+        self._chains: dict[str, tuple[str, dict[str, str]]] = {}
+        """Slug → the tip up to which `_trees` read its chain, and what that holds."""
         self.done = Ingested()
 
     def batches(self, depot: Depot) -> Iterator[list[_Bundle]]:
@@ -207,13 +209,18 @@ class _Ingest:
                 self.done.deleted += one.depot.delete(one.found)
 
     def _trees(self, slug: str) -> dict[str, str]:
-        """Record → tree of a chain."""
-        tip = refs.tips(self._repository, RUNS + slug).get(RUNS + slug)
-        if tip is None or tip.kind != "commit":
+        """Record → tree of a chain as it is now; what was read of it before is not read again."""
+        tip = refs.commit(self._repository, RUNS + slug)
+        if tip is None:
             return {}
-        output = self._repository.git("log", _TREES, "--end-of-options", tip.id, "--")
-        pairs = (line.partition(" ") for line in lines(output))
-        return {record.strip(): tree for tree, _, record in pairs}
+        seen, found = self._chains.get(slug, (tip, {}))
+        if not found or not history.reaches(self._repository, tip, seen):
+            seen, found = "", {}
+        words = ("log", _TREES, "--end-of-options", tip, *([f"^{seen}"] if seen else []), "--")
+        pairs = (line.partition(" ") for line in lines(self._repository.git(*words)))
+        found.update((record.strip(), tree) for tree, _, record in pairs)
+        self._chains[slug] = tip, found
+        return found
 
 
 def _parts(files: Iterable[Found]) -> Iterator[list[Found]]:

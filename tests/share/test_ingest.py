@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from conftest import Ledger, Repo
 
 import ledger as api
+from ledger.config import open_workspace
+from ledger.share import ingest as ingesting
+from ledger.store.depot import Folder
 
 pytestmark = pytest.mark.slow
 
@@ -268,3 +272,27 @@ def test_a_file_that_grows_or_shrinks_after_it_was_listed(
     assert len(alone.read(found)) == 100_001
     assert alone.delete(found)
     assert not file.exists()
+
+
+@pytest.mark.parametrize("rewound", [False, True])
+def test_what_was_on_its_chain_before_is_looked_for_again_before_its_file_is_deleted(
+    repo: Repo, ledger: Ledger, place: Path, monkeypatch: pytest.MonkeyPatch, rewound: bool
+) -> None:
+    """Chains are read on from where the last look ended, as long as they only grow."""
+    first, *_ = [_leave(ledger, place) for _ in range(3)]
+    oldest = min(place.iterdir())
+    (place / "9.zip").write_bytes(oldest.read_bytes())
+    monkeypatch.setattr(ingesting, "_BATCH_RECORDS", 1)
+    told: list[str] = []
+
+    def tell(what: str) -> None:
+        told.append(what)
+        if rewound and len(told) == 2:
+            repo.git("update-ref", "-d", REF)
+
+    depot = Folder(place)
+    done = ingesting.ingest(open_workspace(repo.path, os.environ), [depot], delete=True, told=tell)
+    assert len(told) == 3
+    assert (first in _runs(repo)) is not rewound
+    assert [path.name for path in place.iterdir()] == (["9.zip"] if rewound else [])
+    assert done.deleted == (3 if rewound else 4)
