@@ -185,7 +185,9 @@ def _rows(app: App, view: View, one: Contrast) -> Iterator[list[Cell | str]]:
 
 
 def _title(one: Contrast) -> str:
-    within = ", ".join(f"{name} {value}" for name, value in one.partition)
+    from ledger.trace.log_rows import NOTHING
+
+    within = ", ".join(f"{name} {value}" for name, value in one.partition if value != NOTHING)
     return with_unit(one.name, one.target.unit) + (f" ({within})" if within else "")
 
 

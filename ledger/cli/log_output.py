@@ -17,6 +17,7 @@ from ledger.render.spark import sparkline
 from ledger.render.table import Align, Cell, Column, Table, render
 from ledger.render.terminal import Style, escape, paint
 from ledger.trace import disputes
+from ledger.trace.log_rows import NOTHING
 
 if TYPE_CHECKING:
     from ledger.trace.log import Log
@@ -366,9 +367,6 @@ class Printer:
             what = counted(len(shown), "run was", "runs were")
             yield f"{escape(name)} of {what} changed later: ledger explain {first} {escape(name)}"
 
-
-NOTHING = "null"
-"""A param that a run does not have, among those that a metric compares within."""
 
 DRIFT = "~"
 """Marks a value whose code is another than at the newest commit, although the definition is the same."""

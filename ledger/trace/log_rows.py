@@ -19,6 +19,8 @@ from ledger.trace.view import Cell, View
 
 Partition: TypeAlias = tuple[tuple[str, str], ...]
 """Names of params and their values as text, by name."""
+NOTHING = "null"
+"""A param that a run does not have, among those that a metric compares within."""
 
 EXACT_LEVELS = (Level.COMMIT, Level.TREE)
 """Levels at which a run was measured on exactly the code of the commit."""

@@ -123,6 +123,11 @@ def test_each_partition_stands_alone(ledger: Ledger) -> None:
     found = ledger.json("compare", "main", "exp/lr", "-m", "time")["metrics"]
     assert [one["partition"] for one in found] == [{"machine": "a"}, {"machine": "b"}]
     assert [[value["best"] for value in one["values"]] for one in found] == [[3.0, 2.0], [9.0, None]]
+    ledger("record", "-m", "time=4", "--experiment", "main")
+    text = ledger("compare", "main", "exp/lr", "-m", "time")
+    assert [line.split("  ")[0] for line in text.splitlines() if line.startswith("time")] == [
+        "time (machine a)", "time (machine b)", "time",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
